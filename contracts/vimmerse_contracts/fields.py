@@ -1,0 +1,156 @@
+"""Form fields that read text the way FastAPI and pydantic do, and complain in their words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from marshmallow import ValidationError, fields, validate
+
+from vimmerse_contracts import problems
+from vimmerse_contracts.problems import Problem
+
+TIMESTAMP_FORMAT = "%Y-%m-%d %H:%M:%S.%f+00:00"
+_INTEGER = re.compile(r"\s*[+-]?\d{1,30}(\.0+)?\s*", re.ASCII)
+_TRUE = frozenset({"1", "on", "t", "true", "y", "yes"})
+_FALSE = frozenset({"0", "off", "f", "false", "n", "no"})
+_UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f]")
+
+
+def invalid(*found: Problem) -> ValidationError:
+    """Make the marshmallow error that carries problems."""
+    return ValidationError(list(found))
+
+
+class Between(validate.Range):
+    """A number from `low` to `high`, both included."""
+
+    def __init__(self, low: int, high: int) -> None:
+        super().__init__(min=low, max=high)
+        self.low, self.high = low, high
+
+    def __call__(self, value: int) -> int:
+        if value < self.low:
+            raise invalid(problems.too_small(self.low))
+        if value > self.high:
+            raise invalid(problems.too_large(self.high))
+        return value
+
+
+class Choice(validate.OneOf):
+    """One of a few words, in the letter case given."""
+
+    def __init__(self, choices: Sequence[str]) -> None:
+        super().__init__(choices)
+        self.problem = problems.not_one_of(choices)
+
+    def __call__(self, value: str) -> str:
+        if value not in self.choices:
+            raise invalid(self.problem)
+        return value
+
+
+class _Reading:
+    """A field whose `read` says how one value of a form is understood."""
+
+    def read(self, value: object) -> object:
+        raise NotImplementedError
+
+    def _deserialize(self, value: object, *_args: object, **_kwargs: object) -> Any:  # noqa: ANN401 - each field narrows it
+        return self.read(value)
+
+
+class Text(_Reading, fields.String):
+    """Text of a form."""
+
+    def read(self, value: object) -> str:
+        """Return the text; a file in its place is a problem."""
+        if not isinstance(value, str):
+            raise invalid(problems.STRING_TYPE)
+        return value
+
+
+class FormInteger(_Reading, fields.Integer):
+    """A whole number written as text, as pydantic reads it (`5`, ` 5 `, `5.0`)."""
+
+    def read(self, value: object) -> int:
+        """Return the number."""
+        if not isinstance(value, str) or not _INTEGER.fullmatch(value):
+            raise invalid(problems.INT_PARSING)
+        return int(value.partition(".")[0])
+
+
+class FormBoolean(_Reading, fields.Boolean):
+    """Yes or no written as text: true/false, 1/0, yes/no, on/off, t/f, y/n in any case."""
+
+    def read(self, value: object) -> bool:
+        """Return the truth value."""
+        word = value.lower() if isinstance(value, str) else ""
+        if word not in _TRUE | _FALSE:
+            raise invalid(problems.BOOL_PARSING)
+        return word in _TRUE
+
+
+class HttpUrl(_Reading, fields.String):
+    """An absolute http or https URL."""
+
+    def read(self, value: object) -> str:
+        """Return the URL as it was given."""
+        if not isinstance(value, str):
+            raise invalid(problems.STRING_TYPE)
+        problem = url_problem(value)
+        if problem is not None:
+            raise invalid(problem)
+        return value
+
+
+class Upload(_Reading, fields.Raw):
+    """An uploaded file, handed on as the web framework gives it."""
+
+    def read(self, value: object) -> object:
+        """Return the framework's upload object; text in its place is a problem."""
+        if isinstance(value, str):
+            raise invalid(problems.UPLOAD_EXPECTED)
+        return value
+
+
+class Timestamp(_Reading, fields.String):
+    """An instant as the API writes it: `2025-04-02 16:21:42.465259+00:00` (S, O)."""
+
+    def read(self, value: object) -> str:
+        """Return the text; any other format is a problem."""
+        try:
+            parse_timestamp(str(value))
+        except ValueError as error:
+            expected = "an instant like '2025-04-02 16:21:42.465259+00:00'"
+            raise ValidationError(f"expected {expected}, got {value!r}") from error
+        return str(value)
+
+
+def url_problem(value: str) -> Problem | None:
+    """Say what keeps a text from being an absolute http(s) URL, or None where nothing does."""
+    if _UNPRINTABLE.search(value):
+        return problems.URL_PARSING
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        return problems.URL_PARSING
+    if parts.scheme and parts.scheme not in {"http", "https"}:
+        return problems.URL_SCHEME
+    if not parts.scheme or not parts.hostname or port == 0:
+        return problems.URL_PARSING
+    return None
+
+
+def parse_timestamp(text: str) -> datetime:
+    """Read an instant of the API; raises ValueError for any other format."""
+    return datetime.strptime(text, TIMESTAMP_FORMAT).replace(tzinfo=UTC)
+
+
+def format_timestamp(instant: datetime) -> str:
+    """Write an instant as the API does: UTC, a space, microseconds, `+00:00` (S)."""
+    return instant.astimezone(UTC).strftime(TIMESTAMP_FORMAT)

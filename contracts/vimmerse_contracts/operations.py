@@ -1,0 +1,244 @@
+"""The table of operations: method, path, schemas, errors, and every rule with its source.
+
+Flask routes, the OpenAPI document and the suite are made from this table; nothing else says which
+operations there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from marshmallow import Schema
+
+from vimmerse_contracts import errors as e
+from vimmerse_contracts.provenance import Rule, Source, assumed, documented
+from vimmerse_contracts.schemas import (
+    BatchAnswerSchema,
+    CreateBatchSchema,
+    HealthSchema,
+    UpdateBatchSchema,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of the public API.
+
+    `path` has its parameters in braces, as OpenAPI writes them. `request` is the schema of the form,
+    None for an empty body; `uploads` says whether files may go along.
+    """
+
+    id: str
+    method: str
+    path: str
+    summary: str
+    answer: type[Schema]
+    errors: tuple[e.ApiError, ...]
+    rules: tuple[Rule, ...]
+    request: type[Schema] | None = None
+    uploads: bool = False
+    needs_key: bool = True
+
+
+_DOCUMENTED: Final = (e.BAD_REQUEST, e.INSUFFICIENT_CREDIT, e.VALIDATION)
+"""What the reference names for every operation on batches (S)."""
+
+_TRANSPORT: Final = (e.UNAUTHORIZED, e.METHOD_NOT_ALLOWED)
+
+CREATE: Final = Operation(
+    id="create_batch",
+    method="POST",
+    path="/batch",
+    summary="Create a batch from images and start processing it",
+    request=CreateBatchSchema,
+    uploads=True,
+    answer=BatchAnswerSchema,
+    errors=(*_DOCUMENTED, e.PAYLOAD_TOO_LARGE, *_TRANSPORT),
+    rules=(
+        documented("create.object", "The answer is 200 with the new Batch in 'processing'"),
+        documented("create.files", "Each uploaded image becomes one media"),
+        documented("create.urls", "Each image URL becomes one media"),
+        documented(
+            "create.files_win", "URLs are ignored where files are uploaded", Source.PAGE_2025
+        ),
+        documented("create.defaults", "Fields not given take their defaults", Source.PAGE_2025),
+        documented("create.aspect_ratio", "AspectRatio ends Params if given", Source.OPENAPI_2026),
+        documented("create.credit", "A balance that does not suffice is refused with 402"),
+        documented(
+            "create.no_images", "Neither files nor URLs: 400 BAD_REQUEST", Source.OPENAPI_2026
+        ),
+        assumed(
+            "create.refusal",
+            "A refused creation takes no credit and leaves nothing behind",
+            because="nobody would expect to pay for an error; no source says so",
+        ),
+        assumed(
+            "create.unknown_fields",
+            "Unknown fields are ignored",
+            because="the service is FastAPI, which ignores unknown form fields",
+        ),
+        assumed(
+            "create.empty_is_absent",
+            "An empty text counts as not given; of a repeated field the last value counts",
+            because="FastAPI reads forms so",
+        ),
+        assumed(
+            "create.image_content",
+            "An upload that is no image, or empty, and a URL that is not http(s): 422",
+            because="no source says what happens; an early, precise refusal helps most",
+        ),
+        assumed(
+            "create.charge_at_submission",
+            "Credits are taken when the batch is accepted",
+            because="the reference says only that processing reduces credit, not when",
+        ),
+    ),
+)
+READ: Final = Operation(
+    id="get_batch",
+    method="GET",
+    path="/batch/{batch_id}",
+    summary="Retrieve a batch: its status, progress and, once finished, its video",
+    answer=BatchAnswerSchema,
+    errors=(*_DOCUMENTED, e.NOT_FOUND, *_TRANSPORT),
+    rules=(
+        documented("read.object", "The answer is 200 with the Batch"),
+        documented("read.status", "'status' says how far the batch is"),
+        documented("read.video", "'video_url' is there once a composed video is"),
+        documented("read.unknown", "An unknown batch: 404 NOT_FOUND", Source.OPENAPI_2026),
+        documented("read.foreign", "Somebody else's batch: 404", Source.OPENAPI_2026),
+        documented("read.bad_id", "An id that is no UUID: 400", Source.OPENAPI_2026),
+        assumed(
+            "read.progress",
+            "'progress_percentage' rises within a submission and is 100 on success",
+            because="the name says so; no source shows intermediate values",
+        ),
+        assumed(
+            "read.medias",
+            "finished_medias and failed_medias fill up one by one, shaped like medias",
+            because="the names say so; every public sample shows them empty",
+        ),
+        assumed(
+            "read.partial",
+            "A batch with a finished media succeeds; one in which all fail is 'fail' with a message",
+            because="only the statuses are documented, not how media decide them",
+        ),
+    ),
+)
+UPDATE: Final = Operation(
+    id="update_batch",
+    method="PUT",
+    path="/batch/{batch_id}/edit",
+    summary="Update a batch; the fields that resubmit process it again, and cost again",
+    request=UpdateBatchSchema,
+    answer=BatchAnswerSchema,
+    errors=(*_DOCUMENTED, e.NOT_FOUND, *_TRANSPORT),
+    rules=(
+        documented("update.object", "The answer is 200 with the updated Batch"),
+        documented("update.metadata", "Metadata alone never processes again"),
+        documented(
+            "update.resubmits",
+            "prompt, motion_type, quantity, duration, loop, aspect_ratio and sound_effects "
+            "process again, and reduce credit again",
+        ),
+        documented("update.same_value", "The same value again counts too", Source.OPENAPI_2026),
+        assumed(
+            "update.refusal",
+            "A refused update leaves everything as it was",
+            because="the fact sheet assumes it of 402; the other errors follow",
+        ),
+        assumed(
+            "update.supersedes",
+            "An update while the batch processes replaces the running submission: its webhook "
+            "does not fire",
+            because="one batch has one state, so the old run can have no end of its own",
+        ),
+        assumed(
+            "update.no_video_meanwhile",
+            "While the batch is processed again it has no video_url and no finished media",
+            because="the object describes the current submission only",
+        ),
+    ),
+)
+COMPOSE: Final = Operation(
+    id="concat_batch",
+    method="POST",
+    path="/batch/{batch_id}/concat",
+    summary="Compose all finished videos of a batch into one",
+    answer=BatchAnswerSchema,
+    errors=(*_DOCUMENTED, e.NOT_FOUND, *_TRANSPORT),
+    rules=(
+        documented("concat.video", "'video_url' is there after the videos are composed"),
+        documented("concat.object", "The answer is 200 with the Batch", Source.OPENAPI_2026),
+        assumed(
+            "concat.too_early",
+            "A batch still processing, or with nothing finished: 400 BAD_REQUEST",
+            because="there is nothing to compose; 400 is the documented error that fits",
+        ),
+        assumed(
+            "concat.processing",
+            "While it composes, the batch is 'processing' from 0, with its finished media, and "
+            "without video_url",
+            because="a poller must be able to see when the composed video is there",
+        ),
+        assumed(
+            "concat.webhook",
+            "The webhook fires when a composition ends, too",
+            because="it is a request that is done, which is when the webhook fires",
+        ),
+    ),
+)
+HEALTH: Final = Operation(
+    id="health",
+    method="GET",
+    path="/health",
+    summary="Say that the service is up",
+    answer=HealthSchema,
+    errors=(e.METHOD_NOT_ALLOWED,),
+    rules=(
+        documented("health.no_key", "No key is needed", Source.OPENAPI_2026),
+        assumed("health.body", "The body is {'status': 'ok'}", because="no source shows the body"),
+    ),
+    needs_key=False,
+)
+OPERATIONS: Final = (CREATE, READ, UPDATE, COMPOSE, HEALTH)
+
+WEBHOOK_RULES: Final = (
+    documented("webhook.body", "customer_id, batch_id and status are sent as JSON"),
+    documented("webhook.when", "A webhook is sent when the request is done"),
+    documented("webhook.fail", "The status may be 'fail'", Source.OPENAPI_2026),
+    documented("webhook.timeout", "The receiver has 10 seconds", Source.OPENAPI_2026),
+    assumed(
+        "webhook.retries",
+        "Anything but 2xx is retried after 10 s, 1 min, 5 min and 30 min, then given up",
+        because="P26 says only that it may be retried",
+    ),
+)
+GENERAL_RULES: Final = (
+    documented("auth.header", "The key goes in the header X-Api-Key"),
+    documented("object.keys", "The Batch has the keys, order and types of the seed's example"),
+    documented("object.ids", "Identifiers are UUID version 4", Source.OBSERVED),
+    documented("object.timestamps", "Timestamps are like 2025-04-02 16:21:42.465259+00:00"),
+    assumed(
+        "object.motion",
+        "MotionAmount is motion_range and MotionLength is duration",
+        because="their defaults are the same numbers",
+    ),
+    assumed(
+        "errors.order",
+        "401 comes before 422, 422 before 400, 400 before 404, 404 before 402",
+        because="FastAPI checks the key, then the form, and then runs the handler",
+    ),
+)
+
+
+def all_rules() -> Iterator[Rule]:
+    """Yield every rule of the contract, once."""
+    yield from GENERAL_RULES
+    for operation in OPERATIONS:
+        yield from operation.rules
+    yield from WEBHOOK_RULES
+    for error in e.ERRORS:
+        yield error.rule
