@@ -1,4 +1,4 @@
-"""The errors that the API documents, and those that every HTTP service has: status, body, source."""
+"""The errors that the API documents, and those of every HTTP service: status, body, source."""
 
 from __future__ import annotations
 

@@ -32,7 +32,8 @@ class Between(validate.Range):
         super().__init__(min=low, max=high)
         self.low, self.high = low, high
 
-    def __call__(self, value: int) -> int:
+    def __call__(self, value: Any) -> Any:  # noqa: ANN401 - marshmallow's signature
+        """Return the value, if it is within."""
         if value < self.low:
             raise invalid(problems.too_small(self.low))
         if value > self.high:
@@ -47,7 +48,8 @@ class Choice(validate.OneOf):
         super().__init__(choices)
         self.problem = problems.not_one_of(choices)
 
-    def __call__(self, value: str) -> str:
+    def __call__(self, value: Any) -> Any:  # noqa: ANN401 - marshmallow's signature
+        """Return the value, if it is one of them."""
         if value not in self.choices:
             raise invalid(self.problem)
         return value
@@ -57,6 +59,7 @@ class _Reading:
     """A field whose `read` says how one value of a form is understood."""
 
     def read(self, value: object) -> object:
+        """Return what the value means, or raise what `invalid` makes."""
         raise NotImplementedError
 
     def _deserialize(self, value: object, *_args: object, **_kwargs: object) -> Any:  # noqa: ANN401 - each field narrows it

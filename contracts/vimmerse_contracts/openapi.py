@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 from apispec import APISpec
-from apispec.ext.marshmallow import MarshmallowPlugin, OpenAPIConverter
+from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema, fields
 
 from vimmerse_contracts.errors import ApiError
@@ -33,7 +34,7 @@ def openapi_document() -> dict[str, Any]:
     converter = plugin.converter
     if converter is None:  # apispec makes it in APISpec's constructor
         raise RuntimeError("apispec has not initialised its marshmallow plugin")
-    converter.add_attribute_function(_field_formats)
+    converter.add_attribute_function(_field_formats)  # type: ignore[no-untyped-call] # apispec's
     spec.components.security_scheme(
         "ApiKey", {"type": "apiKey", "in": "header", "name": API_KEY_HEADER}
     )
@@ -117,9 +118,11 @@ def _webhook(converter: OpenAPIConverter) -> dict[str, Any]:
         "summary": "Sent to webhook_url when a submission ends",
         "description": _describe_rules("The request is done.", WEBHOOK_RULES),
         "requestBody": {
-            "content": {
-                "application/json": {"schema": converter.resolve_nested_schema(WebhookSchema)}
-            }
+            "content": {"application/json": {"schema": _reference(converter, WebhookSchema)}}
         },
         "responses": {"2XX": {"description": "Anything else may be retried"}},
     }
+
+
+def _reference(converter: OpenAPIConverter, schema: type[Schema]) -> Any:  # noqa: ANN401 - apispec's is untyped
+    return converter.resolve_nested_schema(schema)  # type: ignore[no-untyped-call] # apispec's

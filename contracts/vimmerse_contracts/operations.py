@@ -26,8 +26,8 @@ from vimmerse_contracts.schemas import (
 class Operation:
     """One operation of the public API.
 
-    `path` has its parameters in braces, as OpenAPI writes them. `request` is the schema of the form,
-    None for an empty body; `uploads` says whether files may go along.
+    `path` has its parameters in braces, as OpenAPI writes them. `request` is the schema of the
+    form, None for an empty body; `uploads` says whether files may go along.
     """
 
     id: str
@@ -122,7 +122,7 @@ READ: Final = Operation(
         ),
         assumed(
             "read.partial",
-            "A batch with a finished media succeeds; one in which all fail is 'fail' with a message",
+            "A batch with a finished media succeeds; if all fail it is 'fail', with a message",
             because="only the statuses are documented, not how media decide them",
         ),
     ),

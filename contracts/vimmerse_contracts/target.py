@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Capability(StrEnum):
-    """Something a target may be able to do beyond the documented API; a test names what it needs."""
+    """Something a target may be able to do beyond the API; a test names what it needs."""
 
     WEBHOOKS = "webhooks"
     """The target can reach a listener of the suite."""
