@@ -111,12 +111,17 @@ class HttpUrl(_Reading, fields.String):
 
 
 class Upload(_Reading, fields.Raw):
-    """An uploaded file, handed on as the web framework gives it."""
+    """An uploaded file, handed on as the server made it of the upload.
+
+    A server that found something wrong with the file hands in the `Problem` instead.
+    """
 
     def read(self, value: object) -> object:
-        """Return the framework's upload object; text in its place is a problem."""
+        """Return what the server made of the upload; text in its place is a problem."""
         if isinstance(value, str):
             raise invalid(problems.UPLOAD_EXPECTED)
+        if isinstance(value, Problem):
+            raise invalid(value)
         return value
 
 

@@ -67,10 +67,13 @@ def problems_in(messages: Any, loc: Loc = ()) -> Iterator[tuple[Loc, Problem]]: 
 
 
 def validation_body(messages: Any) -> dict[str, Any]:  # noqa: ANN401 - as problems_in
-    """Build the 422 body of FastAPI: `{"detail": [{"loc": [...], "msg": ..., "type": ...}]}`."""
+    """Build the 422 body of FastAPI: `{"detail": [{"loc": [...], "msg": ..., "type": ...}]}`.
+
+    The messages are by place first, `{"body": {"duration": [...]}}`, as webargs hands them over.
+    """
     return {
         "detail": [
-            {"loc": ["body", *loc], "msg": problem.msg, "type": problem.type}
+            {"loc": list(loc), "msg": problem.msg, "type": problem.type}
             for loc, problem in problems_in(messages)
         ]
     }

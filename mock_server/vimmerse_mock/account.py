@@ -1,0 +1,148 @@
+"""Accounts as a test holds them: open one, move its clock, read its credits and its outbox."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import uuid4
+
+from vimmerse_mock.delivery import Courier
+from vimmerse_mock.model.account import AccountState
+from vimmerse_mock.model.clock import (
+    ClockError,
+    from_datetime,
+    live,
+    manual,
+    seconds,
+    to_datetime,
+)
+from vimmerse_mock.model.ledger import LedgerEntry, Reason
+from vimmerse_mock.model.outbox import Message
+from vimmerse_mock.model.scenarios import Scenario, scenario
+
+DEFAULT_CREDITS = 100_000
+"""Credits that an account starts with where nothing else is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How an account begins; what is empty is made up.
+
+    `speed` is how many times as fast as real time its clock runs; 0 makes a clock that is moved by
+    hand. The same `seed` makes the same identifiers for the same calls.
+    """
+
+    api_key: str = field(default="", repr=False)
+    customer_id: str = ""
+    credits: int = DEFAULT_CREDITS
+    speed: float = 1.0
+    seed: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a balance that no account has."""
+        if self.credits < 0:
+            raise ValueError(f"an account opens with 0 credits or more, not {self.credits}")
+
+
+class AccountClock:
+    """An account's clock; it moves forward only."""
+
+    def __init__(self, courier: Courier, customer_id: str) -> None:
+        self._courier = courier
+        self._customer_id = customer_id
+
+    def now(self) -> datetime:
+        """Tell the time on this clock, in UTC."""
+        clock = self._courier.store.account(self._customer_id).clock
+        return to_datetime(clock.at(self._courier.real_time()))
+
+    def advance(self, span: float) -> None:
+        """Move forward by seconds; webhooks that fall due are delivered before this returns.
+
+        Each is delivered at its own instant, in order.
+
+        Raises:
+            ClockError: the span is negative.
+        """
+        if span < 0:
+            raise ClockError(f"a clock moves forward only, not by {span} seconds")
+        self._courier.advance(self._customer_id, from_datetime(self.now()) + seconds(span))
+
+    def move_to(self, moment: datetime) -> None:
+        """Move forward to an aware datetime, as `advance` does.
+
+        Raises:
+            ClockError: the moment lies in the past.
+        """
+        if moment < self.now():
+            raise ClockError(f"a clock moves forward only: it shows {self.now()}, not {moment}")
+        self._courier.advance(self._customer_id, from_datetime(moment))
+
+
+class Account:
+    """One customer of the fake, apart from all others.
+
+    `url` and `key` are what a client needs.
+    """
+
+    def __init__(self, courier: Courier, url: str, state: AccountState) -> None:
+        self._courier = courier
+        self._store = courier.store
+        self.url = url
+        self.key = state.api_key
+        self.customer_id = state.customer_id
+        self.clock = AccountClock(courier, state.customer_id)
+
+    def __repr__(self) -> str:
+        return f"<Account {self.customer_id} at {self.url}>"
+
+    @property
+    def credits(self) -> int:
+        """The credits left: the sum of the ledger."""
+        return self._store.balance(self.customer_id)
+
+    @property
+    def ledger(self) -> tuple[LedgerEntry, ...]:
+        """Where every credit went, oldest entry first."""
+        return self._store.ledger(self.customer_id)
+
+    @property
+    def outbox(self) -> tuple[Message, ...]:
+        """Every webhook that was planned, with its attempts, in the order of planning."""
+        return self._store.messages(self.customer_id)
+
+    def use_scenario(self, wanted: str | Scenario) -> None:
+        """Decide what becomes of the submissions from now on, by a preset's name or in detail.
+
+        Raises:
+            UnknownScenarioError: no preset has that name.
+        """
+        chosen = scenario(wanted) if isinstance(wanted, str) else wanted
+        with self._store.transaction(self.customer_id) as tx:
+            tx.save_account(replace(tx.account, scenario=chosen))
+
+    def close(self) -> None:
+        """Remove the account and everything of it; closing twice is no error."""
+        self._store.remove_account(self.customer_id)
+
+
+def open_account(courier: Courier, url: str, opening: Opening) -> Account:
+    """Open an account and pay its first credits in.
+
+    Raises:
+        DuplicateAccountError: its key or customer id is taken.
+    """
+    real = courier.real_time()
+    state = AccountState(
+        customer_id=opening.customer_id or str(uuid4()),
+        manager_id=str(uuid4()),
+        api_key=opening.api_key or f"vk_{secrets.token_hex(16)}",
+        clock=live(real, opening.speed) if opening.speed else manual(real),
+        seed=opening.seed or secrets.token_hex(8),
+    )
+    courier.store.add_account(state)
+    with courier.store.transaction(state.customer_id) as tx:
+        if opening.credits:
+            tx.book(opening.credits, Reason.OPENING, state.clock.at(real))
+    return Account(courier, url, state)

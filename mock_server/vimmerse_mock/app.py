@@ -1,0 +1,95 @@
+"""The one place that wires: a mock, made of keyword arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import flask
+
+from vimmerse_contracts.vocabulary import SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
+from vimmerse_mock.account import Account, Opening, open_account
+from vimmerse_mock.delivery import Courier, Dispatcher, HttpSender, Sender
+from vimmerse_mock.model.clock import Instant, wall_clock
+from vimmerse_mock.model.ledger import PriceList
+from vimmerse_mock.model.scenarios import Pace
+from vimmerse_mock.service import BatchService
+from vimmerse_mock.stores import Store
+from vimmerse_mock.stores.memory import MemoryStore
+from vimmerse_mock.web.api import PublicApi
+from vimmerse_mock.web.errors import register_errors
+from vimmerse_mock.web.files import Files
+from vimmerse_mock.web.forms import FormParser
+
+MEBIBYTE: Final = 1024 * 1024
+SAMPLE_ACCOUNT: Final = Opening(api_key=SAMPLE_API_KEY, customer_id=SAMPLE_CUSTOMER_ID)
+"""The account of the reference's samples, so that a pasted sample just works."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may be uploaded, in bytes (A)."""
+
+    file: int = 32 * MEBIBYTE
+    request: int = 256 * MEBIBYTE
+
+
+@dataclass(frozen=True, slots=True)
+class Mock:
+    """A wired mock: its WSGI application, and what moves its time and delivers its webhooks."""
+
+    app: flask.Flask
+    service: BatchService
+    courier: Courier
+    dispatcher: Dispatcher
+
+    def open_account(self, url: str, opening: Opening | None = None) -> Account:
+        """Open an account whose clients reach the mock at `url`.
+
+        Raises:
+            DuplicateAccountError: its key or customer id is taken.
+        """
+        return open_account(self.courier, url, opening or Opening())
+
+    def close(self) -> None:
+        """Stop delivering and let go of the store."""
+        self.dispatcher.stop()
+        self.courier.store.close()
+
+
+def create_mock(
+    *,
+    store: Store | None = None,
+    prices: PriceList | None = None,
+    pace: Pace | None = None,
+    limits: Limits | None = None,
+    files_url: str | None = None,
+    sender: Sender | None = None,
+    real_time: Callable[[], Instant] = wall_clock,
+) -> Mock:
+    """Wire a mock; it has no account yet, and its dispatcher is not started.
+
+    `files_url` is where links to files begin (None: at the address that the client used).
+    """
+    courier = Courier(store or MemoryStore(), sender or HttpSender(), real_time)
+    dispatcher = Dispatcher(courier)
+    service = BatchService(
+        store=courier.store,
+        prices=prices or PriceList(),
+        pace=pace or Pace(),
+        real_time=real_time,
+        on_planned=dispatcher.wake,
+    )
+    app = _create_app(service, limits or Limits(), files_url)
+    return Mock(app, service, courier, dispatcher)
+
+
+def _create_app(service: BatchService, limits: Limits, files_url: str | None) -> flask.Flask:
+    app = flask.Flask("vimmerse_mock", static_folder=None, template_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = limits.request
+    app.url_map.merge_slashes = False
+    register_errors(app)
+    PublicApi(service, FormParser(limits.file), files_url).register(app)
+    Files(service).register(app)
+    return app

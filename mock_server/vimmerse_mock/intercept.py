@@ -1,0 +1,158 @@
+"""The mock in process: what `requests` sends to the real hosts is answered without a socket."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable
+from contextlib import ContextDecorator
+from io import BytesIO
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from urllib.parse import unquote, urlsplit
+
+import responses
+from requests.adapters import HTTPAdapter
+from werkzeug.test import run_wsgi_app
+
+from vimmerse_contracts.vocabulary import PRODUCTION_HOSTS, PRODUCTION_URL
+from vimmerse_mock.account import Account, Opening
+from vimmerse_mock.app import SAMPLE_ACCOUNT, Mock, create_mock
+from vimmerse_mock.web.render import FILES_PATH
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIEnvironment
+
+    from requests import PreparedRequest
+
+API_HOST, MEDIA_HOST = PRODUCTION_HOSTS
+_EVERYTHING: Final = re.compile("")
+_LOOPBACK: Final = re.compile(r"https?://(127\.|localhost\b|\[::1\])")
+
+Others = Literal["pass", "refuse"]
+
+
+class Intercepted:
+    """The mock behind an interception.
+
+    `account` is the one it started with; `responses` is the `RequestsMock` at work, on which more
+    URLs can be registered.
+    """
+
+    def __init__(self, mock: Mock, requests_mock: responses.RequestsMock, opening: Opening) -> None:
+        self.mock = mock
+        self.responses = requests_mock
+        self.account = self.open_account(opening)
+
+    def open_account(self, opening: Opening | None = None) -> Account:
+        """Open an account.
+
+        Raises:
+            DuplicateAccountError: its key or customer id is taken.
+        """
+        return self.mock.open_account(PRODUCTION_URL, opening)
+
+
+class intercept(ContextDecorator):  # noqa: N801 - it reads as a verb: `with intercept():`
+    """Answer `requests` to http(s)://api.vimmerse.net and its media host in process.
+
+    A context manager, which gives an `Intercepted`, and a decorator. Each use has a mock of its
+    own. Requests to other hosts pass, or with `others="refuse"` fail as if there were no network;
+    loopback always passes, so that webhooks reach a real listener. A `responses` mock that is
+    active already still answers for other hosts.
+    """
+
+    def __init__(self, *, others: Others = "pass", opening: Opening = SAMPLE_ACCOUNT) -> None:
+        if others not in ("pass", "refuse"):
+            raise ValueError(f"others is 'pass' or 'refuse', not {others!r}")
+        self._others = others
+        self._opening = opening
+        self._mock: Mock | None = None
+        self._requests_mock: responses.RequestsMock | None = None
+
+    def _recreate_cm(self) -> Self:
+        """Give each call of a decorated function a mock of its own."""
+        return type(self)(others=self._others, opening=self._opening)
+
+    def __enter__(self) -> Intercepted:
+        self._mock = create_mock(files_url=f"https://{MEDIA_HOST}")
+        self._requests_mock = responses.RequestsMock(
+            assert_all_requests_are_fired=False, real_adapter_send=HTTPAdapter.send
+        )
+        self._requests_mock.add_passthru(_EVERYTHING if self._others == "pass" else _LOOPBACK)
+        self._requests_mock.add(_ProductionHosts(self._mock))
+        self._requests_mock.start()
+        self._mock.dispatcher.start()
+        return Intercepted(self._mock, self._requests_mock, self._opening)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._mock is not None and self._requests_mock is not None:
+            self._mock.close()
+            self._requests_mock.stop()
+            self._mock = self._requests_mock = None
+
+
+class _ProductionHosts(responses.CallbackResponse):
+    """Matches every request to the real hosts, and lets the mock answer."""
+
+    def __init__(self, mock: Mock) -> None:
+        super().__init__("ANY", _EVERYTHING, callback=self._call, content_type=None)
+        self._app = mock.app
+
+    def matches(self, request: PreparedRequest) -> tuple[bool, str]:
+        """Say whether a request is for the real hosts."""
+        ours = urlsplit(request.url or "").hostname in PRODUCTION_HOSTS
+        return ours, "" if ours else f"the host is not one of {', '.join(PRODUCTION_HOSTS)}"
+
+    def _call(self, request: PreparedRequest) -> tuple[int, list[tuple[str, str]], bytes]:
+        chunks, status, headers = run_wsgi_app(self._app, _environ(request))
+        body = b"".join(chunks)
+        return int(status.split(" ", 1)[0]), list(headers), body
+
+
+def _environ(request: PreparedRequest) -> WSGIEnvironment:
+    """Translate a request of `requests` into what a WSGI server hands over."""
+    url = urlsplit(request.url or "")
+    body = _body(request.body)
+    port = url.port or (443 if url.scheme == "https" else 80)
+    prefix = FILES_PATH if url.hostname == MEDIA_HOST else ""
+    environ: WSGIEnvironment = {
+        "REQUEST_METHOD": request.method or "GET",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote(prefix + (url.path or "/"), "latin-1"),
+        "QUERY_STRING": url.query,
+        "SERVER_NAME": url.hostname,
+        "SERVER_PORT": str(port),
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "HTTP_HOST": url.netloc,
+        "REMOTE_ADDR": "127.0.0.1",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": url.scheme,
+        "wsgi.input": BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    for name, value in request.headers.items():
+        environ["HTTP_" + name.upper().replace("-", "_")] = value
+    environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
+    environ.pop("HTTP_CONTENT_LENGTH", None)
+    environ["CONTENT_LENGTH"] = str(len(body))
+    return environ
+
+
+def _body(body: Any) -> bytes:  # noqa: ANN401 - requests takes bytes, text, files and iterables
+    if body is None:
+        return b""
+    if isinstance(body, str):
+        return body.encode()
+    if isinstance(body, bytes):
+        return body
+    chunks: Iterable[bytes] = body
+    return b"".join(chunks)

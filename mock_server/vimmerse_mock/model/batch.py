@@ -1,0 +1,106 @@
+"""What was asked: a batch, its media, and its submissions. No state: that is `timeline`'s."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from vimmerse_mock.model.clock import Instant
+from vimmerse_mock.model.scenarios import Script
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What is kept of an accepted image: never the bytes.
+
+    `name` is the file's name or the URL; `format` is as sniffed (`png`) and `size` in bytes, both
+    empty for an image that came as a URL, which is not fetched.
+    """
+
+    name: str
+    format: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """One media of a batch, made from one image."""
+
+    id: str
+    item: str
+    image: Image
+
+
+@dataclass(frozen=True, slots=True)
+class VideoSettings:
+    """How the videos are to be made; `duration` in seconds."""
+
+    motion_type: str
+    prompt: str
+    quantity: int
+    duration: int
+    loop: int
+    aspect_ratio: str | None
+    sound_effects: str
+    motion_range: int
+    is_transition: bool
+
+
+class SubmissionKind(StrEnum):
+    """What a submission does with the batch's media."""
+
+    GENERATE = "generate"
+    COMPOSE = "compose"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One request to process, the `number`th of its batch, from 1.
+
+    `finished` and `failed` are the places of the media that a composition starts from; a
+    generation starts from none.
+    """
+
+    number: int
+    kind: SubmissionKind
+    at: Instant
+    script: Script
+    finished: tuple[int, ...] = ()
+    failed: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Everything that was asked of one batch.
+
+    `touched_at` is the instant of the last request that changed it. `submissions` are in order;
+    the last one is in force.
+    """
+
+    id: str
+    customer_id: str
+    created_at: Instant
+    touched_at: Instant
+    title: str
+    description: str
+    visibility_status: str
+    rating: str | None
+    is_highlights: str
+    webhook_url: str | None
+    settings: VideoSettings
+    medias: tuple[Media, ...]
+    submissions: tuple[Submission, ...]
+
+    @property
+    def submission(self) -> Submission:
+        """The submission in force."""
+        return self.submissions[-1]
+
+    @property
+    def next_number(self) -> int:
+        """The number of the submission to come."""
+        return len(self.submissions) + 1
+
+    def submitted(self, submission: Submission) -> Batch:
+        """Put a further submission in force."""
+        return replace(self, submissions=(*self.submissions, submission))

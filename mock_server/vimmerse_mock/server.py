@@ -1,0 +1,86 @@
+"""A mock in a thread of this process, behind real sockets: for tests."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from vimmerse_mock.account import Account, Opening
+from vimmerse_mock.app import SAMPLE_ACCOUNT, Mock, create_mock
+from vimmerse_mock.wsgi_thread import WsgiThread
+
+
+class MockServer:
+    """Serves a mock on a free port of the loopback, from `start` to `stop`.
+
+    A context manager as well. It starts with one account, by default that of the reference's
+    samples; `open_account` opens others, each apart from all.
+    """
+
+    def __init__(
+        self,
+        mock: Mock | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        opening: Opening = SAMPLE_ACCOUNT,
+    ) -> None:
+        self.mock = mock or create_mock()
+        self._thread = WsgiThread(self.mock.app, host, port)
+        self._opening = opening
+        self._account: Account | None = None
+
+    @property
+    def url(self) -> str:
+        """The base URL.
+
+        Raises:
+            RuntimeError: the server is not running.
+        """
+        return self._thread.url
+
+    @property
+    def account(self) -> Account:
+        """The account that the server started with.
+
+        Raises:
+            RuntimeError: the server was never started.
+        """
+        if self._account is None:
+            raise RuntimeError("the server has not been started: it has no account yet")
+        return self._account
+
+    def start(self) -> Self:
+        """Begin to answer; starting twice is no error.
+
+        Raises:
+            OSError: the port is taken, or the host is not this machine's.
+        """
+        self._thread.start()
+        self.mock.dispatcher.start()
+        self._account = self._account or self.open_account(self._opening)
+        return self
+
+    def open_account(self, opening: Opening | None = None) -> Account:
+        """Open an account on this server.
+
+        Raises:
+            DuplicateAccountError: its key or customer id is taken.
+        """
+        return self.mock.open_account(self.url, opening)
+
+    def stop(self) -> None:
+        """Answer what is under way, then stop; stopping twice is no error."""
+        self._thread.stop()
+        self.mock.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()

@@ -1,0 +1,275 @@
+"""The use cases: create, read, update and compose batches. Knows time and stores, not HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any, Final
+from uuid import UUID
+
+from vimmerse_contracts.vocabulary import METADATA_FIELDS, RESUBMITTING_FIELDS, BatchStatus
+from vimmerse_mock.model.account import AccountState, random_uuid
+from vimmerse_mock.model.batch import (
+    Batch,
+    Image,
+    Media,
+    Submission,
+    SubmissionKind,
+    VideoSettings,
+)
+from vimmerse_mock.model.clock import Instant, wall_clock
+from vimmerse_mock.model.ledger import PriceList, Reason
+from vimmerse_mock.model.outbox import Message
+from vimmerse_mock.model.scenarios import Pace
+from vimmerse_mock.model.timeline import Observation, Timeline, plan
+from vimmerse_mock.stores import Store, Transaction, UnknownAccountError
+
+_SETTINGS: Final = tuple(VideoSettings.__dataclass_fields__)
+
+
+class InvalidBatchIdError(ValueError):
+    """A batch id is a UUID; this is none."""
+
+
+class BatchNotFoundError(LookupError):
+    """The account has no such batch."""
+
+
+class NoImagesError(ValueError):
+    """A batch needs at least one image."""
+
+
+class NotComposableError(ValueError):
+    """The batch still processes, or has no finished media."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchView:
+    """A batch as it is seen at one instant."""
+
+    account: AccountState
+    batch: Batch
+    seen: Observation
+
+    @property
+    def updated_at(self) -> Instant:
+        """The last request that changed it, or the last event of its course."""
+        return max(self.batch.touched_at, self.seen.changed_at)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchService:
+    """What can be done with batches. `on_planned` is called when a webhook may fall due sooner."""
+
+    store: Store
+    prices: PriceList = field(default_factory=PriceList)
+    pace: Pace = field(default_factory=Pace)
+    real_time: Callable[[], Instant] = wall_clock
+    on_planned: Callable[[], None] = lambda: None
+
+    def create(
+        self, customer_id: str, form: Mapping[str, Any], images: Sequence[Image]
+    ) -> BatchView:
+        """Create a batch from a form loaded by `CreateBatchSchema`, and charge for it (S).
+
+        Raises:
+            NoImagesError: there is no image.
+            InsufficientCreditError: the balance does not suffice; nothing was created.
+        """
+        if not images:
+            raise NoImagesError("a batch needs at least one image")
+        with self.store.transaction(customer_id) as tx:
+            account, now = tx.account, self._now(tx.account)
+            batch = self._generated(account, _new_batch(account, form, images, now), now)
+            tx.save_account(replace(account, batches=account.batches + 1))
+            self._submit(tx, batch, Reason.CREATE)
+        return self._answer(account, batch, now)
+
+    def read(self, account: AccountState, batch_id: str) -> BatchView:
+        """Look at a batch.
+
+        Raises:
+            InvalidBatchIdError: the id is no UUID (P26).
+            BatchNotFoundError: the account has no such batch.
+        """
+        batch = self.store.batch(account.customer_id, checked_id(batch_id))
+        return _view(account, batch, self._now(account))
+
+    def look(self, customer_id: str, batch_id: str) -> BatchView:
+        """Look at a batch as someone who holds a link to it, without a key.
+
+        Raises:
+            BatchNotFoundError: there is no such customer, or no such batch of theirs.
+        """
+        try:
+            account = self.store.account(customer_id)
+        except UnknownAccountError as error:
+            raise BatchNotFoundError("no such customer") from error
+        return _view(account, self.store.batch(customer_id, batch_id), self._now(account))
+
+    def update(self, customer_id: str, batch_id: str, form: Mapping[str, Any]) -> BatchView:
+        """Change a batch by a form loaded by `UpdateBatchSchema`; may process and charge again (S).
+
+        Raises:
+            InvalidBatchIdError: the id is no UUID.
+            BatchNotFoundError: the account has no such batch.
+            InsufficientCreditError: the balance does not suffice; nothing was changed.
+        """
+        with self.store.transaction(customer_id) as tx:
+            account, now = tx.account, self._now(tx.account)
+            before = _view(account, tx.batch(checked_id(batch_id)), now)
+            batch = replace(before.batch, touched_at=now, **_given(form, METADATA_FIELDS))
+            changes = _given(form, RESUBMITTING_FIELDS)
+            if changes:
+                batch = replace(batch, settings=replace(batch.settings, **changes))
+                batch = self._generated(account, batch, now)
+                _withdraw_webhook(tx, before)
+                self._submit(tx, batch, Reason.RESUBMIT)
+            else:
+                _change_metadata(tx, batch, before)
+        return self._answer(account, batch, now)
+
+    def compose(self, customer_id: str, batch_id: str) -> BatchView:
+        """Compose the finished videos of a batch into one (S).
+
+        Raises:
+            InvalidBatchIdError: the id is no UUID.
+            BatchNotFoundError: the account has no such batch.
+            NotComposableError: it still processes, or nothing is finished.
+            InsufficientCreditError: the balance does not suffice; nothing was changed.
+        """
+        with self.store.transaction(customer_id) as tx:
+            account, now = tx.account, self._now(tx.account)
+            before = _view(account, tx.batch(checked_id(batch_id)), now)
+            if before.seen.status is not BatchStatus.SUCCESS:
+                raise NotComposableError("a batch can be composed once it is in 'success'")
+            batch = self._composed(before, now)
+            self._submit(tx, batch, Reason.COMPOSE)
+        return self._answer(account, batch, now)
+
+    def _now(self, account: AccountState) -> Instant:
+        return account.clock.at(self.real_time())
+
+    def _answer(self, account: AccountState, batch: Batch, now: Instant) -> BatchView:
+        if batch.webhook_url:
+            self.on_planned()
+        return _view(account, batch, now)
+
+    def _generated(self, account: AccountState, batch: Batch, now: Instant) -> Batch:
+        """Add a submission of all media for generation, by the account's present scenario."""
+        how, medias = batch.settings, len(batch.medias)
+        script = self.pace.script(
+            how.motion_type, how.duration, how.quantity, account.scenario, medias
+        )
+        return batch.submitted(Submission(batch.next_number, SubmissionKind.GENERATE, now, script))
+
+    def _composed(self, before: BatchView, now: Instant) -> Batch:
+        """Add a submission that composes what is finished."""
+        batch = replace(before.batch, touched_at=now)
+        return batch.submitted(
+            Submission(
+                number=batch.next_number,
+                kind=SubmissionKind.COMPOSE,
+                at=now,
+                script=self.pace.compose_script(),
+                finished=before.seen.finished,
+                failed=before.seen.failed,
+            )
+        )
+
+    def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> None:
+        """Write batch, charge and webhook together, or nothing."""
+        price = self._price(batch)
+        if price:
+            tx.book(-price, reason, batch.submission.at, batch.id, batch.submission.number)
+        tx.save_batch(batch)
+        _plan_webhook(tx, batch)
+
+    def _price(self, batch: Batch) -> int:
+        if batch.submission.kind is SubmissionKind.COMPOSE:
+            return self.prices.compose
+        return self.prices.generation(batch.settings, len(batch.medias))
+
+
+def checked_id(batch_id: str) -> str:
+    """Return a batch id in its canonical form.
+
+    Raises:
+        InvalidBatchIdError: it is no UUID.
+    """
+    try:
+        return str(UUID(batch_id))
+    except ValueError as error:
+        raise InvalidBatchIdError("a batch id is a UUID") from error
+
+
+def _view(account: AccountState, batch: Batch | None, now: Instant) -> BatchView:
+    if batch is None:
+        raise BatchNotFoundError("the account has no such batch")
+    return BatchView(account, batch, _timeline(batch).at(now))
+
+
+def _timeline(batch: Batch) -> Timeline:
+    return plan(batch.submission, len(batch.medias))
+
+
+def _given(form: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: form[name] for name in names if name in form}
+
+
+def _new_batch(
+    account: AccountState, form: Mapping[str, Any], images: Sequence[Image], now: Instant
+) -> Batch:
+    random = account.random("batch", account.batches)
+    return Batch(
+        id=random_uuid(random),
+        customer_id=account.customer_id,
+        created_at=now,
+        touched_at=now,
+        title=form["title"],
+        description=form["description"],
+        visibility_status=form["visibility_status"],
+        rating=None,
+        is_highlights=form["is_highlights"],
+        webhook_url=form["webhook_url"],
+        settings=VideoSettings(**_given(form, _SETTINGS)),
+        medias=tuple(_new_media(random, image) for image in images),
+        submissions=(),
+    )
+
+
+def _new_media(random: Random, image: Image) -> Media:
+    return Media(id=random_uuid(random), item=f"{random.getrandbits(128):032x}", image=image)
+
+
+def _change_metadata(tx: Transaction, batch: Batch, before: BatchView) -> None:
+    tx.save_batch(batch)
+    if batch.webhook_url != before.batch.webhook_url and not before.seen.status.is_final:
+        _plan_webhook(tx, batch)
+
+
+def _withdraw_webhook(tx: Transaction, before: BatchView) -> None:
+    """Take back the webhook of a submission that has not ended."""
+    message = tx.message(before.batch.id, before.batch.submission.number)
+    if message is not None and not before.seen.status.is_final:
+        tx.save_message(message.withdrawn())
+
+
+def _plan_webhook(tx: Transaction, batch: Batch) -> None:
+    """Plan the one webhook of the submission in force."""
+    if batch.webhook_url is None:
+        return
+    number, timeline = batch.submission.number, _timeline(batch)
+    random = tx.account.random("webhook", batch.id, number)
+    tx.save_message(
+        Message(
+            id=f"msg_{random.getrandbits(96):024x}",
+            customer_id=batch.customer_id,
+            batch_id=batch.id,
+            submission=number,
+            url=batch.webhook_url,
+            status=timeline.outcome.value,
+            due_at=timeline.ends_at,
+        )
+    )

@@ -1,0 +1,116 @@
+"""Stores: where what was asked is kept. One protocol; each engine in a module of its own."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from vimmerse_mock.model.account import AccountState
+from vimmerse_mock.model.batch import Batch
+from vimmerse_mock.model.clock import Instant
+from vimmerse_mock.model.ledger import LedgerEntry, Reason
+from vimmerse_mock.model.outbox import Message
+
+
+class UnknownAccountError(LookupError):
+    """No account has that customer id."""
+
+
+class DuplicateAccountError(ValueError):
+    """An account has that customer id, or that API key, already."""
+
+
+class Transaction(Protocol):
+    """One account, locked: everything written in it happens together, or not at all."""
+
+    @property
+    def account(self) -> AccountState:
+        """The account as it stands in this transaction."""
+
+    def save_account(self, account: AccountState) -> None:
+        """Replace the account's state; its customer id and key stay as they are."""
+
+    def book(
+        self, amount: int, reason: Reason, at: Instant, batch_id: str = "", submission: int = 0
+    ) -> LedgerEntry:
+        """Move credits: negative charges, positive pays in.
+
+        Raises:
+            InsufficientCreditError: the balance would fall under zero.
+        """
+
+    def batch(self, batch_id: str) -> Batch | None:
+        """Return a batch of this account."""
+
+    def save_batch(self, batch: Batch) -> None:
+        """Add a batch, or replace it."""
+
+    def message(self, batch_id: str, submission: int) -> Message | None:
+        """Return the message that reports the end of a submission."""
+
+    def save_message(self, message: Message) -> None:
+        """Add a message or replace it, and end its lease."""
+
+    def next_due(self, until: Instant) -> Message | None:
+        """Return the first pending message due by an instant of the account's clock, unleased."""
+
+    def lease(self, message: Message, until: Instant) -> None:
+        """Keep a message from every other claim until a real instant, or until it is saved."""
+
+    def in_flight(self) -> bool:
+        """Say whether a message of the account is leased."""
+
+
+class Store(Protocol):
+    """Keeps accounts, batches, ledgers and outboxes. Reads need no transaction."""
+
+    def add_account(self, account: AccountState) -> None:
+        """Open an account.
+
+        Raises:
+            DuplicateAccountError: its customer id or key is taken.
+        """
+
+    def remove_account(self, customer_id: str) -> None:
+        """Close an account and forget everything of it; an unknown one is no error."""
+
+    def account(self, customer_id: str) -> AccountState:
+        """Return an account's state.
+
+        Raises:
+            UnknownAccountError: there is none.
+        """
+
+    def account_by_key(self, api_key: str) -> AccountState | None:
+        """Return the account that a key belongs to."""
+
+    def batch(self, customer_id: str, batch_id: str) -> Batch | None:
+        """Return a batch of an account."""
+
+    def ledger(self, customer_id: str) -> tuple[LedgerEntry, ...]:
+        """Return an account's ledger, oldest entry first."""
+
+    def balance(self, customer_id: str) -> int:
+        """Return an account's credits: the sum of its ledger."""
+
+    def messages(self, customer_id: str) -> tuple[Message, ...]:
+        """Return an account's messages, in the order in which they were planned."""
+
+    def transaction(self, customer_id: str) -> AbstractContextManager[Transaction]:
+        """Lock an account; leaving the block commits, an exception leaves everything as it was.
+
+        Raises:
+            UnknownAccountError: there is no such account.
+        """
+
+    def claim_due(self, now: Instant, lease_until: Instant, limit: int) -> tuple[Message, ...]:
+        """Lease up to `limit` messages of all accounts that are due at a real instant.
+
+        Each goes to one claimer only, until its lease ends.
+        """
+
+    def next_due(self) -> Instant | None:
+        """Tell the real instant by which something may be due; None if nothing will by itself."""
+
+    def close(self) -> None:
+        """Let go of what the store holds open."""

@@ -1,0 +1,248 @@
+"""The store in memory: no file, no waiting, gone with the process."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from threading import Lock
+
+from vimmerse_mock.model.account import AccountState
+from vimmerse_mock.model.batch import Batch
+from vimmerse_mock.model.clock import Instant
+from vimmerse_mock.model.ledger import InsufficientCreditError, LedgerEntry, Reason
+from vimmerse_mock.model.outbox import Message, MessageState
+from vimmerse_mock.stores import DuplicateAccountError, UnknownAccountError
+
+_Key = tuple[str, int]
+
+
+def _key(message: Message) -> _Key:
+    return message.batch_id, message.submission
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """Everything of one account; whoever writes holds `lock`.
+
+    `due` is a heap of what may be pending, by instant: an entry that no longer tells the truth
+    (`_is_current`) is dropped when it comes up. `wake_at` is when the store looks here next.
+    """
+
+    account: AccountState
+    lock: Lock = field(default_factory=Lock)
+    batches: dict[str, Batch] = field(default_factory=dict)
+    ledger: list[LedgerEntry] = field(default_factory=list)
+    messages: dict[_Key, Message] = field(default_factory=dict)
+    leases: dict[_Key, Instant] = field(default_factory=dict)
+    due: list[tuple[Instant, int, _Key]] = field(default_factory=list)
+    serial: Iterator[int] = field(default_factory=count)
+    wake_at: Instant | None = None
+
+    @property
+    def balance(self) -> int:
+        return self.ledger[-1].balance if self.ledger else 0
+
+    def plan(self, message: Message) -> None:
+        if message.state is MessageState.PENDING:
+            heapq.heappush(self.due, (message.due_at, next(self.serial), _key(message)))
+
+    def head(self) -> Message | None:
+        """Return the first pending message that nobody has leased."""
+        while self.due and not self._is_current(self.due[0]):
+            heapq.heappop(self.due)
+        return self.messages[self.due[0][2]] if self.due else None
+
+    def _is_current(self, entry: tuple[Instant, int, _Key]) -> bool:
+        due_at, _, key = entry
+        message = self.messages[key]
+        pending = message.state is MessageState.PENDING and message.due_at == due_at
+        return pending and key not in self.leases
+
+    def end_leases(self, now: Instant) -> None:
+        """Plan again what was leased to a claimer that never came back."""
+        for key in [key for key, until in self.leases.items() if until <= now]:
+            del self.leases[key]
+            self.plan(self.messages[key])
+
+
+class _MemoryTransaction:
+    """Stages what is written, and puts it on the shelf at the end."""
+
+    def __init__(self, shelf: _Shelf) -> None:
+        self._shelf = shelf
+        self.account = shelf.account
+        self._batches: dict[str, Batch] = {}
+        self._entries: list[LedgerEntry] = []
+        self._messages: dict[_Key, Message] = {}
+        self._leases: dict[_Key, Instant] = {}
+
+    def save_account(self, account: AccountState) -> None:
+        self.account = account
+
+    def book(
+        self, amount: int, reason: Reason, at: Instant, batch_id: str = "", submission: int = 0
+    ) -> LedgerEntry:
+        before = self._entries[-1].balance if self._entries else self._shelf.balance
+        if before + amount < 0:
+            raise InsufficientCreditError(-amount, before)
+        entry = LedgerEntry(at, amount, before + amount, reason, batch_id, submission)
+        self._entries.append(entry)
+        return entry
+
+    def batch(self, batch_id: str) -> Batch | None:
+        return self._batches.get(batch_id) or self._shelf.batches.get(batch_id)
+
+    def save_batch(self, batch: Batch) -> None:
+        self._batches[batch.id] = batch
+
+    def message(self, batch_id: str, submission: int) -> Message | None:
+        key = (batch_id, submission)
+        return self._messages.get(key) or self._shelf.messages.get(key)
+
+    def save_message(self, message: Message) -> None:
+        self._messages[_key(message)] = message
+
+    def next_due(self, until: Instant) -> Message | None:
+        head = self._shelf.head()
+        return head if head and head.due_at <= until else None
+
+    def lease(self, message: Message, until: Instant) -> None:
+        self._leases[_key(message)] = until
+
+    def in_flight(self) -> bool:
+        return bool(self._shelf.leases)
+
+    def commit(self) -> None:
+        shelf = self._shelf
+        shelf.account = self.account
+        shelf.batches.update(self._batches)
+        shelf.ledger.extend(self._entries)
+        shelf.leases.update(self._leases)
+        for key, message in self._messages.items():
+            shelf.messages[key] = message
+            shelf.leases.pop(key, None)
+            shelf.plan(message)
+
+
+class MemoryStore:
+    """The `Store` of one process."""
+
+    def __init__(self) -> None:
+        self._shelves: dict[str, _Shelf] = {}
+        self._by_key: dict[str, _Shelf] = {}
+        self._lock = Lock()
+        self._wakes: list[tuple[Instant, str]] = []
+
+    def add_account(self, account: AccountState) -> None:
+        """Open an account."""
+        with self._lock:
+            if account.customer_id in self._shelves:
+                raise DuplicateAccountError(f"customer {account.customer_id!r} exists already")
+            if account.api_key in self._by_key:
+                raise DuplicateAccountError("another account has this API key already")
+            shelf = _Shelf(account)
+            self._shelves[account.customer_id] = shelf
+            self._by_key[account.api_key] = shelf
+
+    def remove_account(self, customer_id: str) -> None:
+        """Close an account and forget everything of it."""
+        with self._lock:
+            shelf = self._shelves.pop(customer_id, None)
+            if shelf is not None:
+                del self._by_key[shelf.account.api_key]
+
+    def account(self, customer_id: str) -> AccountState:
+        """Return an account's state."""
+        return self._shelf(customer_id).account
+
+    def account_by_key(self, api_key: str) -> AccountState | None:
+        """Return the account that a key belongs to."""
+        shelf = self._by_key.get(api_key)
+        return shelf.account if shelf else None
+
+    def batch(self, customer_id: str, batch_id: str) -> Batch | None:
+        """Return a batch of an account."""
+        shelf = self._shelves.get(customer_id)
+        return shelf.batches.get(batch_id) if shelf else None
+
+    def ledger(self, customer_id: str) -> tuple[LedgerEntry, ...]:
+        """Return an account's ledger."""
+        return tuple(self._shelf(customer_id).ledger)
+
+    def balance(self, customer_id: str) -> int:
+        """Return an account's credits."""
+        return self._shelf(customer_id).balance
+
+    def messages(self, customer_id: str) -> tuple[Message, ...]:
+        """Return an account's messages."""
+        shelf = self._shelf(customer_id)
+        with shelf.lock:
+            return tuple(shelf.messages.values())
+
+    @contextmanager
+    def transaction(self, customer_id: str) -> Iterator[_MemoryTransaction]:
+        """Lock an account."""
+        shelf = self._shelf(customer_id)
+        with shelf.lock:
+            transaction = _MemoryTransaction(shelf)
+            yield transaction
+            transaction.commit()
+            self._schedule(shelf)
+
+    def claim_due(self, now: Instant, lease_until: Instant, limit: int) -> tuple[Message, ...]:
+        """Lease what is due, account by account."""
+        claimed: list[Message] = []
+        while len(claimed) < limit and (shelf := self._pop_wake(now)):
+            with shelf.lock:
+                shelf.wake_at = None
+                shelf.end_leases(now)
+                claimed += self._claim_from(shelf, now, lease_until, limit - len(claimed))
+                self._schedule(shelf)
+        return tuple(claimed)
+
+    def next_due(self) -> Instant | None:
+        """Tell when the dispatcher should look again."""
+        with self._lock:
+            return self._wakes[0][0] if self._wakes else None
+
+    def close(self) -> None:
+        """Do nothing: memory needs no closing."""
+
+    def _shelf(self, customer_id: str) -> _Shelf:
+        shelf = self._shelves.get(customer_id)
+        if shelf is None:
+            raise UnknownAccountError(f"no account of customer {customer_id!r}")
+        return shelf
+
+    def _claim_from(
+        self, shelf: _Shelf, now: Instant, lease_until: Instant, limit: int
+    ) -> list[Message]:
+        claimed: list[Message] = []
+        present = shelf.account.clock.at(now)
+        while len(claimed) < limit and (head := shelf.head()) and head.due_at <= present:
+            shelf.leases[_key(head)] = lease_until
+            claimed.append(head)
+        return claimed
+
+    def _pop_wake(self, now: Instant) -> _Shelf | None:
+        """Return the next account that may have something due."""
+        with self._lock:
+            while self._wakes and self._wakes[0][0] <= now:
+                _, customer_id = heapq.heappop(self._wakes)
+                if customer_id in self._shelves:
+                    return self._shelves[customer_id]
+        return None
+
+    def _schedule(self, shelf: _Shelf) -> None:
+        """Note when the account's first message falls due, or its first lease ends."""
+        head = shelf.head()
+        due = shelf.account.clock.real_at(head.due_at) if head else None
+        instants = [*shelf.leases.values(), *([] if due is None else [due])]
+        if not instants or (shelf.wake_at is not None and shelf.wake_at <= min(instants)):
+            return
+        shelf.wake_at = min(instants)
+        with self._lock:
+            heapq.heappush(self._wakes, (shelf.wake_at, shelf.account.customer_id))

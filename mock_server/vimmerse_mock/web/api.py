@@ -1,0 +1,117 @@
+"""The public API: one method for each operation of the contract's table, bound by its id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import flask
+from marshmallow import Schema
+
+from vimmerse_contracts.operations import OPERATIONS, Operation
+from vimmerse_contracts.vocabulary import API_KEY_HEADER
+from vimmerse_mock.model.account import AccountState
+from vimmerse_mock.model.batch import Image
+from vimmerse_mock.service import BatchService, BatchView
+from vimmerse_mock.web.answers import json_response
+from vimmerse_mock.web.errors import UnauthorizedError
+from vimmerse_mock.web.forms import FormParser
+from vimmerse_mock.web.render import FILES_PATH, BatchRenderer
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One authorised request: who asks, and the form where the operation takes one."""
+
+    account: AccountState | None
+    form: dict[str, Any]
+
+    @property
+    def caller(self) -> AccountState:
+        """Who asks, of an operation that needs a key."""
+        if self.account is None:
+            raise UnauthorizedError
+        return self.account
+
+
+class PublicApi:
+    """Answers the operations of the contract.
+
+    `files_url` is where links to files begin; None takes the address that the client used.
+    """
+
+    def __init__(
+        self, service: BatchService, parser: FormParser, files_url: str | None = None
+    ) -> None:
+        self._service = service
+        self._parser = parser
+        self._files_url = files_url
+        self._renderer = BatchRenderer()
+
+    def register(self, app: flask.Flask) -> None:
+        """Add a route for each operation."""
+        for operation in OPERATIONS:
+            app.add_url_rule(
+                operation.path.replace("{", "<").replace("}", ">"),
+                operation.id,
+                self._view(operation),
+                methods=[operation.method],
+                provide_automatic_options=False,
+            )
+        app.add_url_rule("/openapi.json", "openapi", _openapi, provide_automatic_options=False)
+
+    def create_batch(self, call: Call) -> flask.Response:
+        """`POST /batch`."""
+        images = call.form["image_files"] or [Image(url) for url in call.form["image_urls"]]
+        return self._answer(self._service.create(call.caller.customer_id, call.form, images))
+
+    def get_batch(self, call: Call, batch_id: str) -> flask.Response:
+        """`GET /batch/{batch_id}`."""
+        return self._answer(self._service.read(call.caller, batch_id))
+
+    def update_batch(self, call: Call, batch_id: str) -> flask.Response:
+        """`PUT /batch/{batch_id}/edit`."""
+        return self._answer(self._service.update(call.caller.customer_id, batch_id, call.form))
+
+    def concat_batch(self, call: Call, batch_id: str) -> flask.Response:
+        """`POST /batch/{batch_id}/concat`."""
+        return self._answer(self._service.compose(call.caller.customer_id, batch_id))
+
+    def health(self, _call: Call) -> flask.Response:
+        """`GET /health`."""
+        return json_response({"status": "ok"})
+
+    def _view(self, operation: Operation) -> Callable[..., flask.Response]:
+        """Make the Flask view of an operation: key first, then the form, then its method."""
+        answer: Callable[..., flask.Response] = getattr(self, operation.id)
+        schema = operation.request() if operation.request else None
+
+        def view(**path: str) -> flask.Response:
+            account = self._authenticate() if operation.needs_key else None
+            return answer(Call(account, self._form(schema)), **path)
+
+        return view
+
+    def _authenticate(self) -> AccountState:
+        key = flask.request.headers.get(API_KEY_HEADER, "")
+        account = self._service.store.account_by_key(key)
+        if account is None:
+            raise UnauthorizedError
+        return account
+
+    def _form(self, schema: Schema | None) -> dict[str, Any]:
+        if schema is None:
+            return {}
+        form: dict[str, Any] = self._parser.parse(schema, flask.request)
+        return form
+
+    def _answer(self, view: BatchView) -> flask.Response:
+        files_url = self._files_url or flask.request.host_url.rstrip("/") + FILES_PATH
+        return json_response({"data": self._renderer.render(view, files_url)})
+
+
+def _openapi() -> flask.Response:
+    from vimmerse_contracts.openapi import openapi_document  # noqa: PLC0415 - apispec costs start-up 60 ms
+
+    return json_response(openapi_document())

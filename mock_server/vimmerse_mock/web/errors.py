@@ -1,0 +1,82 @@
+"""Error answers: every exception becomes a JSON body of the contract, never a page or a trace."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any, Final
+
+import flask
+from marshmallow import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from vimmerse_contracts import errors as e
+from vimmerse_contracts.problems import validation_body
+from vimmerse_mock.model.ledger import InsufficientCreditError
+from vimmerse_mock.service import (
+    BatchNotFoundError,
+    InvalidBatchIdError,
+    NoImagesError,
+    NotComposableError,
+)
+from vimmerse_mock.web.answers import json_response
+
+_LOG = logging.getLogger("vimmerse_mock.web")
+
+
+class UnauthorizedError(Exception):
+    """The request carries no key, or one that nobody has."""
+
+
+_BY_EXCEPTION: Final[Mapping[type[Exception], e.ApiError]] = MappingProxyType(
+    {
+        UnauthorizedError: e.UNAUTHORIZED,
+        NoImagesError: e.BAD_REQUEST,
+        InvalidBatchIdError: e.BAD_REQUEST,
+        NotComposableError: e.BAD_REQUEST,
+        BatchNotFoundError: e.NOT_FOUND,
+        InsufficientCreditError: e.INSUFFICIENT_CREDIT,
+    }
+)
+
+
+def register_errors(app: flask.Flask) -> None:
+    """Answer every exception in the manner of the API."""
+    for exception, error in _BY_EXCEPTION.items():
+        app.register_error_handler(exception, _answer_with(error))
+    app.register_error_handler(ValidationError, _answer_validation)
+    app.register_error_handler(HTTPException, _answer_http)
+    app.register_error_handler(Exception, _answer_mistake)
+
+
+def _answer_with(error: e.ApiError) -> Any:  # noqa: ANN401 - Flask's own handler type
+    def answer(_exception: Exception) -> flask.Response:
+        return json_response(error.body, error.status)
+
+    return answer
+
+
+def _answer_validation(exception: ValidationError) -> flask.Response:
+    return json_response(validation_body(exception.messages), e.VALIDATION.status)
+
+
+def _answer_http(exception: HTTPException) -> flask.Response:
+    """Keep the status, and headers such as Allow, of what Flask itself refuses."""
+    status = HTTPStatus(exception.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+    answer = json_response(_body_for(status), status)
+    for name, value in exception.get_headers():
+        if name.lower() != "content-type":
+            answer.headers[name] = value
+    return answer
+
+
+def _body_for(status: HTTPStatus) -> dict[str, str]:
+    known = {error.status: error for error in e.ERRORS if error.code}
+    return known[status].body if status in known else {"message": status.name}
+
+
+def _answer_mistake(exception: Exception) -> flask.Response:
+    _LOG.error("a mistake of the mock", exc_info=exception)
+    return json_response(e.SERVER_ERROR.body, e.SERVER_ERROR.status)

@@ -1,0 +1,51 @@
+"""Reading forms: webargs over text fields and files together, as FastAPI reads them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NoReturn
+
+import flask
+from marshmallow import EXCLUDE, Schema, ValidationError, fields
+from webargs.flaskparser import FlaskParser
+
+from vimmerse_mock.web.uploads import accept_image
+
+
+class FormParser(FlaskParser):
+    """Parses urlencoded and multipart forms by a schema; the place it names in errors is "body".
+
+    Raises marshmallow's ValidationError with every problem; files of more than `file_limit` bytes
+    are refused as werkzeug's RequestEntityTooLarge.
+    """
+
+    DEFAULT_LOCATION = "body"
+
+    def __init__(self, file_limit: int) -> None:
+        super().__init__(unknown=EXCLUDE)
+        self.__location_map__ = {"body": "load_body"}
+        self._accept = partial(accept_image, limit=file_limit)
+
+    def load_body(self, req: flask.Request, schema: Schema) -> dict[str, Any]:
+        """Collect the fields that the schema knows; of a repeated text field the last counts."""
+        return {
+            name: values if isinstance(schema.fields[name], fields.List) else values[-1]
+            for name in schema.fields
+            if (values := self._values(req, name))
+        }
+
+    def handle_error(
+        self,
+        error: ValidationError,
+        req: flask.Request,  # noqa: ARG002 - webargs' signature
+        schema: Schema,  # noqa: ARG002 - webargs' signature
+        *,
+        error_status_code: int | None,  # noqa: ARG002 - webargs' signature
+        error_headers: Any,  # noqa: ANN401, ARG002 - webargs' signature
+    ) -> NoReturn:
+        """Let the app's error handler answer."""
+        raise error
+
+    def _values(self, req: flask.Request, name: str) -> list[Any]:
+        uploads = [self._accept(upload) for upload in req.files.getlist(name)]
+        return [*req.form.getlist(name), *uploads]

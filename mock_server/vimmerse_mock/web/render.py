@@ -1,0 +1,105 @@
+"""The Batch object, from a batch as it is seen at an instant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from vimmerse_contracts.fields import format_timestamp
+from vimmerse_contracts.schemas import BatchSchema
+from vimmerse_contracts.vocabulary import NO, YES
+from vimmerse_mock.model.batch import Batch, VideoSettings
+from vimmerse_mock.model.clock import to_datetime
+from vimmerse_mock.service import BatchView
+
+FILES_PATH: Final = "/files"
+"""Where the mock's files begin; the real service has them on a host of their own (P26, O)."""
+
+
+class BatchRenderer:
+    """Writes Batch objects through the contract's schema."""
+
+    def __init__(self) -> None:
+        self._schema = BatchSchema()
+
+    def render(self, view: BatchView, files_url: str) -> dict[str, Any]:
+        """Write a Batch; `files_url` is where the files of all customers begin."""
+        batch: dict[str, Any] = self._schema.dump(_fields(view, files_url))
+        return batch
+
+
+def video_name(batch: Batch) -> str:
+    """Name the composed video of the submission in force."""
+    return f"video-{batch.submission.number}.mp4"
+
+
+def media_name(media_id: str) -> str:
+    """Name the video of a media."""
+    return f"{media_id}.mp4"
+
+
+def _fields(view: BatchView, files_url: str) -> dict[str, Any]:
+    batch, seen = view.batch, view.seen
+    fields: dict[str, Any] = {
+        "id": batch.id,
+        "email": "",
+        "manager_id": view.account.manager_id,
+        "customer_id": batch.customer_id,
+        "title": batch.title,
+        "description": batch.description,
+        "visibility_status": batch.visibility_status,
+        "idea": "",
+        "storyboard": {},
+        "scenes": [],
+        "message": seen.message,
+        "note": "",
+        "feedback": "",
+        "is_transition": YES if batch.settings.is_transition else NO,
+        "filenames": [],
+        "files": [],
+        "medias": _references(batch, range(len(batch.medias))),
+        "upload_urls": {},
+        "finished_medias": _references(batch, seen.finished),
+        "failed_medias": _references(batch, seen.failed),
+        "pose_preset": [_pose_preset(batch.settings)],
+        "submit_params": _submit_params(batch.settings),
+        "progress_percentage": seen.progress,
+        "status": seen.status.value,
+        "generate_type": "GENERATE_VIDEO",
+        "version": "2",
+        "created_at": format_timestamp(to_datetime(batch.created_at)),
+        "updated_at": format_timestamp(to_datetime(view.updated_at)),
+    }
+    if seen.composed:
+        fields["video_url"] = f"{files_url}/{batch.customer_id}/{batch.id}/{video_name(batch)}"
+    return fields
+
+
+def _references(batch: Batch, places: Iterable[int]) -> list[dict[str, str]]:
+    return [{"media_id": batch.medias[i].id, "item": batch.medias[i].item} for i in places]
+
+
+def _pose_preset(settings: VideoSettings) -> dict[str, str]:
+    params = {
+        "Prompt": settings.prompt,
+        "CameraPath": "",
+        "Quantity": settings.quantity,
+        "MotionAmount": settings.motion_range,
+        "MotionLength": settings.duration,
+        "Loop": settings.loop,
+    }
+    if settings.aspect_ratio:
+        params["AspectRatio"] = settings.aspect_ratio
+    return {
+        "MotionType": settings.motion_type,
+        "Params": "|".join(f"{name}={value}" for name, value in params.items()),
+    }
+
+
+def _submit_params(settings: VideoSettings) -> dict[str, str]:
+    return {
+        "scale_factor": "1",
+        "pipeline_preset": "Fast",
+        "file_size": "",
+        "sound_effects": settings.sound_effects,
+    }
