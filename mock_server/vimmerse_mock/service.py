@@ -52,11 +52,6 @@ class BatchView:
     batch: Batch
     seen: Observation
 
-    @property
-    def updated_at(self) -> Instant:
-        """The last request that changed it, or the last event of its course."""
-        return max(self.batch.touched_at, self.seen.changed_at)
-
 
 @dataclass(frozen=True, slots=True)
 class BatchService:

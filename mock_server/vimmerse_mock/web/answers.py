@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from json import JSONEncoder
+from typing import Any, Final
 
 import flask
+
+_ENCODER: Final = JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+def to_json(body: Any) -> str:  # noqa: ANN401 - any JSON
+    """Write a JSON value."""
+    return _ENCODER.encode(body)
 
 
 def json_response(body: Any, status: int = 200) -> flask.Response:  # noqa: ANN401 - any JSON
     """Make an answer of a JSON value."""
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return text_response(to_json(body), status)
+
+
+def text_response(text: str, status: int = 200) -> flask.Response:
+    """Make an answer of JSON that is written already."""
     return flask.Response(text, status, mimetype="application/json")

@@ -14,7 +14,7 @@ from vimmerse_contracts.vocabulary import API_KEY_HEADER
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Image
 from vimmerse_mock.service import BatchService, BatchView
-from vimmerse_mock.web.answers import json_response
+from vimmerse_mock.web.answers import json_response, text_response
 from vimmerse_mock.web.errors import UnauthorizedError
 from vimmerse_mock.web.forms import FormParser
 from vimmerse_mock.web.render import FILES_PATH, BatchRenderer
@@ -107,8 +107,9 @@ class PublicApi:
         return form
 
     def _answer(self, view: BatchView) -> flask.Response:
-        files_url = self._files_url or flask.request.host_url.rstrip("/") + FILES_PATH
-        return json_response({"data": self._renderer.render(view, files_url)})
+        request = flask.request
+        files_url = self._files_url or f"{request.scheme}://{request.host}{FILES_PATH}"
+        return text_response(self._renderer.render(view, files_url))
 
 
 def _openapi() -> flask.Response:

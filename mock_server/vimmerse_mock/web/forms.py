@@ -30,8 +30,8 @@ class FormParser(FlaskParser):
         """Collect the fields that the schema knows; of a repeated text field the last counts."""
         return {
             name: values if isinstance(schema.fields[name], fields.List) else values[-1]
-            for name in schema.fields
-            if (values := self._values(req, name))
+            for name, values in self._all_values(req).items()
+            if name in schema.fields
         }
 
     def handle_error(
@@ -46,6 +46,8 @@ class FormParser(FlaskParser):
         """Let the app's error handler answer."""
         raise error
 
-    def _values(self, req: flask.Request, name: str) -> list[Any]:
-        uploads = [self._accept(upload) for upload in req.files.getlist(name)]
-        return [*req.form.getlist(name), *uploads]
+    def _all_values(self, req: flask.Request) -> dict[str, list[Any]]:
+        values: dict[str, list[Any]] = req.form.to_dict(flat=False)
+        for name, uploads in req.files.lists():
+            values[name] = [*values.get(name, []), *map(self._accept, uploads)]
+        return values

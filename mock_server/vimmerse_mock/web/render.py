@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 from vimmerse_contracts.fields import format_timestamp
@@ -10,22 +11,33 @@ from vimmerse_contracts.schemas import BatchSchema
 from vimmerse_contracts.vocabulary import NO, YES
 from vimmerse_mock.model.batch import Batch, VideoSettings
 from vimmerse_mock.model.clock import to_datetime
+from vimmerse_mock.model.timeline import Observation
 from vimmerse_mock.service import BatchView
+from vimmerse_mock.web.answers import to_json
 
 FILES_PATH: Final = "/files"
 """Where the mock's files begin; the real service has them on a host of their own (P26, O)."""
+_KEPT_ANSWERS: Final = 1024
 
 
 class BatchRenderer:
-    """Writes Batch objects through the contract's schema."""
+    """Writes answers about batches through the contract's schema.
+
+    What is seen of a batch changes seldom and is read often, so the last answers are kept.
+    """
 
     def __init__(self) -> None:
         self._schema = BatchSchema()
+        self._write = lru_cache(_KEPT_ANSWERS)(self._write_afresh)
 
-    def render(self, view: BatchView, files_url: str) -> dict[str, Any]:
-        """Write a Batch; `files_url` is where the files of all customers begin."""
-        batch: dict[str, Any] = self._schema.dump(_fields(view, files_url))
-        return batch
+    def render(self, view: BatchView, files_url: str) -> str:
+        """Write `{"data": Batch}`; `files_url` is where the files of all customers begin."""
+        return self._write(view.batch, view.seen, view.account.manager_id, files_url)
+
+    def _write_afresh(
+        self, batch: Batch, seen: Observation, manager_id: str, files_url: str
+    ) -> str:
+        return to_json({"data": self._schema.dump(_fields(batch, seen, manager_id, files_url))})
 
 
 def video_name(batch: Batch) -> str:
@@ -38,12 +50,12 @@ def media_name(media_id: str) -> str:
     return f"{media_id}.mp4"
 
 
-def _fields(view: BatchView, files_url: str) -> dict[str, Any]:
-    batch, seen = view.batch, view.seen
+def _fields(batch: Batch, seen: Observation, manager_id: str, files_url: str) -> dict[str, Any]:
+    updated_at = max(batch.touched_at, seen.changed_at)
     fields: dict[str, Any] = {
         "id": batch.id,
         "email": "",
-        "manager_id": view.account.manager_id,
+        "manager_id": manager_id,
         "customer_id": batch.customer_id,
         "title": batch.title,
         "description": batch.description,
@@ -68,7 +80,7 @@ def _fields(view: BatchView, files_url: str) -> dict[str, Any]:
         "generate_type": "GENERATE_VIDEO",
         "version": "2",
         "created_at": format_timestamp(to_datetime(batch.created_at)),
-        "updated_at": format_timestamp(to_datetime(view.updated_at)),
+        "updated_at": format_timestamp(to_datetime(updated_at)),
     }
     if seen.composed:
         fields["video_url"] = f"{files_url}/{batch.customer_id}/{batch.id}/{video_name(batch)}"
