@@ -110,7 +110,7 @@ class _ProductionHosts(responses.CallbackResponse):
         return ours, "" if ours else f"the host is not one of {', '.join(PRODUCTION_HOSTS)}"
 
     def _call(self, request: PreparedRequest) -> tuple[int, list[tuple[str, str]], bytes]:
-        chunks, status, headers = run_wsgi_app(self._app, _environ(request))
+        chunks, status, headers = run_wsgi_app(self._app, _environ(request), buffered=True)
         body = b"".join(chunks)
         return int(status.split(" ", 1)[0]), list(headers), body
 

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from threading import Barrier, Thread
+
+import pytest
+
+from vimmerse_mock.model.account import AccountState
+from vimmerse_mock.model.batch import Batch, Image, Media, Submission, SubmissionKind, VideoSettings
+from vimmerse_mock.model.clock import SECOND, Instant, live, manual
+from vimmerse_mock.model.ledger import InsufficientCreditError, Reason
+from vimmerse_mock.model.outbox import Attempt, Message, MessageState
+from vimmerse_mock.model.scenarios import Script
+from vimmerse_mock.stores import DuplicateAccountError, Store, UnknownAccountError
+from vimmerse_mock.stores.memory import MemoryStore
+
+LEASE = 30 * SECOND
+
+
+@pytest.fixture(params=["memory"])
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """Every store there is, one after another."""
+    opened: Store = {"memory": MemoryStore}[request.param]()
+    yield opened
+    opened.close()
+
+
+def account(customer_id: str = "c1", *, is_manual: bool = False) -> AccountState:
+    """An account whose clock shows 0 at real instant 0."""
+    clock = manual(0) if is_manual else live(0)
+    return AccountState(customer_id, "m", f"key-{customer_id}", clock, "seed")
+
+
+def batch(batch_id: str = "b1") -> Batch:
+    """A batch of one image."""
+    return Batch(
+        id=batch_id,
+        customer_id="c1",
+        created_at=0,
+        touched_at=0,
+        title="",
+        description="",
+        visibility_status="1",
+        rating=None,
+        is_highlights="",
+        webhook_url=None,
+        settings=VideoSettings("Auto", "", 1, 5, 1, None, "No", 5, is_transition=False),
+        medias=(Media("m1", "item", Image("a.png", "png", 3)),),
+        submissions=(Submission(1, SubmissionKind.GENERATE, 0, Script(1, 2, 3)),),
+    )
+
+
+def message(number: int = 1, due_at: Instant = 0, customer_id: str = "c1") -> Message:
+    """The message of a submission of batch b1."""
+    url = "http://127.0.0.1/"
+    return Message(f"msg_{number}", customer_id, "b1", number, url, "success", due_at)
+
+
+def plan(store: Store, *messages: Message) -> None:
+    """Put messages into the outbox."""
+    for planned in messages:
+        with store.transaction(planned.customer_id) as tx:
+            tx.save_message(planned)
+
+
+class TestStore:
+    """What holds for every store."""
+
+    def test_an_account_is_found_by_id_and_by_key(self, store: Store) -> None:
+        """What was opened is found both ways, as it was."""
+        store.add_account(account())
+        assert store.account("c1") == store.account_by_key("key-c1") == account()
+
+    def test_an_unknown_account_is_an_error_and_an_unknown_key_none(self, store: Store) -> None:
+        """Asking for a customer that is not there raises; a key that nobody has finds nobody."""
+        with pytest.raises(UnknownAccountError, match="c9"):
+            store.account("c9")
+        assert store.account_by_key("key-c9") is None
+
+    def test_ids_and_keys_are_taken_once(self, store: Store) -> None:
+        """A second account with the same id or the same key is refused."""
+        store.add_account(account())
+        with pytest.raises(DuplicateAccountError):
+            store.add_account(replace(account(), api_key="other"))
+        with pytest.raises(DuplicateAccountError):
+            store.add_account(replace(account(), customer_id="other"))
+
+    def test_a_removed_account_leaves_nothing_behind(self, store: Store) -> None:
+        """After removal its key, batches and due messages are gone; removing again is no error."""
+        store.add_account(account())
+        plan(store, message())
+        store.remove_account("c1")
+        store.remove_account("c1")
+        assert store.account_by_key("key-c1") is None
+        assert store.batch("c1", "b1") is None
+        assert store.claim_due(SECOND, SECOND + LEASE, 10) == ()
+
+    def test_a_transaction_writes_everything_together(self, store: Store) -> None:
+        """What was written is there afterwards, and the account's clock with it."""
+        store.add_account(account())
+        with store.transaction("c1") as tx:
+            tx.book(10, Reason.OPENING, 0)
+            tx.book(-4, Reason.CREATE, 1, "b1", 1)
+            tx.save_batch(batch())
+            tx.save_message(message())
+            tx.save_account(replace(tx.account, batches=1))
+        assert store.batch("c1", "b1") == batch()
+        assert [entry.balance for entry in store.ledger("c1")] == [10, 6]
+        assert store.balance("c1") == 6
+        assert store.messages("c1") == (message(),)
+        assert store.account("c1").batches == 1
+
+    def test_a_failed_transaction_writes_nothing(self, store: Store) -> None:
+        """An exception in the block leaves everything as it was."""
+        store.add_account(account())
+
+        def write_and_fail() -> None:
+            with store.transaction("c1") as tx:
+                tx.book(10, Reason.OPENING, 0)
+                tx.save_batch(batch())
+                tx.save_message(message())
+                tx.save_account(replace(tx.account, batches=1))
+                raise RuntimeError("on purpose")
+
+        with pytest.raises(RuntimeError, match="on purpose"):
+            write_and_fail()
+        assert store.batch("c1", "b1") is None
+        assert store.ledger("c1") == ()
+        assert store.messages("c1") == ()
+        assert store.account("c1") == account()
+
+    def test_a_transaction_sees_what_it_wrote(self, store: Store) -> None:
+        """Within the block, reads see the writes before them."""
+        store.add_account(account())
+        with store.transaction("c1") as tx:
+            tx.save_batch(batch())
+            tx.save_message(message())
+            assert tx.batch("b1") == batch()
+            assert tx.message("b1", 1) == message()
+            assert tx.batch("b2") is None
+
+    def test_the_balance_never_falls_under_zero(self, store: Store) -> None:
+        """A charge that the balance does not cover is refused, with both numbers."""
+        store.add_account(account())
+        with store.transaction("c1") as tx:
+            tx.book(3, Reason.OPENING, 0)
+            with pytest.raises(InsufficientCreditError, match="4 credits, and there are 3"):
+                tx.book(-4, Reason.CREATE, 0)
+        assert store.balance("c1") == 3
+
+    def test_two_accounts_never_see_each_other(self, store: Store) -> None:
+        """A batch of one account is not there for another."""
+        store.add_account(account("c1"))
+        store.add_account(account("c2"))
+        with store.transaction("c1") as tx:
+            tx.save_batch(batch())
+        assert store.batch("c2", "b1") is None
+        assert store.messages("c2") == ()
+
+    def test_concurrent_charges_never_spend_the_same_credit(self, store: Store) -> None:
+        """Of sixteen threads that each want one of four credits, four get one."""
+        store.add_account(account())
+        with store.transaction("c1") as tx:
+            tx.book(4, Reason.OPENING, 0)
+        barrier, refused = Barrier(16), []
+
+        def spend() -> None:
+            barrier.wait()
+            try:
+                with store.transaction("c1") as tx:
+                    tx.book(-1, Reason.CREATE, 0)
+            except InsufficientCreditError as error:
+                refused.append(error)
+
+        threads = [Thread(target=spend) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(refused) == 12
+        assert store.balance("c1") == 0 == sum(entry.amount for entry in store.ledger("c1"))
+
+    def test_a_message_is_claimed_once_it_is_due(self, store: Store) -> None:
+        """Before its instant nobody gets it; at its instant one claimer does, and no other."""
+        store.add_account(account())
+        plan(store, message(due_at=5 * SECOND))
+        assert store.next_due() == 5 * SECOND
+        assert store.claim_due(5 * SECOND - 1, LEASE, 10) == ()
+        claimed = store.claim_due(5 * SECOND, 5 * SECOND + LEASE, 10)
+        assert claimed == (message(due_at=5 * SECOND),)
+        assert store.claim_due(5 * SECOND, 5 * SECOND + LEASE, 10) == ()
+
+    def test_a_claim_takes_no_more_than_its_limit_and_the_oldest_first(self, store: Store) -> None:
+        """Messages are claimed in the order in which they fall due."""
+        store.add_account(account())
+        plan(store, message(3, 3), message(1, 1), message(2, 2))
+        assert [m.submission for m in store.claim_due(SECOND, LEASE, 2)] == [1, 2]
+        assert [m.submission for m in store.claim_due(SECOND, LEASE, 2)] == [3]
+
+    def test_a_lease_that_ran_out_gives_the_message_to_another(self, store: Store) -> None:
+        """A claimer that never came back does not lose the message."""
+        store.add_account(account())
+        plan(store, message())
+        assert store.claim_due(SECOND, 2 * SECOND, 10) == (message(),)
+        assert store.claim_due(2 * SECOND - 1, LEASE, 10) == ()
+        assert store.claim_due(2 * SECOND, LEASE, 10) == (message(),)
+
+    def test_a_failed_attempt_is_due_again_later(self, store: Store) -> None:
+        """Recording a failure ends the lease, and plans the message anew."""
+        store.add_account(account())
+        plan(store, message())
+        store.claim_due(0, LEASE, 10)
+        retried = message().after(Attempt(0, 500, "", 0))
+        plan(store, retried)
+        assert store.claim_due(10 * SECOND - 1, LEASE, 10) == ()
+        assert store.claim_due(10 * SECOND, 10 * SECOND + LEASE, 10) == (retried,)
+
+    def test_a_delivered_or_withdrawn_message_is_never_claimed(self, store: Store) -> None:
+        """What is through, or taken back, is not due any more."""
+        store.add_account(account())
+        plan(store, message(1), message(2))
+        plan(store, message(1).withdrawn(), message(2).after(Attempt(0, 200, "", 0)))
+        assert store.claim_due(SECOND, LEASE, 10) == ()
+        assert {m.state for m in store.messages("c1")} == {
+            MessageState.WITHDRAWN,
+            MessageState.DELIVERED,
+        }
+
+    def test_nothing_falls_due_by_itself_on_a_manual_clock(self, store: Store) -> None:
+        """Messages of an account with a manual clock wait until the clock is moved to them."""
+        store.add_account(account(is_manual=True))
+        plan(store, message(due_at=5))
+        assert store.claim_due(SECOND, LEASE, 10) == ()
+        with store.transaction("c1") as tx:
+            tx.save_account(replace(tx.account, clock=tx.account.clock.moved_to(5, SECOND)))
+        assert store.claim_due(SECOND, SECOND + LEASE, 10) == (message(due_at=5),)
+
+    def test_the_next_due_message_of_an_account_can_be_leased(self, store: Store) -> None:
+        """Within a transaction the first due message is found, and leased from everybody else."""
+        store.add_account(account(is_manual=True))
+        plan(store, message(2, 2), message(1, 1))
+        with store.transaction("c1") as tx:
+            assert tx.next_due(0) is None
+            due = tx.next_due(10)
+            assert due == message(1, 1)
+            tx.lease(due, LEASE)
+        with store.transaction("c1") as tx:
+            assert tx.in_flight()
+            assert tx.next_due(10) == message(2, 2)
+        plan(store, message(1, 1).after(Attempt(1, 200, "", 0)))
+        with store.transaction("c1") as tx:
+            assert not tx.in_flight()
