@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import re
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+import requests
+import responses
+
+from vimmerse_client import Client, NotFound
+from vimmerse_mock.account import Opening
+from vimmerse_mock.intercept import intercept
+from vimmerse_mock.listener import Listener
+from vimmerse_mock.server import MockServer
+
+API = "https://api.vimmerse.net"
+KEY = {"X-Api-Key": "YOUR_API_KEY"}
+FORM = {"image_urls": ["http://images.example/1.jpg"]}
+MANUAL = Opening(api_key="YOUR_API_KEY", speed=0)
+
+
+def create(**fields: str) -> requests.Response:
+    """Create a batch with plain requests."""
+    return requests.post(f"{API}/batch", headers=KEY, data=FORM | fields, timeout=5)
+
+
+@pytest.mark.parametrize("url", ["https://api.vimmerse.net", "http://api.vimmerse.net"])
+def test_requests_to_the_real_hosts_are_answered_in_process(url: str) -> None:
+    """Both schemes work, and JSON comes back as from the real service."""
+    with intercept():
+        answer = requests.post(f"{url}/batch", headers=KEY, data=FORM, timeout=5)
+    assert answer.json()["data"]["status"] == "processing"
+    assert answer.headers["Content-Type"] == "application/json"
+
+
+@intercept()
+def test_it_is_a_decorator_too() -> None:
+    """A decorated function's requests are answered."""
+    assert create().status_code == 200
+
+
+def test_each_use_has_a_mock_of_its_own() -> None:
+    """A batch of one call of a decorated function is unknown to the next."""
+
+    @intercept()
+    def create_or_read(batch_id: str = "") -> requests.Response:
+        if not batch_id:
+            return create()
+        return requests.get(f"{API}/batch/{batch_id}", headers=KEY, timeout=5)
+
+    batch_id = create_or_read().json()["data"]["id"]
+    assert create_or_read(batch_id).status_code == 404
+
+
+def test_the_whole_life_of_a_batch_needs_no_socket(
+    tmp_path: Path, png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the network cut off, the reference client uploads, waits, and downloads the video."""
+
+    def refuse(*_args: object) -> None:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr("socket.socket.connect", refuse)
+    with intercept(opening=MANUAL) as vimmerse:
+        client = Client("YOUR_API_KEY", API, sleep=vimmerse.account.clock.advance)
+        batch = client.wait(client.create([png, BytesIO(png)]).id)
+        assert (batch.status, len(batch.finished_medias)) == ("success", 2)
+        assert batch.video_url is not None
+        assert batch.video_url.startswith("https://media.vimmerse.net/YOUR_CUSTOMER_ID/")
+        assert client.download(batch, tmp_path / "a.mp4").read_bytes()[4:8] == b"ftyp"
+        with pytest.raises(NotFound):
+            client.get("00000000-0000-4000-8000-000000000000")
+        client.close()
+
+
+def test_a_body_that_is_read_in_pieces_arrives_whole() -> None:
+    """A generator as a request body is as good as bytes."""
+    with intercept():
+        pieces = iter([b"image_urls=http%3A%2F%2Fa%2F1.png", b"&title=in+pieces"])
+        answer = requests.post(
+            f"{API}/batch",
+            headers={**KEY, "Content-Type": "application/x-www-form-urlencoded"},
+            data=pieces,
+            timeout=5,
+        )
+    assert answer.json()["data"]["title"] == "in pieces"
+
+
+def test_other_hosts_pass_by_default() -> None:
+    """A real server on this machine is reached through an interception."""
+    with MockServer() as server, intercept():
+        assert requests.get(f"{server.url}/health", timeout=5).json() == {"status": "ok"}
+
+
+def test_other_hosts_are_refused_if_asked_for() -> None:
+    """A request to anywhere else fails as if there were no network, but loopback passes."""
+    with MockServer() as server, intercept(others="refuse"):
+        with pytest.raises(requests.ConnectionError):
+            requests.get("http://images.example/1.jpg", timeout=5)
+        assert requests.get(f"{server.url}/health", timeout=5).status_code == 200
+
+
+def test_others_takes_only_the_two_words() -> None:
+    """Anything else is refused with what is allowed."""
+    with pytest.raises(ValueError, match="'pass' or 'refuse', not 'maybe'"):
+        intercept(others="maybe")  # type: ignore[arg-type] # on purpose
+
+
+def test_after_it_nothing_is_intercepted() -> None:
+    """Leaving the block gives requests its own way back."""
+    original = requests.adapters.HTTPAdapter.send
+    with intercept():
+        assert requests.adapters.HTTPAdapter.send is not original
+    assert requests.adapters.HTTPAdapter.send is original
+
+
+def test_a_webhook_reaches_a_real_listener() -> None:
+    """A webhook from inside goes over a real socket to a listener outside."""
+    listener = Listener()
+    inbox = listener.open_inbox()
+    with intercept(opening=MANUAL) as vimmerse:
+        create(webhook_url=inbox.url)
+        vimmerse.account.clock.advance(60)
+    listener.stop()
+    assert [webhook.body["status"] for webhook in inbox.received] == ["success"]
+
+
+def test_a_webhook_reaches_a_registered_url() -> None:
+    """A URL registered on the interception's own responses gets the POST."""
+    with intercept(opening=MANUAL) as vimmerse:
+        vimmerse.responses.add("POST", "https://me.example/hook")
+        create(webhook_url="https://me.example/hook")
+        vimmerse.account.clock.advance(60)
+        bodies = [
+            call.request.body
+            for call in vimmerse.responses.calls
+            if "me.example" in str(call.request.url)
+        ]
+    assert len(bodies) == 1
+    assert re.search(rb'"status": ?"success"', bodies[0] or b"")
+
+
+@responses.activate
+def test_an_active_responses_mock_still_answers_for_its_urls() -> None:
+    """A test that uses `responses` for other services goes on to work, webhooks included."""
+    responses.add("GET", "https://other.example/", body="mine")
+    hook = responses.add("POST", "https://me.example/hook")
+    with intercept(opening=MANUAL) as vimmerse:
+        assert requests.get("https://other.example/", timeout=5).text == "mine"
+        create(webhook_url="https://me.example/hook")
+        vimmerse.account.clock.advance(60)
+    assert hook.call_count == 1

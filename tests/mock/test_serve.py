@@ -1,0 +1,245 @@
+"""`vimmerse-mock serve`, as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from click.testing import CliRunner
+
+from vimmerse_mock.cli import main
+from vimmerse_mock.listener import Listener
+
+PROGRAM = Path(sys.executable).with_name("vimmerse-mock")
+FORM = {"image_urls": "http://images.example/1.jpg"}
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running `serve`."""
+
+    process: subprocess.Popen[str]
+    url: str
+
+    def create(self, key: str = "YOUR_API_KEY", **fields: str) -> requests.Response:
+        """Create a batch."""
+        headers = {"X-Api-Key": key}
+        return requests.post(f"{self.url}/batch", headers=headers, data=FORM | fields, timeout=10)
+
+
+@contextmanager
+def served(
+    folder: Path, *options: str, environment: dict[str, str] | None = None
+) -> Iterator[Served]:
+    """Run `serve` on a free port until the block ends."""
+    ready = folder / "ready"
+    process = subprocess.Popen(
+        [PROGRAM, "serve", "--port", "0", "--ready-file", str(ready), *options],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(environment or {})},
+    )
+    try:
+        await_condition(lambda: ready.exists() or process.poll() is not None)
+        yield Served(process, ready.read_text().strip())
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+def await_condition(holds: object, seconds: float = 20) -> None:
+    """Wait until a condition holds."""
+    assert callable(holds)
+    for _ in range(round(seconds / 0.01)):
+        if holds():
+            return
+        Event().wait(0.01)
+    raise AssertionError(f"not within {seconds} s")
+
+
+def test_it_announces_the_real_address_and_answers_there(tmp_path: Path) -> None:
+    """With port 0 the address is printed and written, and the samples' key works at once."""
+    with served(tmp_path) as mock:
+        assert mock.url.startswith("http://127.0.0.1:")
+        assert not mock.url.endswith(":0")
+        assert mock.process.stdout is not None
+        printed = mock.process.stdout.readline() + mock.process.stdout.readline()
+        assert mock.url in printed
+        assert "YOUR_API_KEY" in printed
+        assert mock.create().status_code == 200
+
+
+def test_speed_makes_time_run_faster_and_the_webhook_arrives(tmp_path: Path) -> None:
+    """A batch of four seconds is done in a moment at speed 200, and a real listener hears of it."""
+    listener = Listener()
+    inbox = listener.open_inbox()
+    with served(tmp_path, "--speed", "200") as mock:
+        created = mock.create(webhook_url=inbox.url).json()["data"]
+        (webhook,) = inbox.wait_for(1, within=20)
+        assert webhook.body["batch_id"] == created["id"]
+        read = requests.get(
+            f"{mock.url}/batch/{created['id']}", headers={"X-Api-Key": "YOUR_API_KEY"}, timeout=10
+        ).json()["data"]
+        assert read["status"] == "success"
+        video = requests.get(read["video_url"], timeout=10)
+        assert video.content[4:8] == b"ftyp"
+    listener.stop()
+
+
+def test_options_come_from_the_environment_too(tmp_path: Path) -> None:
+    """Each option has a variable, and two accounts have their own credits."""
+    environment = {
+        "VIMMERSE_MOCK_API_KEY": "mine",
+        "VIMMERSE_MOCK_CREDITS": "4",
+        "VIMMERSE_MOCK_ACCOUNT": "theirs:5",
+        "VIMMERSE_MOCK_SCENARIO": "fail",
+        "VIMMERSE_MOCK_SPEED": "1000",
+    }
+    with served(tmp_path, environment=environment) as mock:
+        assert mock.create("mine").status_code == 402
+        created = mock.create("theirs").json()["data"]["id"]
+        headers = {"X-Api-Key": "theirs"}
+
+        def has_failed() -> bool:
+            answer = requests.get(f"{mock.url}/batch/{created}", headers=headers, timeout=10)
+            return bool(answer.json()["data"]["status"] == "fail")
+
+        await_condition(has_failed)
+        assert mock.create("YOUR_API_KEY").status_code == 401
+
+
+def test_prices_and_limits_and_the_public_url_are_settings(tmp_path: Path) -> None:
+    """A price of 20 a second empties 100 credits in one batch; links begin at the public URL."""
+    options = ["--price", "Wan=20", "--credits", "100", "--public-url", "https://mock.example/"]
+    with served(tmp_path, *options, "--speed", "1000", "--max-request-mib", "1") as mock:
+        created = mock.create(motion_type="Wan").json()["data"]["id"]
+        assert mock.create(motion_type="Wan").status_code == 402
+        headers = {"X-Api-Key": "YOUR_API_KEY"}
+
+        def video_url() -> str:
+            answer = requests.get(f"{mock.url}/batch/{created}", headers=headers, timeout=10)
+            return str(answer.json()["data"].get("video_url", ""))
+
+        await_condition(video_url)
+        assert video_url().startswith("https://mock.example/files/")
+
+
+@pytest.mark.parametrize("key", ["YOUR_API_KEY", "wrong"])
+def test_a_request_that_is_too_large_is_answered_not_cut_off(tmp_path: Path, key: str) -> None:
+    """A client that uploads too much, or without a good key, reads a JSON answer."""
+    with served(tmp_path, "--max-request-mib", "1") as mock:
+        answer = requests.post(
+            f"{mock.url}/batch",
+            headers={"X-Api-Key": key},
+            files={"image_files": ("a.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 3_000_000)},
+            timeout=20,
+        )
+        assert answer.status_code == (413 if key == "YOUR_API_KEY" else 401)
+        assert set(answer.json()) == {"message"}
+
+
+def test_sigterm_stops_it_cleanly(tmp_path: Path) -> None:
+    """It ends with exit code 0, and nobody listens any more."""
+    with served(tmp_path) as mock:
+        mock.process.send_signal(signal.SIGTERM)
+        assert mock.process.wait(timeout=20) == 0
+        with pytest.raises(requests.ConnectionError):
+            requests.get(f"{mock.url}/health", timeout=5)
+
+
+def test_the_request_under_way_is_answered_before_it_stops(tmp_path: Path) -> None:
+    """A creation whose body is half sent when SIGTERM comes is carried out and answered."""
+    body = b"image_urls=http%3A%2F%2Fimages.example%2F1.jpg&title=" + b"x" * 1000
+    head = (
+        "POST /batch HTTP/1.1\r\nHost: mock\r\nX-Api-Key: YOUR_API_KEY\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    with served(tmp_path) as mock:
+        address = urlsplit(mock.url)
+        with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
+            connection.sendall(head.encode() + body[:500])
+            Event().wait(0.2)  # the request has to be under way, which nothing outside can see
+            mock.process.send_signal(signal.SIGTERM)
+            Event().wait(0.2)  # and so does the stop
+            connection.sendall(body[500:])
+            assert connection.recv(12) == b"HTTP/1.1 200"
+        assert mock.process.wait(timeout=20) == 0
+
+
+def test_a_taken_port_is_a_clear_sentence(tmp_path: Path) -> None:
+    """A second mock on the same port is refused with exit code 2, though both could share it."""
+    with served(tmp_path) as mock:
+        port = str(urlsplit(mock.url).port)
+        second = subprocess.run(
+            [PROGRAM, "serve", "--port", port],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+    assert second.returncode == 2
+    assert f"cannot listen on 127.0.0.1:{port}" in second.stderr
+    assert "choose another --port" in second.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--speed", "0"], "0"),
+        (["--credits", "-1"], "-1"),
+        (["--account", "nocolon"], "KEY:CREDITS"),
+        (["--price", "Kling=2"], "none of Auto"),
+        (["--scenario", "explode"], "success"),
+        (["--account", "k:1", "--account", "k:2"], "same API key"),
+        (["--port", "70000"], "65535"),
+    ],
+)
+def test_a_bad_option_is_a_clear_sentence(options: Sequence[str], says: str) -> None:
+    """Exit code 2, and what was expected."""
+    result = CliRunner().invoke(main, ["serve", *options])
+    assert result.exit_code == 2
+    assert says in result.stderr
+
+
+def test_the_openapi_document_can_be_printed() -> None:
+    """`vimmerse-mock openapi` prints the document as JSON."""
+    result = CliRunner().invoke(main, ["openapi"])
+    assert '"openapi": "3.1.0"' in result.stdout
+
+
+def test_ten_thousand_kibibyte_uploads_do_not_stay_in_memory(tmp_path: Path) -> None:
+    """After 200 MB of images the process has grown by far less than their size."""
+    image = b"\x89PNG\r\n\x1a\n" + b"\0" * 1_000_000
+
+    def resident(process: subprocess.Popen[str]) -> int:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in children]
+        return sum(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    with served(tmp_path) as mock, requests.Session() as session:
+        if not Path("/proc/self/statm").exists():
+            pytest.skip("resident memory is read from /proc, which this system has not")
+
+        def upload(count: int) -> None:
+            for _ in range(count):
+                files = [("image_files", (f"{i}.png", image)) for i in range(5)]
+                headers = {"X-Api-Key": "YOUR_API_KEY"}
+                answer = session.post(f"{mock.url}/batch", headers=headers, files=files, timeout=30)
+                assert answer.status_code == 200
+
+        upload(4)
+        before = resident(mock.process)
+        upload(40)
+        assert resident(mock.process) - before < 20_000_000
