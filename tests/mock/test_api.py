@@ -324,7 +324,7 @@ class TestFiles:
         with api.get(finished["video_url"]) as response:
             assert (response.status_code, response.mimetype) == (200, "video/mp4")
             video = BytesIO(response.data)
-        with av.open(video) as container:
+        with av.open(video, mode="r") as container:
             frames = list(container.decode(video=0))
         assert len(frames) == 10
 
