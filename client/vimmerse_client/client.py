@@ -1,0 +1,375 @@
+"""The client: one method for each operation of the contract, and waiting and downloading."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+from uuid import uuid4
+
+import requests
+from marshmallow import ValidationError
+
+from vimmerse_client.errors import (
+    ConfigurationError,
+    UnexpectedResponse,
+    VideoNotReady,
+    WaitTimeout,
+    excerpt,
+)
+from vimmerse_client.images import ImageInput, read_images
+from vimmerse_client.models import Batch
+from vimmerse_client.transport import (
+    DEFAULT_TIMEOUT,
+    NOW,
+    SLEEP,
+    Now,
+    OutOfTime,
+    RetryPolicy,
+    Sleep,
+    Timeout,
+    Transport,
+)
+from vimmerse_contracts import operations
+from vimmerse_contracts.operations import Operation
+from vimmerse_contracts.vocabulary import PRODUCTION_URL
+
+OnProgress = Callable[[Batch], object]
+_OK = 200
+
+
+class Client:
+    """A client of the Vimmerse batch API; close it, or use it in a `with` statement.
+
+    Args:
+        api_key: The key; without it `VIMMERSE_API_KEY` counts. It is sent to `base_url` only, and
+            no repr, log or exception shows it.
+        base_url: The service; without it `VIMMERSE_BASE_URL` counts, then the real service.
+        timeout: Seconds to connect and to read, of every single request.
+        retry: How a GET is retried. POST and PUT never are: that could spend twice.
+        session: A `requests.Session` to use; it stays open, and retries of its adapters are yours.
+        sleep: What waits, in seconds.
+        now: What says the time, in monotonic seconds.
+
+    Raises:
+        ConfigurationError: no key, or an address or timeout that can't be used.
+
+    Every method that calls the service raises `ApiError` (a class for each documented status),
+    `TransportError` where no answer came, and `UnexpectedResponse` where it is not the contract's.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        *,
+        timeout: Timeout = DEFAULT_TIMEOUT,
+        retry: RetryPolicy | None = None,
+        session: requests.Session | None = None,
+        sleep: Sleep = SLEEP,
+        now: Now = NOW,
+    ) -> None:
+        self._transport = Transport(
+            _base_url() if base_url is None else base_url,
+            os.environ.get("VIMMERSE_API_KEY", "") if api_key is None else api_key,
+            timeout=timeout,
+            retry=retry,
+            session=session,
+            sleep=sleep,
+            now=now,
+        )
+
+    def __repr__(self) -> str:
+        return f"Client(base_url={self.base_url!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    @property
+    def base_url(self) -> str:
+        """The address of the service, without a slash at its end."""
+        return self._transport.base_url
+
+    def close(self) -> None:
+        """Close the connections, unless the session was handed in."""
+        self._transport.close()
+
+    def create(
+        self,
+        images: Iterable[ImageInput],
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        visibility_status: str | None = None,
+        is_highlights: str | None = None,
+        is_transition: bool | None = None,
+        motion_range: int | None = None,
+        motion_type: str | None = None,
+        prompt: str | None = None,
+        quantity: int | None = None,
+        duration: int | None = None,
+        loop: int | None = None,
+        aspect_ratio: str | None = None,
+        sound_effects: str | None = None,
+        webhook_url: str | None = None,
+    ) -> Batch:
+        """Create a batch from images, which starts its processing and costs credit (S).
+
+        Only the fields that are given are sent; the defaults, and what is valid, are the server's
+        affair (P25 documents them). Never retried.
+
+        Args:
+            images: All files or all URLs: paths, http(s) URLs, bytes, binary file objects or
+                `(name, bytes)`. Each becomes one media (S).
+            title: Any text (S).
+            description: Any text (P25).
+            visibility_status: "0" private, "1" unlisted, "2" public (P25).
+            is_highlights: Any text (P25).
+            is_transition: Whether to make transitions between consecutive images (P25).
+            motion_range: 1 to 10 (P25).
+            motion_type: The video model, such as "KlingAI" (S).
+            prompt: What the video is to show (S).
+            quantity: Videos for each image, 1 to 4 (P25).
+            duration: Seconds, 1 to 10 (P25).
+            loop: 1 to 6 (P25).
+            aspect_ratio: Such as "9:16" (S).
+            sound_effects: "Yes" or "No" (S).
+            webhook_url: Where the service reports the end of the processing (S).
+
+        Raises:
+            ConfigurationError: no images, or files mixed with URLs; nothing was sent.
+            OSError: a file can't be read; nothing was sent.
+        """
+        given = read_images(images)
+        form = _form(
+            title=title,
+            description=description,
+            visibility_status=visibility_status,
+            is_highlights=is_highlights,
+            is_transition=is_transition,
+            motion_range=motion_range,
+            motion_type=motion_type,
+            prompt=prompt,
+            quantity=quantity,
+            duration=duration,
+            loop=loop,
+            aspect_ratio=aspect_ratio,
+            sound_effects=sound_effects,
+            webhook_url=webhook_url,
+        )
+        answer = self._transport.call(
+            operations.CREATE,
+            form=[*form, *(("image_urls", url) for url in given.urls)],
+            files=[("image_files", part) for part in given.files],
+        )
+        return self._batch(operations.CREATE, answer)
+
+    def get(self, batch_id: str) -> Batch:
+        """Retrieve a batch (S). Retried on connection errors, 429 and 5xx."""
+        return self._batch(operations.READ, self._transport.call(operations.READ, batch_id))
+
+    def update(
+        self,
+        batch_id: str,
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        rating: str | None = None,
+        visibility_status: str | None = None,
+        webhook_url: str | None = None,
+        prompt: str | None = None,
+        motion_type: str | None = None,
+        quantity: int | None = None,
+        duration: int | None = None,
+        loop: int | None = None,
+        aspect_ratio: str | None = None,
+        sound_effects: str | None = None,
+    ) -> Batch:
+        """Update a batch; only what is given is sent. Never retried.
+
+        Any of `prompt`, `motion_type`, `quantity`, `duration`, `loop`, `aspect_ratio` and
+        `sound_effects` processes the batch again and costs again (S), even with the value that it
+        has (P26). The other fields are free.
+
+        Args:
+            batch_id: The batch.
+            title: Any text (S).
+            description: Any text (S).
+            rating: "1" to "5" (S).
+            visibility_status: "0" private, "1" unlisted, "2" public (S).
+            webhook_url: Where the service reports the end of the processing (S).
+            prompt: What the video is to show (S).
+            motion_type: The video model, such as "RunwayML" (S).
+            quantity: Videos for each image, 1 to 4 (S, P25).
+            duration: Seconds, 1 to 10 (S, P25).
+            loop: 1 to 6 (S, P25).
+            aspect_ratio: Such as "9:16" (S).
+            sound_effects: "Yes" or "No" (S).
+        """
+        form = _form(
+            title=title,
+            description=description,
+            rating=rating,
+            visibility_status=visibility_status,
+            webhook_url=webhook_url,
+            prompt=prompt,
+            motion_type=motion_type,
+            quantity=quantity,
+            duration=duration,
+            loop=loop,
+            aspect_ratio=aspect_ratio,
+            sound_effects=sound_effects,
+        )
+        answer = self._transport.call(operations.UPDATE, batch_id, form=form)
+        return self._batch(operations.UPDATE, answer)
+
+    def concat(self, batch_id: str) -> Batch:
+        """Compose all finished videos of a batch into one; `video_url` follows (S). Never retried.
+
+        The reference's sample shows `{ }` for an answer (S); the batch is then fetched.
+        """
+        answer = self._transport.call(operations.COMPOSE, batch_id)
+        if answer is None or (isinstance(answer, dict) and not answer.get("data")):
+            return self.get(batch_id)
+        return self._batch(operations.COMPOSE, answer)
+
+    def health(self) -> Mapping[str, Any]:
+        """Return what the service says of itself, `{"status": "ok"}` (A); no key is sent (P26)."""
+        answer = self._transport.call(operations.HEALTH)
+        if not isinstance(answer, dict):
+            raise self._unexpected(operations.HEALTH, "a JSON object", answer)
+        return answer
+
+    def wait(
+        self,
+        batch_id: str,
+        *,
+        timeout: float = 1200.0,
+        poll: float = 2.0,
+        backoff: float = 1.5,
+        longest_poll: float = 30.0,
+        on_progress: OnProgress | None = None,
+        progress: bool = False,
+    ) -> Batch:
+        """Read a batch again and again until it is done, and return it, whatever its status.
+
+        The reference says that generation takes 5 to 15 minutes, composition 1 to 3, and that one
+        should poll every 30 s (P26). Follow with `raise_for_status` if a failure is an error.
+
+        Args:
+            batch_id: The batch.
+            timeout: Seconds until the deadline. There is always one reading, and one at its end.
+            poll: Seconds between the first two readings.
+            backoff: By how much each pause is longer than the one before.
+            longest_poll: Seconds that no pause exceeds.
+            on_progress: Called with every reading, the last one too.
+            progress: Whether to show a progress bar on stderr.
+
+        Raises:
+            WaitTimeout: the deadline passed; carries the last reading.
+            ConfigurationError: negative seconds, or a backoff under 1.
+        """
+        if min(timeout, poll, longest_poll) < 0 or backoff < 1:
+            raise ConfigurationError("wait: expected no negative seconds, and a backoff from 1 on")
+        with _shown(progress) as show:
+            pause, deadline = poll, self._transport.now() + timeout
+            batch: Batch | None = None
+            while True:
+                batch = self._read(batch_id, timeout, deadline, batch)
+                for tell in filter(None, (show, on_progress)):
+                    tell(batch)
+                if batch.status.is_final:
+                    return batch
+                self._pause(min(pause, longest_poll), timeout, deadline, batch)
+                pause *= backoff
+
+    def download(self, source: Batch | str, path: str | os.PathLike[str]) -> Path:
+        """Save a composed video, streaming; the file appears complete or not at all.
+
+        The key is not sent along. Retried like every GET, also where the transfer breaks off.
+
+        Args:
+            source: A batch that has a `video_url`, or an http(s) URL.
+            path: The file to write; an existing one is replaced.
+
+        Raises:
+            VideoNotReady: the batch has no `video_url`.
+            ConfigurationError: the text is no http(s) URL.
+            OSError: the file can't be written.
+        """
+        url, target = _video_url(source), Path(path)
+        return self._transport.download(url, lambda chunks: _save(chunks, target))
+
+    def _batch(self, operation: Operation, answer: object) -> Batch:
+        data = answer.get("data") if isinstance(answer, dict) else None
+        if not isinstance(data, dict):
+            raise self._unexpected(operation, "{'data': {...}}, the Batch object", answer)
+        try:
+            return Batch.from_dict(data)
+        except ValidationError as error:
+            wrong = error.messages
+        raise self._unexpected(operation, "the contract's Batch object", wrong)
+
+    def _unexpected(self, operation: Operation, expected: str, got: object) -> UnexpectedResponse:
+        shown = "an empty body" if got is None else excerpt(repr(self._transport.redact(got)))
+        return UnexpectedResponse(operation.id, _OK, expected, shown)
+
+    def _read(self, batch_id: str, timeout: float, deadline: float, last: Batch | None) -> Batch:
+        try:
+            answer = self._transport.call(operations.READ, batch_id, deadline=deadline)
+        except OutOfTime as error:
+            raise WaitTimeout(batch_id, timeout, last) from error.__cause__
+        return self._batch(operations.READ, answer)
+
+    def _pause(self, pause: float, timeout: float, deadline: float, batch: Batch) -> None:
+        left = deadline - self._transport.now()
+        if left <= 0:
+            raise WaitTimeout(batch.id, timeout, batch)
+        self._transport.sleep(min(pause, left))
+
+
+def _base_url() -> str:
+    return os.environ.get("VIMMERSE_BASE_URL") or PRODUCTION_URL
+
+
+def _form(**values: str | int | None) -> list[tuple[str, str]]:
+    return [(name, _text(value)) for name, value in values.items() if value is not None]
+
+
+def _text(value: str | int) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@contextmanager
+def _shown(progress: bool) -> Iterator[OnProgress | None]:  # noqa: FBT001 - one private caller
+    if not progress:
+        yield None
+        return
+    from vimmerse_client.progress import progress_bar  # noqa: PLC0415 - rich is slow to import
+
+    with progress_bar() as show:
+        yield show
+
+
+def _video_url(source: Batch | str) -> str:
+    url = source.video_url if isinstance(source, Batch) else source
+    if url is None and isinstance(source, Batch):
+        raise VideoNotReady(source)
+    if not str(url).lower().startswith(("http://", "https://")):
+        raise ConfigurationError(f"download: {excerpt(repr(url))} is no http(s) URL")
+    return str(url)
+
+
+def _save(chunks: Iterable[bytes], path: Path) -> Path:
+    partial = path.with_name(f".{uuid4().hex}.part")
+    try:
+        with partial.open("xb") as file:
+            file.writelines(chunks)
+        return partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,289 @@
+"""Everything the client raises on purpose.
+
+VimmerseError
+  ConfigurationError (a ValueError too)  wrong arguments, found before anything is sent
+  TransportError                         no answer: no connection, a timeout, a broken connection
+  ApiError                               the API refused; carries its words
+    BadRequest            400
+    Unauthorized          401
+    InsufficientCredit    402
+    Forbidden             403
+    NotFound              404
+    MethodNotAllowed      405
+    PayloadTooLarge       413
+    ValidationFailed      422            `.problems` lists every wrong field
+    RateLimited           429            `.retry_after` in seconds
+    ServerError           5xx
+  UnexpectedResponse                     an answer that is not what the contract says
+  WaitTimeout                            the deadline of `wait` passed; carries the last batch
+  BatchFailed                            `Batch.raise_for_status` on a batch in 'fail'
+  VideoNotReady                          a download of a batch that has no `video_url`
+
+An `ApiError` itself stands for every other 4xx. No message ever contains the API key.
+"""
+# ruff: noqa: N818 - the classes are called what HTTP calls the statuses, as callers expect
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from marshmallow import ValidationError
+
+from vimmerse_contracts.schemas import ValidationErrorSchema
+
+if TYPE_CHECKING:
+    from vimmerse_client.models import Batch
+
+EXCERPT_CHARACTERS: Final = 300
+"""How much of a foreign text an error message quotes at most."""
+
+
+class VimmerseError(Exception):
+    """The root: catch it to catch everything that the client raises on purpose."""
+
+
+class ConfigurationError(VimmerseError, ValueError):
+    """The client was asked for something that can't be sent; nothing was sent."""
+
+
+class TransportError(VimmerseError):
+    """No answer came: the connection failed, broke or timed out.
+
+    `may_have_arrived` is False where the service was surely never reached. Where it is True, a
+    creation or an update may have been carried out, and paid for, all the same.
+    """
+
+    retry_after: ClassVar[None] = None
+
+    def __init__(self, operation: str, reason: str, may_have_arrived: bool = True) -> None:  # noqa: FBT001, FBT002 - positional arguments are what makes an exception picklable
+        super().__init__(operation, reason, may_have_arrived)
+        self.operation = operation
+        self.reason = reason
+        self.may_have_arrived = may_have_arrived
+
+    def __str__(self) -> str:
+        return f"{self.operation}: {self.reason}"
+
+
+class ApiError(VimmerseError):
+    """The API answered with an error.
+
+    `message` is the server's word (such as `NOT_FOUND`), or the beginning of its answer where that
+    has none. `body` is the parsed JSON, or the beginning of the text where it is no JSON.
+    `operation` is the contract's name for the call. `retry_after` is what the server asked for, in
+    seconds, or None.
+    """
+
+    advice: ClassVar[str] = "the API refused the request as it is"
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        body: Any,  # noqa: ANN401 - whatever JSON can hold
+        operation: str,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(status, message, body, operation, retry_after)
+        self.status = status
+        self.message = message
+        self.body = body
+        self.operation = operation
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        said = " ".join(filter(None, [str(self.status), excerpt(self.message)]))
+        return f"{self.operation} was answered with {said}: {self.advice}"
+
+
+class BadRequest(ApiError):
+    """400 (S): no images, an id that is no UUID, or a batch that can't be composed yet."""
+
+    advice = (
+        "creating needs images, an id must be a UUID, and composing needs a batch that is finished"
+    )
+
+
+class Unauthorized(ApiError):
+    """401 (P26): the key is missing or unknown."""
+
+    advice = "the API key is not known there; check VIMMERSE_API_KEY and the base URL"
+
+
+class InsufficientCredit(ApiError):
+    """402 (S): the balance does not suffice."""
+
+    advice = "the balance does not suffice; add credit, then send the request again"
+
+
+class Forbidden(ApiError):
+    """403 (P26): the key has no permission for the resource."""
+
+    advice = "the API key has no permission for this; use a key that has"
+
+
+class NotFound(ApiError):
+    """404 (P26): there is no such batch, or it is somebody else's."""
+
+    advice = "there is no such object for this API key; check the id, and whose key it is"
+
+
+class MethodNotAllowed(ApiError):
+    """405 (A): the path does not take this method."""
+
+    advice = "the address does not take this method; check the base URL"
+
+
+class PayloadTooLarge(ApiError):
+    """413 (A): the upload is over the limit."""
+
+    advice = "the upload is too large; send fewer or smaller images, or image URLs"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """One wrong field: where it is, such as `("body", "duration")`, and what is wrong with it."""
+
+    loc: tuple[str | int, ...]
+    msg: str
+    type: str
+
+    def __str__(self) -> str:
+        place = ".".join(str(part) for part in self.loc)
+        return f"{excerpt(place)}: {excerpt(self.msg)}"
+
+
+class ValidationFailed(ApiError):
+    """422 (S): fields are wrong; `problems` lists every one of them."""
+
+    advice = "correct the request and send it again"
+
+    @property
+    def problems(self) -> tuple[FieldProblem, ...]:
+        """Every wrong field, in the server's order; empty where it named none."""
+        try:
+            detail = ValidationErrorSchema().load(self.body)["detail"]
+        except ValidationError:
+            return ()
+        return tuple(FieldProblem(tuple(p["loc"]), p["msg"], p["type"]) for p in detail)
+
+    def __str__(self) -> str:
+        if not self.problems:
+            return super().__str__()
+        listed = "; ".join(str(problem) for problem in self.problems)
+        return f"{self.operation} was answered with 422, {listed} ({self.advice})"
+
+
+class RateLimited(ApiError):
+    """429 (P26): too many requests, or too many at once; `retry_after` says when to come back."""
+
+    advice = "too many requests; wait before the next one"
+
+    def __str__(self) -> str:
+        asked = "" if self.retry_after is None else f" (at least {self.retry_after:g} s)"
+        return f"{super().__str__()}{asked}"
+
+
+class ServerError(ApiError):
+    """5xx: the service failed."""
+
+    advice = (
+        "the service failed; only reading is retried, so look whether the request was carried out "
+        "before you send it again"
+    )
+
+
+class UnexpectedResponse(VimmerseError):
+    """An answer that is not what the contract says: no JSON, another shape, a redirect.
+
+    `expected` and `got` say what was and what came; `got` is bounded in length.
+    """
+
+    def __init__(self, operation: str, status: int, expected: str, got: str) -> None:
+        super().__init__(operation, status, expected, got)
+        self.operation = operation
+        self.status = status
+        self.expected = expected
+        self.got = got
+
+    def __str__(self) -> str:
+        return (
+            f"{self.operation} was answered with {self.status}, but not as expected: expected "
+            f"{self.expected}, got {self.got}; check the base URL"
+        )
+
+
+class WaitTimeout(VimmerseError):
+    """A batch was not done within `seconds`; `batch` is the last reading, None without any."""
+
+    def __init__(self, batch_id: str, seconds: float, batch: Batch | None) -> None:
+        super().__init__(batch_id, seconds, batch)
+        self.batch_id = batch_id
+        self.seconds = seconds
+        self.batch = batch
+
+    def __str__(self) -> str:
+        seen = "no reading of it succeeded"
+        if self.batch is not None:
+            seen = f"it is '{self.batch.status}' at {self.batch.progress_percentage} %"
+        return (
+            f"batch {self.batch_id} was not done within {self.seconds:g} s ({seen}); wait again, "
+            "or longer: nothing is lost"
+        )
+
+
+class BatchFailed(VimmerseError):
+    """A batch ended in 'fail'; `batch` says more in its `message` and `failed_medias`."""
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__(batch)
+        self.batch = batch
+
+    def __str__(self) -> str:
+        said = excerpt(self.batch.message) or "the service gave no reason"
+        failed, total = len(self.batch.failed_medias), len(self.batch.medias)
+        return f"batch {self.batch.id} failed ({failed} of {total} medias): {said}"
+
+
+class VideoNotReady(VimmerseError):
+    """A batch has no `video_url`: its videos are not composed (yet)."""
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__(batch)
+        self.batch = batch
+
+    def __str__(self) -> str:
+        return (
+            f"batch {self.batch.id} has no video_url (its status is '{self.batch.status}'): wait "
+            "until it is finished, compose it with concat, and wait again"
+        )
+
+
+_BY_STATUS: Final[Mapping[int, type[ApiError]]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    402: InsufficientCredit,
+    403: Forbidden,
+    404: NotFound,
+    405: MethodNotAllowed,
+    413: PayloadTooLarge,
+    422: ValidationFailed,
+    429: RateLimited,
+}
+
+
+def error_class(status: int) -> type[ApiError]:
+    """Say which class stands for an HTTP status from 400 on."""
+    fallback = ServerError if status >= 500 else ApiError
+    return _BY_STATUS.get(status, fallback)
+
+
+def excerpt(text: str) -> str:
+    """Shorten a foreign text to one printable line of at most `EXCERPT_CHARACTERS`."""
+    shown = "".join(c if c.isprintable() else " " for c in text[: 2 * EXCERPT_CHARACTERS])
+    line = " ".join(shown.split())
+    if len(line) <= EXCERPT_CHARACTERS and len(text) <= 2 * EXCERPT_CHARACTERS:
+        return line
+    return f"{line[: EXCERPT_CHARACTERS - 1]}…"

@@ -1,0 +1,139 @@
+"""What `create` takes for an image, and how it becomes a part of a form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Final, Protocol
+
+from vimmerse_client.errors import ConfigurationError
+
+
+class ReadableBinary(Protocol):
+    """A file opened for reading bytes; it is read to its end and left open."""
+
+    def read(self) -> bytes:
+        """Return everything that is left to read."""
+
+
+ImageInput = str | Path | bytes | ReadableBinary | tuple[str, bytes]
+"""A path, an http(s) URL, the bytes, a binary file object, or bytes with a file name."""
+
+Part = tuple[str, bytes, str]
+"""File name, content and content type."""
+
+_TYPES: Final[Mapping[str, str]] = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".gif": "image/gif",
+    ".bmp": "image/bmp",
+    ".avif": "image/avif",
+    ".heic": "image/heic",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+}
+_UNKNOWN_TYPE: Final = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """The images of one request: all files or all URLs, since the API ignores URLs beside files."""
+
+    urls: tuple[str, ...] = ()
+    files: tuple[Part, ...] = ()
+
+
+def read_images(images: Iterable[ImageInput]) -> Images:
+    """Read everything that `create` is given, before anything is sent.
+
+    Raises:
+        ConfigurationError: no images, files mixed with URLs, or something that is no image input.
+        OSError: a file can't be read.
+    """
+    given = _listed(images)
+    urls = tuple(image for image in given if _is_url(image) and isinstance(image, str))
+    if len(urls) == len(given):
+        return Images(urls=urls)
+    if urls:
+        raise ConfigurationError(
+            f"images: {len(urls)} of {len(given)} are URLs, and the API ignores URLs where files "
+            "are uploaded; give either files or URLs"
+        )
+    return Images(files=tuple(_part(image, n) for n, image in enumerate(given, start=1)))
+
+
+def _listed(images: Iterable[ImageInput]) -> list[ImageInput]:
+    if isinstance(images, str | bytes | bytearray | PurePath) or hasattr(images, "read"):
+        raise ConfigurationError(
+            "images: expected a list of images, got a single one; put it in []"
+        )
+    given = list(images)
+    if not given:
+        raise ConfigurationError(
+            "images: expected at least one path, URL, file or bytes, got none; nothing was sent"
+        )
+    return given
+
+
+def _is_url(image: ImageInput) -> bool:
+    return isinstance(image, str) and image.lower().startswith(("http://", "https://"))
+
+
+def _part(image: ImageInput, number: int) -> Part:
+    if isinstance(image, str | Path):
+        path = Path(image)
+        return _named(path.name, path.read_bytes())
+    if isinstance(image, bytes | bytearray):
+        return _unnamed(bytes(image), number)
+    if isinstance(image, tuple):
+        return _pair(image, number)
+    if not hasattr(image, "read"):
+        raise _not_an_image(image, number)
+    return _from_file(image, number)
+
+
+def _pair(image: tuple[str, bytes], number: int) -> Part:
+    match image:
+        case (str(name), bytes(content)):
+            return _named(name, content)
+        case _:
+            raise _not_an_image(image, number)
+
+
+def _from_file(image: ReadableBinary, number: int) -> Part:
+    content = image.read()
+    if not isinstance(content, bytes):
+        raise ConfigurationError(
+            f"images: image {number} is a file opened for reading text; open it in mode 'rb'"
+        )
+    name = getattr(image, "name", None)  # an unnamed temporary file has its number for a name
+    return _named(Path(name).name, content) if isinstance(name, str) else _unnamed(content, number)
+
+
+def _named(name: str, content: bytes) -> Part:
+    return name, content, _TYPES.get(PurePath(name).suffix.lower(), _UNKNOWN_TYPE)
+
+
+def _unnamed(content: bytes, number: int) -> Part:
+    return _named(f"image{number}{_suffix(content)}", content)
+
+
+def _suffix(content: bytes) -> str:
+    """Tell the commonest formats by their first bytes, so that bytes get a telling name."""
+    if content.startswith(b"\x89PNG"):
+        return ".png"
+    if content.startswith(b"\xff\xd8\xff"):
+        return ".jpg"
+    if content.startswith(b"GIF8"):
+        return ".gif"
+    return ".webp" if content[:4] == b"RIFF" and content[8:12] == b"WEBP" else ""
+
+
+def _not_an_image(image: object, number: int) -> ConfigurationError:
+    return ConfigurationError(
+        f"images: image {number} is of type {type(image).__name__}; expected a path, a URL, bytes, "
+        "a binary file object or (name, bytes)"
+    )
