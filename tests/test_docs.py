@@ -1,0 +1,172 @@
+"""The documentation is true: its examples run, and nothing that a user can set is missing."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from pytest_vimmerse import plugin
+from vimmerse_client.cli import main as client_cli
+from vimmerse_contracts.operations import all_rules
+from vimmerse_contracts.provenance import Source
+from vimmerse_contracts.vocabulary import MOTION_TYPES
+from vimmerse_mock.cli import main as mock_cli
+from vimmerse_mock.model.ledger import PriceList
+from vimmerse_mock.model.scenarios import SCENARIOS
+
+pytest_plugins = ["pytester"]
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+REFERENCE = (ROOT / "docs" / "reference.md").read_text()
+ASSUMPTIONS = (ROOT / "docs" / "assumptions.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    """The README's code blocks in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[list[str]]:
+    """Every command of the README's shell blocks, in words."""
+    lines = "\n".join(blocks("sh")).replace("\\\n", " ").splitlines()
+    return [shlex.split(line) for line in lines if line.strip()]
+
+
+def documented_options(group: click.Group) -> Iterator[tuple[str, click.Option]]:
+    """Every option of every command."""
+    for name, command in group.commands.items():
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                yield name, parameter
+
+
+def test_the_test_in_the_readme_passes(pytester: pytest.Pytester) -> None:
+    """The README's test of ten lines runs as it stands, with nothing but the plugin."""
+    (test,) = [block for block in blocks("python") if "def test_" in block]
+    assert len(test.strip().splitlines()) <= 11
+    pytester.makepyfile(test)
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("example", [b for b in blocks("python") if "def test_" not in b])
+def test_the_examples_in_the_readme_run(example: str) -> None:
+    """Each of the README's other examples runs as it stands, in a Python of its own."""
+    subprocess.run([sys.executable, "-W", "error", "-c", example], check=True, timeout=60)
+
+
+def test_the_make_targets_in_the_documents_exist() -> None:
+    """What README and CONTRIBUTING tell people to make can be made."""
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    text = README + (ROOT / "CONTRIBUTING.md").read_text() + (ROOT / "ARCHITECTURE.md").read_text()
+    named = set(re.findall(r"`make ([a-z]+)`", text)) | {c[1] for c in commands() if c[0] == "make"}
+    assert named
+    assert named <= targets
+
+
+def test_make_help_lists_every_target() -> None:
+    """`make help` shows each target with what it does."""
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    listed = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert set(re.findall(r"make ([a-z]+) ", listed.stdout)) == set(phony.split())
+
+
+@pytest.mark.parametrize("words", [c for c in commands() if c[0].startswith("vimmerse")], ids=str)
+def test_the_commands_in_the_readme_have_those_options(words: list[str]) -> None:
+    """Every command line of the README names a command and options that exist."""
+    group: click.Group = mock_cli if words[0] == "vimmerse-mock" else client_cli
+    command = group.commands[words[1]]
+    known = {name for p in command.params for name in (*p.opts, *p.secondary_opts)}
+    assert {word for word in words[2:] if word.startswith("-")} <= known
+
+
+def test_every_option_and_variable_of_the_mock_is_documented() -> None:
+    """The reference has a row for each option of `serve`, with its variable."""
+    for _, option in documented_options(mock_cli):
+        assert f"| `{option.opts[0]}` | `{option.envvar}` |" in REFERENCE, option.name
+
+
+def test_every_command_is_documented() -> None:
+    """The reference names each command of both programs."""
+    assert all(f"vimmerse-mock {name}" in REFERENCE for name in mock_cli.commands)
+    assert (
+        f"vimmerse {'|'.join(['create', 'get', 'update', 'concat', 'wait', 'download'])}"
+        in REFERENCE
+    )
+    assert set(client_cli.commands) == {"create", "get", "update", "concat", "wait", "download"}
+
+
+def test_every_option_of_the_client_explains_itself() -> None:
+    """`vimmerse COMMAND --help` says what each option is for."""
+    undescribed = [(c, o.name) for c, o in documented_options(client_cli) if not o.help]
+    assert undescribed == []
+
+
+def test_every_fixture_is_documented() -> None:
+    """The reference has a row for each fixture of the plugin."""
+    fixtures = {
+        name for name in vars(plugin) if "fixture" in type(getattr(plugin, name)).__name__.lower()
+    }
+    assert fixtures
+    assert fixtures <= set(re.findall(r"^\| `(vimmerse\w*)` \|", REFERENCE, re.MULTILINE))
+
+
+def test_every_option_of_pytest_is_documented(pytestconfig: pytest.Config) -> None:
+    """The reference has a row for each option that the plugin adds."""
+    options = [name for name in vars(pytestconfig.option) if name.startswith("vimmerse")]
+    assert options
+    assert all(f"| `--{name.replace('_', '-')}` |" in REFERENCE for name in options)
+
+
+def test_every_scenario_is_documented() -> None:
+    """The reference has a row for each preset."""
+    assert all(f"| `{name}` |" in REFERENCE for name in SCENARIOS)
+
+
+def test_every_price_is_documented() -> None:
+    """The reference shows the default price of each motion type."""
+    prices = PriceList().per_second
+    assert set(prices) == set(MOTION_TYPES)
+    assert all(f"| {name} | {price} |" in REFERENCE for name, price in prices.items())
+
+
+def test_every_assumption_is_documented_with_its_reason() -> None:
+    """The page of assumptions has a row for each assumed rule, and none that is not."""
+    rows = {
+        f"| `{rule.id}` | {rule.text} | {rule.reason} |"
+        for rule in all_rules()
+        if rule.source is Source.ASSUMED
+    }
+    shown = {line for line in ASSUMPTIONS.splitlines() if line.startswith("| `")}
+    assert shown == rows
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    """Every relative link of the documents points to a file that is there."""
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_demo_runs_to_its_end() -> None:
+    """The main job ends well in front of the user, and prints how to start a mock to keep."""
+    demo = subprocess.run(
+        [sys.executable, "examples/demo.py"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+    assert "composed video" in demo.stdout
+    assert "INSUFFICIENT_CREDIT" in demo.stdout
+    assert re.search(r"\d+ passed", demo.stdout)
+    assert "failed" not in demo.stdout
+    assert demo.stdout.strip().endswith(".venv/bin/vimmerse-mock serve")
