@@ -17,6 +17,7 @@ from vimmerse_mock.model.batch import (
     Submission,
     SubmissionKind,
     VideoSettings,
+    shared,
 )
 from vimmerse_mock.model.clock import Instant, wall_clock
 from vimmerse_mock.model.ledger import PriceList, Reason
@@ -157,7 +158,9 @@ class BatchService:
         script = self.pace.script(
             how.motion_type, how.duration, how.quantity, account.scenario, medias
         )
-        return batch.submitted(Submission(batch.next_number, SubmissionKind.GENERATE, now, script))
+        return batch.submitted(
+            Submission(batch.next_number, SubmissionKind.GENERATE, now, shared(script))
+        )
 
     def _composed(self, before: BatchView, now: Instant) -> Batch:
         """Add a submission that composes what is finished."""
@@ -228,14 +231,14 @@ def _new_batch(
         rating=None,
         is_highlights=form["is_highlights"],
         webhook_url=form["webhook_url"],
-        settings=VideoSettings(**_given(form, _SETTINGS)),
+        settings=shared(VideoSettings(**_given(form, _SETTINGS))),
         medias=tuple(_new_media(random, image) for image in images),
         submissions=(),
     )
 
 
 def _new_media(random: Random, image: Image) -> Media:
-    return Media(id=random_uuid(random), item=f"{random.getrandbits(128):032x}", image=image)
+    return Media(id=random_uuid(random), image=image)
 
 
 def _change_metadata(tx: Transaction, batch: Batch, before: BatchView) -> None:

@@ -46,7 +46,7 @@ def batch(batch_id: str = "b1") -> Batch:
         is_highlights="",
         webhook_url=None,
         settings=VideoSettings("Auto", "", 1, 5, 1, None, "No", 5, is_transition=False),
-        medias=(Media("m1", "item", Image("a.png", "png", 3)),),
+        medias=(Media("m1", Image("a.png", "png", 3)),),
         submissions=(Submission(1, SubmissionKind.GENERATE, 0, Script(1, 2, 3)),),
     )
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
+from typing import TypeVar
 
 from vimmerse_mock.model.clock import Instant
 from vimmerse_mock.model.scenarios import Script
+
+V = TypeVar("V", bound=Hashable)
+
+
+@lru_cache(512)
+def shared(value: V) -> V:
+    """Return one object for equal values: thousands of batches ask for the same, and share it."""
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +38,12 @@ class Media:
     """One media of a batch, made from one image."""
 
     id: str
-    item: str
     image: Image
+
+    @property
+    def item(self) -> str:
+        """The media's key as an item (A: no source says what it is), derived and so not kept."""
+        return self.id.replace("-", "")
 
 
 @dataclass(frozen=True, slots=True)
