@@ -90,6 +90,24 @@ SERVER_ERROR: Final = ApiError(
         because="every HTTP service has it; the body follows the documented errors",
     ),
 )
+SERVICE_UNAVAILABLE: Final = ApiError(
+    503,
+    "SERVICE_UNAVAILABLE",
+    assumed(
+        "error.503",
+        "A service that is out of reach for the moment: 503 with Retry-After",
+        because="HTTP asks for it; the mock says so while its store is away",
+    ),
+)
+INSUFFICIENT_STORAGE: Final = ApiError(
+    507,
+    "INSUFFICIENT_STORAGE",
+    assumed(
+        "error.507",
+        "A service without room: 507, and nothing half-written",
+        because="only the mock says so, when its store is full",
+    ),
+)
 ERRORS: Final = (
     BAD_REQUEST,
     UNAUTHORIZED,
@@ -99,4 +117,6 @@ ERRORS: Final = (
     PAYLOAD_TOO_LARGE,
     VALIDATION,
     SERVER_ERROR,
+    SERVICE_UNAVAILABLE,
+    INSUFFICIENT_STORAGE,
 )

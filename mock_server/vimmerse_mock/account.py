@@ -10,6 +10,7 @@ from uuid import uuid4
 from vimmerse_mock.delivery import Courier
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.clock import (
+    Clock,
     ClockError,
     from_datetime,
     live,
@@ -78,6 +79,13 @@ class AccountClock:
         if moment < self.now():
             raise ClockError(f"a clock moves forward only: it shows {self.now()}, not {moment}")
         self._courier.advance(self._customer_id, from_datetime(moment))
+
+    def run_at(self, speed: float) -> None:
+        """Run this many times as fast as real time from now on; 0 makes it stand still."""
+        with self._courier.store.transaction(self._customer_id) as tx:
+            clock, real = tx.account.clock, self._courier.real_time()
+            if clock.rate != speed:
+                tx.save_account(replace(tx.account, clock=Clock(clock.at(real), real, speed)))
 
 
 class Account:

@@ -11,7 +11,7 @@ import flask
 from vimmerse_contracts.vocabulary import SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
 from vimmerse_mock.account import Account, Opening, open_account
 from vimmerse_mock.delivery import Courier, Dispatcher, HttpSender, Sender
-from vimmerse_mock.model.clock import Instant, wall_clock
+from vimmerse_mock.model.clock import Instant
 from vimmerse_mock.model.ledger import PriceList
 from vimmerse_mock.model.scenarios import Pace
 from vimmerse_mock.service import BatchService
@@ -52,6 +52,11 @@ class Mock:
         """
         return open_account(self.courier, url, opening or Opening())
 
+    def find_account(self, url: str, api_key: str) -> Account | None:
+        """Return the account that a key belongs to."""
+        state = self.courier.store.account_by_key(api_key)
+        return None if state is None else Account(self.courier, url, state)
+
     def close(self) -> None:
         """Stop delivering and let go of the store."""
         self.dispatcher.stop()
@@ -66,19 +71,21 @@ def create_mock(
     limits: Limits | None = None,
     files_url: str | None = None,
     sender: Sender | None = None,
-    real_time: Callable[[], Instant] = wall_clock,
+    real_time: Callable[[], Instant] | None = None,
 ) -> Mock:
     """Wire a mock; it has no account yet, and its dispatcher is not started.
 
-    `files_url` is where links to files begin (None: at the address that the client used).
+    Real time is the store's, unless `real_time` says otherwise. `files_url` is where links to
+    files begin (None: at the address that the client used).
     """
-    courier = Courier(store or MemoryStore(), sender or HttpSender(), real_time)
+    store = store or MemoryStore()
+    courier = Courier(store, sender or HttpSender(), real_time or store.real_time)
     dispatcher = Dispatcher(courier)
     service = BatchService(
-        store=courier.store,
+        store=store,
         prices=prices or PriceList(),
         pace=pace or Pace(),
-        real_time=real_time,
+        real_time=courier.real_time,
         on_planned=dispatcher.wake,
     )
     app = _create_app(service, limits or Limits(), files_url)

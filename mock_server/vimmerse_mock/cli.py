@@ -16,7 +16,7 @@ from vimmerse_mock.account import DEFAULT_CREDITS, Opening
 from vimmerse_mock.app import MEBIBYTE, Limits
 from vimmerse_mock.model.ledger import PriceList
 from vimmerse_mock.model.scenarios import SCENARIOS
-from vimmerse_mock.serve import AddressError, ServeSettings
+from vimmerse_mock.serve import MEMORY, ServeError, ServeSettings
 from vimmerse_mock.serve import serve as serve_mock
 
 _PREFIX: Final = "VIMMERSE_MOCK_"
@@ -66,6 +66,12 @@ def main() -> None:
 @main.command()
 @_option("--host", default="127.0.0.1", help="Address to listen on.")
 @_option("--port", default=8765, type=_PORT, help="Port to listen on; 0 takes a free one.")
+@_option(
+    "--store",
+    default=MEMORY,
+    help="Where to keep everything: memory:, sqlite:///path.db or postgresql://user@host/name.",
+)
+@_option("--workers", default=1, type=_POSITIVE, help="Processes that answer.")
 @_option("--speed", default=1.0, type=_RATE, help="Run time this many times as fast.")
 @_option("--credits", default=DEFAULT_CREDITS, type=_NATURAL, help="Credits to start with.")
 @_option("--api-key", default=SAMPLE_API_KEY, help="The account's API key.")
@@ -102,6 +108,8 @@ def serve(
     *,
     host: str,
     port: int,
+    store: str,
+    workers: int,
     speed: float,
     credits: int,  # noqa: A002 - the option's name
     api_key: str,
@@ -123,6 +131,8 @@ def serve(
     settings = ServeSettings(
         host=host,
         port=port,
+        store=store,
+        workers=workers,
         accounts=(first, *others),
         scenario=scenario,
         prices=replace(
@@ -135,7 +145,7 @@ def serve(
     try:
         _require_distinct_keys(settings.accounts)
         serve_mock(settings)
-    except AddressError as error:
+    except ServeError as error:
         _fail(str(error))
 
 

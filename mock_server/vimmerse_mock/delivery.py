@@ -16,7 +16,14 @@ from urllib.parse import urlsplit
 from vimmerse_contracts.vocabulary import WEBHOOK_TIMEOUT_SECONDS
 from vimmerse_mock.model.clock import SECOND, Instant, Span, in_seconds, seconds, wall_clock
 from vimmerse_mock.model.outbox import Attempt, Message, MessageState
-from vimmerse_mock.stores import Store, UnknownAccountError
+from vimmerse_mock.stores import (
+    Store,
+    StoreConflictError,
+    StoreFullError,
+    StoreUnavailableError,
+    UnknownAccountError,
+)
+from vimmerse_mock.stores.conflicts import retried
 
 LEASE: Final[Span] = 3 * WEBHOOK_TIMEOUT_SECONDS * SECOND
 """How long a claimed message is kept from others, should its claimer die."""
@@ -93,6 +100,7 @@ class Courier:
         except UnknownAccountError:
             _LOG.debug("account of message %s was removed meanwhile", message.id)
 
+    @retried
     def _record(self, message: Message, reply: Reply, started: Instant, took: Span) -> None:
         with self.store.transaction(message.customer_id) as tx:
             attempt = Attempt(tx.account.clock.at(started), reply.status, reply.error, took)
@@ -113,6 +121,7 @@ class Courier:
             self.deliver(message)
             self._await_quiet(customer_id)
 
+    @retried
     def _step(self, customer_id: str, until: Instant) -> Message | None:
         """Claim the next due message and move the clock to it, or move it to the end."""
         with self.store.transaction(customer_id) as tx:
@@ -171,9 +180,17 @@ class Dispatcher:
     def _run(self) -> None:
         with ThreadPoolExecutor(_SENDERS, thread_name_prefix="vimmerse-sender") as pool:
             while not self._stopping.is_set():
-                self._wake.wait(self._pause())
-                self._wake.clear()
-                self._dispatch(pool)
+                self._turn(pool)
+
+    def _turn(self, pool: ThreadPoolExecutor) -> None:
+        """Wait until something is due, and hand it out; a store that is away is waited for."""
+        try:
+            self._wake.wait(self._pause())
+            self._wake.clear()
+            self._dispatch(pool)
+        except (StoreUnavailableError, StoreFullError, StoreConflictError) as error:
+            _LOG.warning("the store is not at hand, trying again: %s", error)
+            self._stopping.wait(_IDLE_SECONDS)
 
     def _pause(self) -> float:
         """Seconds until something may be due."""
@@ -185,12 +202,21 @@ class Dispatcher:
     def _dispatch(self, pool: ThreadPoolExecutor) -> None:
         """Hand what is due to the senders that are free."""
         while not self._stopping.is_set() and self._free.acquire(timeout=_IDLE_SECONDS):
-            now = self._courier.real_time()
+            message = self._claim()
+            if message is None:
+                return
+            pool.submit(self._deliver, message)
+
+    def _claim(self) -> Message | None:
+        """Claim one message for the sender that was acquired, or free it again."""
+        claimed: tuple[Message, ...] = ()
+        now = self._courier.real_time()
+        try:
             claimed = self._courier.store.claim_due(now, now + LEASE, limit=1)
+        finally:
             if not claimed:
                 self._free.release()
-                return
-            pool.submit(self._deliver, claimed[0])
+        return claimed[0] if claimed else None
 
     def _deliver(self, message: Message) -> None:
         try:

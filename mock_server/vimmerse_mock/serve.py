@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import multiprocessing
+import os
+import signal
 import socket
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.util import Finalize
@@ -13,22 +15,26 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
-from vimmerse_mock.account import Opening
+from vimmerse_mock.account import Account, Opening
 from vimmerse_mock.app import SAMPLE_ACCOUNT, Limits, Mock, create_mock
 from vimmerse_mock.model.ledger import PriceList
+from vimmerse_mock.stores import DuplicateAccountError, StoreRefusedError, open_store
 from vimmerse_mock.web.render import FILES_PATH
 
 if TYPE_CHECKING:
+    from multiprocessing.synchronize import Lock
     from wsgiref.types import WSGIApplication
 
 _THREADS: Final = 4
 _LOOK_AGAIN_SECONDS: Final = 0.005
+_PARENT_SECONDS: Final = 0.5
+MEMORY: Final = "memory:"
 _ANY_HOST: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - recognised, not bound to
 _OK: Final = 200
 
 
-class AddressError(Exception):
-    """The address cannot be listened on; the message says why and what to do."""
+class ServeError(Exception):
+    """The mock cannot be served as it was asked for; the sentence says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,8 @@ class ServeSettings:
 
     host: str = "127.0.0.1"
     port: int = 0
+    store: str = MEMORY
+    workers: int = 1
     accounts: tuple[Opening, ...] = (SAMPLE_ACCOUNT,)
     scenario: str = "success"
     prices: PriceList = field(default_factory=PriceList)
@@ -44,26 +52,78 @@ class ServeSettings:
     public_url: str = ""
     ready_file: Path | None = None
 
+    @property
+    def is_lasting(self) -> bool:
+        """Say whether the store outlives a process, and can be shared by several."""
+        return self.store != MEMORY
+
 
 def serve(settings: ServeSettings) -> None:
     """Serve until SIGTERM or SIGINT; what is under way is answered first.
 
     Raises:
-        AddressError: the address is taken, or not this machine's.
+        ServeError: the address is taken, the store cannot be used, or an account contradicts it.
     """
     from granian import Granian  # noqa: PLC0415 - only who serves pays for it
     from granian.constants import Interfaces  # noqa: PLC0415 - as above
 
+    _prepare(settings)
     with _reserve(settings.host, settings.port) as reserved:
         port = reserved.getsockname()[1]
+        first = multiprocessing.Lock()
         Granian(
             "vimmerse_mock",
             address=settings.host,
             port=port,
             interface=Interfaces.WSGI,
+            workers=settings.workers,
             blocking_threads=_THREADS,
+            respawn_failed_workers=settings.is_lasting,
             log_enabled=False,
-        ).serve(target_loader=partial(_load, settings, port), wrap_loader=False)
+        ).serve(target_loader=partial(_load, settings, port, first), wrap_loader=False)
+
+
+def _prepare(settings: ServeSettings) -> None:
+    """Find out what is wrong before anything is started."""
+    if settings.workers > 1 and not settings.is_lasting:
+        raise ServeError(
+            f"{settings.workers} workers cannot share a store in memory, each would answer for "
+            "itself: use --store sqlite:///mock.db or postgresql://..., or one worker"
+        )
+    if settings.is_lasting:
+        _wire(settings, url="").close()
+
+
+def _wire(settings: ServeSettings, url: str) -> Mock:
+    """Wire a mock with its accounts."""
+    public = settings.public_url.rstrip("/")
+    try:
+        mock = create_mock(
+            store=open_store(settings.store),
+            prices=settings.prices,
+            limits=settings.limits,
+            files_url=public + FILES_PATH if public else None,
+        )
+    except StoreRefusedError as error:
+        raise ServeError(str(error)) from error
+    for opening in settings.accounts:
+        _ensure_account(mock, opening, public or url).use_scenario(settings.scenario)
+    return mock
+
+
+def _ensure_account(mock: Mock, opening: Opening, url: str) -> Account:
+    """Open an account; one that the store has already stays as it is, but for its speed."""
+    try:
+        return mock.open_account(url, opening)
+    except DuplicateAccountError as error:
+        account = mock.find_account(url, opening.api_key)
+        if account is None or opening.customer_id not in ("", account.customer_id):
+            raise ServeError(
+                f"the store has customer {opening.customer_id!r} or its API key already, but not "
+                "both together: use the key and the customer id that it was made with"
+            ) from error
+        account.clock.run_at(opening.speed)
+        return account
 
 
 def _reserve(host: str, port: int) -> socket.socket:
@@ -83,41 +143,41 @@ def _reserve(host: str, port: int) -> socket.socket:
         shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         shared.bind((host, port))
     except OSError as error:
-        raise AddressError(
+        raise ServeError(
             f"cannot listen on {host}:{port} ({error.strerror or error}): "
             "choose another --port (0 takes a free one) or --host"
         ) from error
     return shared
 
 
-def _load(settings: ServeSettings, port: int) -> WSGIApplication:
-    """Wire the mock in the worker process, and announce it once it answers."""
+def _load(settings: ServeSettings, port: int, first: Lock) -> WSGIApplication:
+    """Wire the mock in a worker process; the first of them announces it, once it answers."""
     url = _url(settings.host, port)
-    public = settings.public_url.rstrip("/")
-    mock = create_mock(
-        prices=settings.prices,
-        limits=settings.limits,
-        files_url=public + FILES_PATH if public else None,
-    )
-    _open_accounts(mock, settings, public or url)
+    mock = _wire(settings, url)
     mock.dispatcher.start()
     Finalize(None, mock.close, exitpriority=10)
-    _in_background(lambda: _announce(settings, url))
+    announces = first.acquire(block=False)
+    Thread(
+        target=_watch,
+        args=(settings, url if announces else "", os.getppid()),
+        name="vimmerse-watch",
+        daemon=True,
+    ).start()
     return mock.app
 
 
-def _open_accounts(mock: Mock, settings: ServeSettings, url: str) -> None:
-    for opening in settings.accounts:
-        mock.open_account(url, opening).use_scenario(settings.scenario)
+def _watch(settings: ServeSettings, url: str, parent: int) -> None:
+    """Announce the mock, and do not outlive the parent, should it be killed."""
+    if url:
+        _announce(settings, url)
+    while os.getppid() == parent:
+        Event().wait(_PARENT_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _url(host: str, port: int) -> str:
     reachable = "127.0.0.1" if host in _ANY_HOST else host
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
-
-
-def _in_background(work: Callable[[], None]) -> None:
-    Thread(target=work, name="vimmerse-announcer", daemon=True).start()
 
 
 def _announce(settings: ServeSettings, url: str) -> None:

@@ -25,6 +25,7 @@ from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.model.scenarios import Pace
 from vimmerse_mock.model.timeline import Observation, Timeline, plan
 from vimmerse_mock.stores import Store, Transaction, UnknownAccountError
+from vimmerse_mock.stores.conflicts import retried
 
 _SETTINGS: Final = tuple(VideoSettings.__dataclass_fields__)
 
@@ -64,6 +65,7 @@ class BatchService:
     real_time: Callable[[], Instant] = wall_clock
     on_planned: Callable[[], None] = lambda: None
 
+    @retried
     def create(
         self, customer_id: str, form: Mapping[str, Any], images: Sequence[Image]
     ) -> BatchView:
@@ -104,6 +106,7 @@ class BatchService:
             raise BatchNotFoundError("no such customer") from error
         return _view(account, self.store.batch(customer_id, batch_id), self._now(account))
 
+    @retried
     def update(self, customer_id: str, batch_id: str, form: Mapping[str, Any]) -> BatchView:
         """Change a batch by a form loaded by `UpdateBatchSchema`; may process and charge again (S).
 
@@ -126,6 +129,7 @@ class BatchService:
                 _change_metadata(tx, batch, before)
         return self._answer(account, batch, now)
 
+    @retried
     def compose(self, customer_id: str, batch_id: str) -> BatchView:
         """Compose the finished videos of a batch into one (S).
 

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
@@ -12,16 +13,20 @@ from vimmerse_mock.model.clock import SECOND, Instant, live, manual
 from vimmerse_mock.model.ledger import InsufficientCreditError, Reason
 from vimmerse_mock.model.outbox import Attempt, Message, MessageState
 from vimmerse_mock.model.scenarios import Script
-from vimmerse_mock.stores import DuplicateAccountError, Store, UnknownAccountError
-from vimmerse_mock.stores.memory import MemoryStore
+from vimmerse_mock.stores import DuplicateAccountError, Store, UnknownAccountError, open_store
 
 LEASE = 30 * SECOND
 
 
-@pytest.fixture(params=["memory"])
-def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """Every store there is, one after another."""
-    opened: Store = {"memory": MemoryStore}[request.param]()
+    urls: dict[str, Callable[[], str]] = {
+        "memory": lambda: "memory:",
+        "sqlite": lambda: f"sqlite:///{tmp_path / 'mock.db'}",
+        "postgresql": lambda: str(request.getfixturevalue("postgres_url")),
+    }
+    opened = open_store(urls[request.param]())
     yield opened
     opened.close()
 

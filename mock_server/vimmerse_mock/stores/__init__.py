@@ -20,6 +20,22 @@ class DuplicateAccountError(ValueError):
     """An account has that customer id, or that API key, already."""
 
 
+class StoreRefusedError(Exception):
+    """The store cannot be used at all; the sentence says why, and what to do."""
+
+
+class StoreUnavailableError(Exception):
+    """The store is out of reach for the moment; nothing was written."""
+
+
+class StoreFullError(Exception):
+    """The store has no room; nothing was written."""
+
+
+class StoreConflictError(Exception):
+    """Another transaction was in the way; nothing was written, trying again may help."""
+
+
 class Transaction(Protocol):
     """One account, locked: everything written in it happens together, or not at all."""
 
@@ -62,7 +78,14 @@ class Transaction(Protocol):
 
 
 class Store(Protocol):
-    """Keeps accounts, batches, ledgers and outboxes. Reads need no transaction."""
+    """Keeps accounts, batches, ledgers and outboxes. Reads need no transaction.
+
+    Every method may raise StoreUnavailableError, StoreFullError or StoreConflictError, if what is
+    behind the store can be away, full or contended.
+    """
+
+    def real_time(self) -> Instant:
+        """Tell real time, as everybody who shares the store tells it."""
 
     def add_account(self, account: AccountState) -> None:
         """Open an account.
@@ -114,3 +137,23 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of what the store holds open."""
+
+
+def open_store(url: str) -> Store:
+    """Open the store that a URL names: `memory:`, `sqlite:///file.db`, `postgresql://...`.
+
+    Raises:
+        StoreRefusedError: the URL is none of these, or the store cannot be used.
+    """
+    if url in ("memory:", "memory"):
+        from vimmerse_mock.stores.memory import MemoryStore  # noqa: PLC0415 - it knows this module
+
+        return MemoryStore()
+    if url.startswith(("sqlite:///", "postgresql://")):
+        from vimmerse_mock.stores.sql.store import SqlStore  # noqa: PLC0415 - SQLAlchemy only if asked for
+
+        return SqlStore.open(url)
+    raise StoreRefusedError(
+        f"the store {url.partition('://')[0]!r} is none that there is: "
+        "use memory:, sqlite:///path.db or postgresql://user@host/database"
+    )

@@ -11,7 +11,7 @@ from threading import Lock
 
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch
-from vimmerse_mock.model.clock import Instant
+from vimmerse_mock.model.clock import Instant, wall_clock
 from vimmerse_mock.model.ledger import InsufficientCreditError, LedgerEntry, Reason
 from vimmerse_mock.model.outbox import Message, MessageState
 from vimmerse_mock.stores import DuplicateAccountError, UnknownAccountError
@@ -135,6 +135,10 @@ class MemoryStore:
         self._by_key: dict[str, _Shelf] = {}
         self._lock = Lock()
         self._wakes: list[tuple[Instant, str]] = []
+
+    def real_time(self) -> Instant:
+        """Tell real time."""
+        return wall_clock()
 
     def add_account(self, account: AccountState) -> None:
         """Open an account."""

@@ -21,8 +21,10 @@ from vimmerse_mock.service import (
     NoImagesError,
     NotComposableError,
 )
+from vimmerse_mock.stores import StoreConflictError, StoreFullError, StoreUnavailableError
 from vimmerse_mock.web.answers import json_response
 
+_RETRY_AFTER_SECONDS: Final = "1"
 _LOG = logging.getLogger("vimmerse_mock.web")
 
 
@@ -38,6 +40,9 @@ _BY_EXCEPTION: Final[Mapping[type[Exception], e.ApiError]] = MappingProxyType(
         NotComposableError: e.BAD_REQUEST,
         BatchNotFoundError: e.NOT_FOUND,
         InsufficientCreditError: e.INSUFFICIENT_CREDIT,
+        StoreUnavailableError: e.SERVICE_UNAVAILABLE,
+        StoreConflictError: e.SERVICE_UNAVAILABLE,
+        StoreFullError: e.INSUFFICIENT_STORAGE,
     }
 )
 
@@ -53,7 +58,10 @@ def register_errors(app: flask.Flask) -> None:
 
 def _answer_with(error: e.ApiError) -> Any:  # noqa: ANN401 - Flask's own handler type
     def answer(_exception: Exception) -> flask.Response:
-        return json_response(error.body, error.status)
+        response = json_response(error.body, error.status)
+        if error is e.SERVICE_UNAVAILABLE:
+            response.headers["Retry-After"] = _RETRY_AFTER_SECONDS
+        return response
 
     return answer
 

@@ -1,0 +1,119 @@
+"""Engines for the two dialects, and their failures in the store's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
+
+from vimmerse_mock.stores import (
+    StoreConflictError,
+    StoreFullError,
+    StoreRefusedError,
+    StoreUnavailableError,
+)
+
+_BUSY_SECONDS: Final = 30
+_CONNECT_SECONDS: Final = 5
+_POOL: Final = 24
+_CONFLICTS: Final = frozenset({"40001", "40P01", "55P03"})
+"""Serialization failure, deadlock, lock not available."""
+_FULL: Final = frozenset({"53100", "53200"})
+_READING: Final = "vimmerse_reading"
+
+
+def open_engine(url: str) -> Engine:
+    """Make an engine; nothing is connected yet.
+
+    Raises:
+        StoreRefusedError: the URL is none that SQLAlchemy can use.
+    """
+    try:
+        parsed = make_url(url)
+    except (exc.ArgumentError, ValueError) as error:
+        raise StoreRefusedError(f"the store's URL cannot be understood: {error}") from error
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(str(parsed.render_as_string(hide_password=False)))
+    return create_engine(
+        parsed.set(drivername="postgresql+psycopg"),
+        connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": "vimmerse-mock"},
+        pool_size=_POOL,
+        max_overflow=_POOL,
+        pool_timeout=_CONNECT_SECONDS,
+        pool_pre_ping=True,
+    )
+
+
+def _sqlite(url: str) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS}, pool_size=_POOL)
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own
+        connection.isolation_level = None  # transactions begin where `_begin` says, and only there
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        reading = connection.get_execution_options().get(_READING)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Connect to read: no lock is taken."""
+    with translated(), engine.connect() as connection:
+        level = {} if engine.dialect.name == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
+        yield connection.execution_options(**{_READING: True}, **level)
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """Connect to write, in one transaction."""
+    with translated(), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise the store's own errors for what the database says.
+
+    Raises:
+        StoreConflictError: another transaction was in the way; trying again may help.
+        StoreFullError: there is no room.
+        StoreUnavailableError: the database cannot be reached.
+    """
+    try:
+        yield
+    except exc.TimeoutError as error:
+        raise StoreUnavailableError("every connection to the database is in use") from error
+    except exc.DBAPIError as error:
+        meaning = _translation(error)
+        if meaning is None:
+            raise
+        raise meaning from error
+
+
+def _translation(error: exc.DBAPIError) -> Exception | None:
+    state = getattr(error.orig, "sqlstate", None)
+    words = str(error.orig)
+    if state in _CONFLICTS or "database is locked" in words:
+        return StoreConflictError(words)
+    if state in _FULL or "disk is full" in words:
+        return StoreFullError(words)
+    if _is_out_of_reach(error, state, words):
+        return StoreUnavailableError(words)
+    return None
+
+
+def _is_out_of_reach(error: exc.DBAPIError, state: str | None, words: str) -> bool:
+    """Connections lost or refused (08, 57), too many of them (53), or a file that went away."""
+    if error.connection_invalidated or (state or "").startswith(("08", "57", "53")):
+        return True
+    lost = isinstance(error, exc.OperationalError) and state is None
+    return lost and "no such table" not in words

@@ -1,0 +1,132 @@
+"""The statements, the same for both dialects, made once."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    and_,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    update,
+)
+
+from vimmerse_mock.model.clock import Clock
+from vimmerse_mock.model.ledger import LedgerEntry
+from vimmerse_mock.model.outbox import MessageState
+from vimmerse_mock.stores.sql.tables import ACCOUNTS, BATCHES, LEDGER, MESSAGES
+
+_OF_CUSTOMER: Final[BindParameter[Any]] = bindparam("of_customer")
+ACCOUNT_BY_ID: Final = select(ACCOUNTS.c.body).where(ACCOUNTS.c.customer_id == _OF_CUSTOMER)
+ACCOUNT_LOCKED: Final = ACCOUNT_BY_ID.with_for_update()
+ACCOUNT_BY_KEY: Final = select(ACCOUNTS.c.body).where(ACCOUNTS.c.api_key == bindparam("api_key"))
+BALANCE: Final = select(ACCOUNTS.c.balance).where(ACCOUNTS.c.customer_id == _OF_CUSTOMER)
+BATCH_BY_ID: Final = select(BATCHES.c.body).where(
+    BATCHES.c.customer_id == _OF_CUSTOMER, BATCHES.c.batch_id == bindparam("batch_id")
+)
+_ENTRY: Final = [LEDGER.c[name] for name in LedgerEntry.__dataclass_fields__]
+LEDGER_OF: Final = (
+    select(*_ENTRY).where(LEDGER.c.customer_id == _OF_CUSTOMER).order_by(LEDGER.c.serial)
+)
+MESSAGES_OF: Final = (
+    select(MESSAGES.c.body)
+    .where(MESSAGES.c.customer_id == _OF_CUSTOMER)
+    .order_by(MESSAGES.c.serial)
+)
+MESSAGE_OF: Final = select(MESSAGES.c.body).where(
+    MESSAGES.c.customer_id == _OF_CUSTOMER,
+    MESSAGES.c.batch_id == bindparam("batch_id"),
+    MESSAGES.c.submission == bindparam("submission"),
+)
+_PENDING: Final = MESSAGES.c.state == MessageState.PENDING.value
+NEXT_OF: Final = (
+    select(MESSAGES.c.body)
+    .where(
+        MESSAGES.c.customer_id == _OF_CUSTOMER,
+        _PENDING,
+        MESSAGES.c.due_at <= bindparam("until"),
+        MESSAGES.c.lease_until.is_(None),
+    )
+    .order_by(MESSAGES.c.due_at, MESSAGES.c.serial)
+    .limit(1)
+)
+IN_FLIGHT: Final = (
+    select(MESSAGES.c.serial)
+    .where(MESSAGES.c.customer_id == _OF_CUSTOMER, _PENDING, MESSAGES.c.lease_until.is_not(None))
+    .limit(1)
+)
+BOOK: Final = (
+    update(ACCOUNTS)
+    .where(
+        ACCOUNTS.c.customer_id == _OF_CUSTOMER,
+        ACCOUNTS.c.balance + bindparam("amount", type_=BigInteger) >= 0,
+    )
+    .values(balance=ACCOUNTS.c.balance + bindparam("amount", type_=BigInteger))
+    .returning(ACCOUNTS.c.balance)
+)
+_CLAIMABLE: Final = (
+    select(MESSAGES.c.serial)
+    .where(
+        _PENDING,
+        MESSAGES.c.real_due <= bindparam("now"),
+        or_(MESSAGES.c.lease_until.is_(None), MESSAGES.c.lease_until <= bindparam("now")),
+    )
+    .order_by(MESSAGES.c.real_due, MESSAGES.c.serial)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+)
+CLAIM: Final = (
+    update(MESSAGES)
+    .where(MESSAGES.c.serial.in_(_CLAIMABLE))
+    .values(lease_until=bindparam("lease"))
+    .returning(MESSAGES.c.real_due, MESSAGES.c.serial, MESSAGES.c.body)
+)
+NEXT_DUE: Final = select(
+    func.min(func.coalesce(MESSAGES.c.lease_until, MESSAGES.c.real_due))
+).where(_PENDING, MESSAGES.c.real_due.is_not(None))
+
+
+def real_due(clock: Clock) -> ColumnElement[int]:
+    """`Clock.real_at` of `due_at`, in SQL; rounded up, so that nothing is due too early."""
+    later: ColumnElement[Any] = null()
+    if not clock.is_manual:
+        ahead = (MESSAGES.c.due_at - clock.origin) / literal(clock.rate)
+        later = clock.anchor + cast(ahead, BigInteger) + 1
+    return case((MESSAGES.c.due_at <= clock.origin, clock.anchor), else_=later)
+
+
+SAVE_ACCOUNT: Final = (
+    update(ACCOUNTS)
+    .where(ACCOUNTS.c.customer_id == _OF_CUSTOMER)
+    .values(body=bindparam("account_body"))
+)
+LEASE: Final = (
+    update(MESSAGES)
+    .where(
+        MESSAGES.c.customer_id == _OF_CUSTOMER,
+        MESSAGES.c.batch_id == bindparam("of_batch"),
+        MESSAGES.c.submission == bindparam("of_submission"),
+    )
+    .values(lease_until=bindparam("lease"))
+)
+
+
+def reschedule(before: Clock, after: Clock) -> Any:  # noqa: ANN401 - SQLAlchemy's Update, generic in nothing
+    """Make the statement that follows a clock that was changed.
+
+    Between two settings of a manual clock only what came due changes; that keeps stepping over
+    thousands of messages from touching all of them at each step.
+    """
+    affected = and_(MESSAGES.c.customer_id == _OF_CUSTOMER, _PENDING)
+    if before.is_manual and after.is_manual:
+        affected = and_(affected, MESSAGES.c.due_at <= after.origin, MESSAGES.c.real_due.is_(None))
+    return update(MESSAGES).where(affected).values(real_due=real_due(after))

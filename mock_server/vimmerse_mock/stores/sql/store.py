@@ -1,0 +1,171 @@
+"""The `Store` on SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection, Engine, Row, delete, exc, insert, text
+
+from vimmerse_mock.model.account import AccountState
+from vimmerse_mock.model.batch import Batch
+from vimmerse_mock.model.clock import Instant, wall_clock
+from vimmerse_mock.model.ledger import LedgerEntry, Reason
+from vimmerse_mock.model.outbox import Message
+from vimmerse_mock.stores import (
+    DuplicateAccountError,
+    StoreFullError,
+    StoreRefusedError,
+    StoreUnavailableError,
+    UnknownAccountError,
+)
+from vimmerse_mock.stores.sql import statements as s
+from vimmerse_mock.stores.sql.engine import open_engine, reading, writing
+from vimmerse_mock.stores.sql.migrations import migrate
+from vimmerse_mock.stores.sql.tables import ACCOUNTS
+from vimmerse_mock.stores.sql.transaction import SqlTransaction, decode_message, read_batch
+
+_ACCOUNT: Final = msgspec.json.Decoder(AccountState)
+_DATABASE_TIME: Final = text(
+    "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
+)
+
+
+class SqlStore:
+    """Accounts, batches, ledgers and outboxes in a database that many processes may share."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._ahead = _database_ahead(engine)
+
+    @classmethod
+    def open(cls, url: str) -> SqlStore:
+        """Connect, and bring the schema up to date.
+
+        Raises:
+            StoreRefusedError: the database cannot be used; the sentence says why.
+        """
+        engine = open_engine(url)
+        try:
+            with writing(engine) as connection:
+                migrate(connection)
+            return cls(engine)
+        except (StoreUnavailableError, StoreFullError, exc.DBAPIError) as error:
+            engine.dispose()
+            shown = engine.url.render_as_string(hide_password=True)
+            raise StoreRefusedError(f"the store {shown} cannot be used: {_first(error)}") from error
+
+    def real_time(self) -> Instant:
+        """Tell the time of the database's machine, which all who share it agree on."""
+        return wall_clock() + self._ahead
+
+    def add_account(self, account: AccountState) -> None:
+        """Open an account."""
+        fields = {
+            "customer_id": account.customer_id,
+            "api_key": account.api_key,
+            "balance": 0,
+            "body": msgspec.json.encode(account),
+        }
+        try:
+            with writing(self._engine) as connection:
+                connection.execute(insert(ACCOUNTS), fields)
+        except exc.IntegrityError as error:
+            raise DuplicateAccountError("the customer id or the API key is taken") from error
+
+    def remove_account(self, customer_id: str) -> None:
+        """Close an account and forget everything of it."""
+        with writing(self._engine) as connection:
+            connection.execute(delete(ACCOUNTS).where(ACCOUNTS.c.customer_id == customer_id))
+
+    def account(self, customer_id: str) -> AccountState:
+        """Return an account's state."""
+        with reading(self._engine) as connection:
+            body = connection.scalar(s.ACCOUNT_BY_ID, {"of_customer": customer_id})
+        return _account(body, customer_id)
+
+    def account_by_key(self, api_key: str) -> AccountState | None:
+        """Return the account that a key belongs to."""
+        with reading(self._engine) as connection:
+            body = connection.scalar(s.ACCOUNT_BY_KEY, {"api_key": api_key})
+        return None if body is None else _ACCOUNT.decode(body)
+
+    def batch(self, customer_id: str, batch_id: str) -> Batch | None:
+        """Return a batch of an account."""
+        with reading(self._engine) as connection:
+            return read_batch(connection, customer_id, batch_id)
+
+    def ledger(self, customer_id: str) -> tuple[LedgerEntry, ...]:
+        """Return an account's ledger."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(s.LEDGER_OF, {"of_customer": customer_id}).all()
+        return tuple(map(_entry, rows))
+
+    def balance(self, customer_id: str) -> int:
+        """Return an account's credits."""
+        with reading(self._engine) as connection:
+            balance = connection.scalar(s.BALANCE, {"of_customer": customer_id})
+        return balance or 0
+
+    def messages(self, customer_id: str) -> tuple[Message, ...]:
+        """Return an account's messages."""
+        with reading(self._engine) as connection:
+            bodies = connection.scalars(s.MESSAGES_OF, {"of_customer": customer_id}).all()
+        return tuple(map(decode_message, bodies))
+
+    @contextmanager
+    def transaction(self, customer_id: str) -> Iterator[SqlTransaction]:
+        """Lock an account."""
+        with writing(self._engine) as connection:
+            body = connection.scalar(s.ACCOUNT_LOCKED, {"of_customer": customer_id})
+            yield SqlTransaction(connection, _account(body, customer_id))
+
+    def claim_due(self, now: Instant, lease_until: Instant, limit: int) -> tuple[Message, ...]:
+        """Lease what is due; rows that another claimer is at are skipped."""
+        wanted = {"now": now, "lease": lease_until, "limit": limit}
+        with writing(self._engine) as connection:
+            rows = connection.execute(s.CLAIM, wanted).all()
+        return tuple(decode_message(row.body) for row in sorted(rows, key=lambda row: row[:2]))
+
+    def next_due(self) -> Instant | None:
+        """Tell when the dispatcher should look again."""
+        with reading(self._engine) as connection:
+            due: Instant | None = connection.scalar(s.NEXT_DUE)
+        return due
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+
+def _entry(row: Row[Any]) -> LedgerEntry:
+    reason = Reason(row.reason)
+    return LedgerEntry(row.at, row.amount, row.balance, reason, row.batch_id, row.submission)
+
+
+def _account(body: bytes | None, customer_id: str) -> AccountState:
+    if body is None:
+        raise UnknownAccountError(f"no account of customer {customer_id!r}")
+    return _ACCOUNT.decode(body)
+
+
+def _database_ahead(engine: Engine) -> Instant:
+    """Measure how far the database's clock is ahead of this machine's; SQLite's is this one."""
+    if engine.dialect.name == "sqlite":
+        return 0
+    with reading(engine) as connection:
+        return _measured_ahead(connection)
+
+
+def _measured_ahead(connection: Connection) -> Instant:
+    before = wall_clock()
+    there: Instant = connection.scalar(_DATABASE_TIME)
+    return there - (before + wall_clock()) // 2
+
+
+def _first(error: Exception) -> str:
+    """Return the first line of what a driver said, which names the cause."""
+    cause = error.orig if isinstance(error, exc.DBAPIError) else error
+    return str(cause).strip().splitlines()[0]

@@ -1,0 +1,92 @@
+"""The tables. What is asked for by column has one; the rest of a value is JSON in `body`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+METADATA: Final = MetaData()
+_SERIAL: Final = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite counts up by itself only where the type is INTEGER."""
+
+
+def _customer(*, primary: bool = False) -> Column[str]:
+    return Column(
+        "customer_id",
+        ForeignKey("accounts.customer_id", ondelete="CASCADE"),
+        primary_key=primary,
+        nullable=False,
+    )
+
+
+META: Final = Table(
+    "meta",
+    METADATA,
+    Column("name", String, primary_key=True),
+    Column("value", Integer, nullable=False),
+)
+ACCOUNTS: Final = Table(
+    "accounts",
+    METADATA,
+    Column("customer_id", String, primary_key=True),
+    Column("api_key", String, nullable=False, unique=True),
+    Column("balance", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+BATCHES: Final = Table(
+    "batches",
+    METADATA,
+    _customer(primary=True),
+    Column("batch_id", String, primary_key=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("batches_by_age", "customer_id", "created_at"),
+)
+LEDGER: Final = Table(
+    "ledger",
+    METADATA,
+    Column("serial", _SERIAL, primary_key=True),
+    _customer(),
+    Column("at", BigInteger, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("balance", BigInteger, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("batch_id", String, nullable=False),
+    Column("submission", Integer, nullable=False),
+    Index("ledger_of_customer", "customer_id", "serial"),
+)
+MESSAGES: Final = Table(
+    "messages",
+    METADATA,
+    Column("serial", _SERIAL, primary_key=True),
+    _customer(),
+    Column("batch_id", String, nullable=False),
+    Column("submission", Integer, nullable=False),
+    Column("state", String, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("real_due", BigInteger),
+    Column("lease_until", BigInteger),
+    Column("body", LargeBinary, nullable=False),
+    UniqueConstraint("customer_id", "batch_id", "submission"),
+)
+_PENDING: Final = MESSAGES.c.state == "pending"
+Index("messages_due", MESSAGES.c.real_due, sqlite_where=_PENDING, postgresql_where=_PENDING)
+Index(
+    "messages_due_of_customer",
+    MESSAGES.c.customer_id,
+    MESSAGES.c.due_at,
+    sqlite_where=_PENDING,
+    postgresql_where=_PENDING,
+)
