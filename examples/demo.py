@@ -19,7 +19,7 @@ from vimmerse_client import Batch, Client, InsufficientCredit
 from vimmerse_contracts.vocabulary import SAMPLE_API_KEY
 from vimmerse_mock.listener import Inbox, Listener
 
-SPEED: Final = 5
+SPEED: Final = 10
 CREDITS: Final = 1_000
 OTHER_KEY: Final = "demo-other-key"
 BROKE_KEY: Final = "demo-broke-key"
@@ -93,7 +93,7 @@ def _mock(folder: Path) -> Iterator[str]:
     """Run `vimmerse-mock serve` on a free port; yield its URL."""
     ready = folder / "address"
     command = ["serve", "--port=0", f"--speed={SPEED}", f"--credits={CREDITS}"]
-    accounts = [f"--account={OTHER_KEY}:{CREDITS}", f"--account={BROKE_KEY}:0"]
+    accounts = [f"--account={OTHER_KEY}:{CREDITS}", f"--account={BROKE_KEY}:1"]
     program = Path(sys.executable).with_name("vimmerse-mock")
     process = subprocess.Popen(  # noqa: S603 - this project's own command
         [program, *command, *accounts, f"--ready-file={ready}"], stdout=subprocess.DEVNULL

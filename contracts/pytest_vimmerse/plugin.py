@@ -45,7 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--vimmerse-broke-key",
         default=None,
         metavar="KEY",
-        help="API key of a customer of a URL without credit; without it some tests are skipped",
+        help="API key of a customer of a URL who can pay for one cheapest batch (1 s of one image)",
     )
 
 

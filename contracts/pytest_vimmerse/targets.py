@@ -26,6 +26,8 @@ _STEP_SECONDS: Final = 0.2
 _SETTLE_SECONDS: Final = 3600.0
 _REMOTE_SETTLE_SECONDS: Final = 2.0
 _PATIENCE_SECONDS: Final = 1800.0
+_LAST_CREDIT: Final = 1
+"""What the cheapest batch costs: the broke account can have one, and then no more."""
 
 
 class _Inboxes:
@@ -55,10 +57,13 @@ class MockTarget(_Inboxes):
         super().__init__(listener)
         self.name = name
         self._account = open_account(Opening(speed=0))
+        other = open_account(Opening(speed=0))
+        broke = open_account(Opening(speed=0, credits=_LAST_CREDIT))
+        self._accounts = (self._account, other, broke)
         self.base_url = self._account.url
-        self.api_key = self._account.key
-        self.other_api_key = open_account(Opening(speed=0)).key
-        self.broke_api_key = open_account(Opening(speed=0, credits=0)).key
+        self.api_key, self.other_api_key, self.broke_api_key = (
+            account.key for account in self._accounts
+        )
         self.capabilities = frozenset(Capability)
 
     def balance(self) -> int:
@@ -70,12 +75,16 @@ class MockTarget(_Inboxes):
         self._account.use_scenario(Scenario(fail_medias=tuple(indices)))
 
     def observe(self, read: Callable[[], T], until: Callable[[T], bool]) -> list[T]:
-        """Read, and move the clock a little between readings."""
-        return _observe(read, until, self._account.clock.advance, _STEP_SECONDS)
+        """Read, and move the clocks a little between readings."""
+        return _observe(read, until, self._advance, _STEP_SECONDS)
 
     def settle(self) -> None:
-        """Move the clock past every retry."""
-        self._account.clock.advance(_SETTLE_SECONDS)
+        """Move the clocks past every retry."""
+        self._advance(_SETTLE_SECONDS)
+
+    def _advance(self, span: float) -> None:
+        for account in self._accounts:
+            account.clock.advance(span)
 
 
 class RemoteTarget(_Inboxes):

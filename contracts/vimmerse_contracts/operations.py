@@ -81,7 +81,7 @@ CREATE: Final = Operation(
         ),
         assumed(
             "create.empty_is_absent",
-            "An empty text counts as not given; of a repeated field the last value counts",
+            "An empty text field counts as not given; of a repeated one the last value counts",
             because="FastAPI reads forms so",
         ),
         assumed(
@@ -180,7 +180,7 @@ COMPOSE: Final = Operation(
         assumed(
             "concat.processing",
             "While it composes, the batch is 'processing' from 0, with its finished media, and "
-            "without video_url",
+            "without video_url; links to an older video end",
             because="a poller must be able to see when the composed video is there",
         ),
         assumed(

@@ -13,7 +13,9 @@ from vimmerse_mock.account import Account, Opening, open_account
 from vimmerse_mock.delivery import Courier, Dispatcher, HttpSender, Sender
 from vimmerse_mock.model.clock import Instant
 from vimmerse_mock.model.ledger import PriceList
+from vimmerse_mock.model.retention import Keep
 from vimmerse_mock.model.scenarios import Pace
+from vimmerse_mock.retention import Retention
 from vimmerse_mock.service import BatchService
 from vimmerse_mock.stores import Store
 from vimmerse_mock.stores.memory import MemoryStore
@@ -71,6 +73,7 @@ def create_mock(
     limits: Limits | None = None,
     files_url: str | None = None,
     sender: Sender | None = None,
+    keep: Keep | None = None,
     real_time: Callable[[], Instant] | None = None,
 ) -> Mock:
     """Wire a mock; it has no account yet, and its dispatcher is not started.
@@ -80,7 +83,8 @@ def create_mock(
     """
     store = store or MemoryStore()
     courier = Courier(store, sender or HttpSender(), real_time or store.real_time)
-    dispatcher = Dispatcher(courier)
+    retention = Retention(store, keep or Keep(), courier.real_time)
+    dispatcher = Dispatcher(courier, retention.apply)
     service = BatchService(
         store=store,
         prices=prices or PriceList(),

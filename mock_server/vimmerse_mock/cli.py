@@ -15,6 +15,7 @@ from vimmerse_contracts.vocabulary import MOTION_TYPES, SAMPLE_API_KEY, SAMPLE_C
 from vimmerse_mock.account import DEFAULT_CREDITS, Opening
 from vimmerse_mock.app import MEBIBYTE, Limits
 from vimmerse_mock.model.ledger import PriceList
+from vimmerse_mock.model.retention import Keep, RetentionError, parse_keep
 from vimmerse_mock.model.scenarios import SCENARIOS
 from vimmerse_mock.serve import MEMORY, ServeError, ServeSettings
 from vimmerse_mock.serve import serve as serve_mock
@@ -55,6 +56,24 @@ class PairType(click.ParamType[tuple[str, int]]):
         if self._known and word not in self._known:
             self.fail(f"{word!r} is none of {', '.join(self._known)}", param, ctx)
         return word, int(number)
+
+
+class KeepType(click.ParamType[Keep]):
+    """An age like `7d`, or a number of batches."""
+
+    name = "AGE|NUMBER"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's own
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Keep:
+        """Read it, or say how it is written."""
+        try:
+            return value if isinstance(value, Keep) else parse_keep(value)
+        except RetentionError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -98,6 +117,12 @@ def main() -> None:
 @_option("--compose-price", default=0, type=_NATURAL, help="Credits for a composition.")
 @_option("--max-image-mib", default=32, type=_POSITIVE, help="Largest image, in MiB.")
 @_option("--max-request-mib", default=256, type=_POSITIVE, help="Largest request, in MiB.")
+@_option(
+    "--keep",
+    default="",
+    type=KeepType(),
+    help="Forget ended batches: of an age (7d, 12h, 30m) or beyond the newest so many (100000).",
+)
 @_option("--public-url", default="", help="Where clients reach the mock, if behind a proxy.")
 @_option(
     "--ready-file",
@@ -121,6 +146,7 @@ def serve(
     compose_price: int,
     max_image_mib: int,
     max_request_mib: int,
+    keep: Keep,
     public_url: str,
     ready_file: Path | None,
 ) -> None:
@@ -139,6 +165,7 @@ def serve(
             default, per_second={**default.per_second, **dict(price)}, compose=compose_price
         ),
         limits=Limits(max_image_mib * MEBIBYTE, max_request_mib * MEBIBYTE),
+        keep=keep,
         public_url=public_url,
         ready_file=ready_file,
     )

@@ -30,6 +30,7 @@ LEASE: Final[Span] = 3 * WEBHOOK_TIMEOUT_SECONDS * SECOND
 
 _IDLE_SECONDS: Final = 1.0
 _LOOK_AGAIN_SECONDS: Final = 0.002
+_CHORE_EVERY: Final[Span] = 60 * SECOND
 _SENDERS: Final = 16
 _LOG = logging.getLogger("vimmerse_mock.delivery")
 
@@ -145,14 +146,16 @@ class Courier:
 
 
 class Dispatcher:
-    """Delivers what falls due on live clocks, from a thread of its own.
+    """Delivers what falls due on live clocks, from a thread of its own; does a chore each minute.
 
     `start` and `stop` are idempotent; `stop` lets what is under way finish, for at most the
     webhook timeout.
     """
 
-    def __init__(self, courier: Courier) -> None:
+    def __init__(self, courier: Courier, chore: Callable[[], object] = lambda: None) -> None:
         self._courier = courier
+        self._chore = chore
+        self._chore_due: Instant = courier.real_time()
         self._wake = Event()
         self._stopping = Event()
         self._thread: Thread | None = None
@@ -188,9 +191,16 @@ class Dispatcher:
             self._wake.wait(self._pause())
             self._wake.clear()
             self._dispatch(pool)
+            self._do_chore()
         except (StoreUnavailableError, StoreFullError, StoreConflictError) as error:
             _LOG.warning("the store is not at hand, trying again: %s", error)
             self._stopping.wait(_IDLE_SECONDS)
+
+    def _do_chore(self) -> None:
+        now = self._courier.real_time()
+        if now >= self._chore_due:
+            self._chore_due = now + _CHORE_EVERY
+            self._chore()
 
     def _pause(self) -> float:
         """Seconds until something may be due."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from vimmerse_mock.account import Account, Opening
 from vimmerse_mock.app import SAMPLE_ACCOUNT, Limits, Mock, create_mock
 from vimmerse_mock.model.ledger import PriceList
+from vimmerse_mock.model.retention import Keep
 from vimmerse_mock.stores import DuplicateAccountError, StoreRefusedError, open_store
 from vimmerse_mock.web.render import FILES_PATH
 
@@ -49,6 +50,7 @@ class ServeSettings:
     scenario: str = "success"
     prices: PriceList = field(default_factory=PriceList)
     limits: Limits = field(default_factory=Limits)
+    keep: Keep = field(default_factory=Keep)
     public_url: str = ""
     ready_file: Path | None = None
 
@@ -102,6 +104,7 @@ def _wire(settings: ServeSettings, url: str) -> Mock:
             store=open_store(settings.store),
             prices=settings.prices,
             limits=settings.limits,
+            keep=settings.keep,
             files_url=public + FILES_PATH if public else None,
         )
     except StoreRefusedError as error:

@@ -27,6 +27,8 @@ class Reason(StrEnum):
     CREATE = "create"
     RESUBMIT = "resubmit"
     COMPOSE = "compose"
+    CARRIED = "carried"
+    """What batches that are kept no longer came to, in all."""
 
 
 @dataclass(frozen=True, slots=True)

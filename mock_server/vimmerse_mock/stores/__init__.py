@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Final, Protocol
 
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.model.clock import Instant
 from vimmerse_mock.model.ledger import LedgerEntry, Reason
 from vimmerse_mock.model.outbox import Message
+from vimmerse_mock.model.retention import Keep
 
 
 class UnknownAccountError(LookupError):
@@ -18,6 +19,10 @@ class UnknownAccountError(LookupError):
 
 class DuplicateAccountError(ValueError):
     """An account has that customer id, or that API key, already."""
+
+
+FORGOTTEN_AT_ONCE: Final = 500
+"""How many batches one transaction forgets at most."""
 
 
 class StoreRefusedError(Exception):
@@ -76,6 +81,13 @@ class Transaction(Protocol):
     def in_flight(self) -> bool:
         """Say whether a message of the account is leased."""
 
+    def forget(self, keep: Keep, now: Instant) -> int:
+        """Remove some batches that need not be kept at an instant of the account's clock.
+
+        Their messages go with them; their ledger entries become one, so that the balance stays the
+        ledger's sum. Returns how many batches went, 0 when there are no more.
+        """
+
 
 class Store(Protocol):
     """Keeps accounts, batches, ledgers and outboxes. Reads need no transaction.
@@ -96,6 +108,9 @@ class Store(Protocol):
 
     def remove_account(self, customer_id: str) -> None:
         """Close an account and forget everything of it; an unknown one is no error."""
+
+    def customers(self) -> tuple[str, ...]:
+        """Return the ids of all accounts."""
 
     def account(self, customer_id: str) -> AccountState:
         """Return an account's state.

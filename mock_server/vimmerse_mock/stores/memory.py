@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from threading import Lock
 
+from vimmerse_mock.model import timeline
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.model.clock import Instant, wall_clock
 from vimmerse_mock.model.ledger import InsufficientCreditError, LedgerEntry, Reason
 from vimmerse_mock.model.outbox import Message, MessageState
-from vimmerse_mock.stores import DuplicateAccountError, UnknownAccountError
+from vimmerse_mock.model.retention import Keep
+from vimmerse_mock.stores import FORGOTTEN_AT_ONCE, DuplicateAccountError, UnknownAccountError
 
 _Key = tuple[str, int]
 
 
 def _key(message: Message) -> _Key:
     return message.batch_id, message.submission
+
+
+def _is_of(entry: LedgerEntry, batch_ids: AbstractSet[str]) -> bool:
+    return entry.batch_id in batch_ids or entry.reason is Reason.CARRIED
 
 
 @dataclass(slots=True)
@@ -57,9 +64,40 @@ class _Shelf:
 
     def _is_current(self, entry: tuple[Instant, int, _Key]) -> bool:
         due_at, _, key = entry
-        message = self.messages[key]
-        pending = message.state is MessageState.PENDING and message.due_at == due_at
-        return pending and key not in self.leases
+        message = self.messages.get(key)
+        if message is None or key in self.leases:
+            return False
+        return message.state is MessageState.PENDING and message.due_at == due_at
+
+    def forgettable(self, keep: Keep, now: Instant) -> list[str]:
+        """Tell which batches need not be kept, oldest first."""
+        busy = {
+            message.batch_id
+            for message in self.messages.values()
+            if message.state is MessageState.PENDING
+        }
+        surplus = len(self.batches) - (len(self.batches) if keep.count is None else keep.count)
+        found = []
+        for place, batch in enumerate(self.batches.values()):
+            ended = timeline.plan(batch.submission, len(batch.medias)).ends_at
+            aged = keep.age is not None and ended < now - keep.age
+            if ended <= now and batch.id not in busy and (aged or place < surplus):
+                found.append(batch.id)
+        return found[:FORGOTTEN_AT_ONCE]
+
+    def cost_of(self, batch_ids: AbstractSet[str]) -> int:
+        """Tell what these batches, and all that were forgotten before, came to."""
+        return sum(entry.amount for entry in self.ledger if _is_of(entry, batch_ids))
+
+    def remove(self, batch_ids: AbstractSet[str]) -> None:
+        """Take batches off the shelf, with their messages and ledger entries."""
+        if not batch_ids:
+            return
+        for batch_id in batch_ids:
+            del self.batches[batch_id]
+        for key in [key for key in self.messages if key[0] in batch_ids]:
+            del self.messages[key]
+        self.ledger = [entry for entry in self.ledger if not _is_of(entry, batch_ids)]
 
     def end_leases(self, now: Instant) -> None:
         """Plan again what was leased to a claimer that never came back."""
@@ -78,6 +116,7 @@ class _MemoryTransaction:
         self._entries: list[LedgerEntry] = []
         self._messages: dict[_Key, Message] = {}
         self._leases: dict[_Key, Instant] = {}
+        self._forgotten: set[str] = set()
 
     def save_account(self, account: AccountState) -> None:
         self.account = account
@@ -115,8 +154,16 @@ class _MemoryTransaction:
     def in_flight(self) -> bool:
         return bool(self._shelf.leases)
 
+    def forget(self, keep: Keep, now: Instant) -> int:
+        self._forgotten = set(self._shelf.forgettable(keep, now))
+        if self._forgotten:
+            carried = self._shelf.cost_of(self._forgotten)
+            self._entries.append(LedgerEntry(now, carried, self._shelf.balance, Reason.CARRIED))
+        return len(self._forgotten)
+
     def commit(self) -> None:
         shelf = self._shelf
+        shelf.remove(self._forgotten)
         shelf.account = self.account
         shelf.batches.update(self._batches)
         shelf.ledger.extend(self._entries)
@@ -157,6 +204,10 @@ class MemoryStore:
             shelf = self._shelves.pop(customer_id, None)
             if shelf is not None:
                 del self._by_key[shelf.account.api_key]
+
+    def customers(self) -> tuple[str, ...]:
+        """Return the ids of all accounts."""
+        return tuple(self._shelves)
 
     def account(self, customer_id: str) -> AccountState:
         """Return an account's state."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
     BindParameter,
     ColumnElement,
+    Delete,
+    Select,
     and_,
     bindparam,
     case,
     cast,
+    delete,
     func,
     literal,
     null,
@@ -20,12 +24,15 @@ from sqlalchemy import (
     update,
 )
 
-from vimmerse_mock.model.clock import Clock
-from vimmerse_mock.model.ledger import LedgerEntry
+from vimmerse_mock.model.clock import Clock, Instant
+from vimmerse_mock.model.ledger import LedgerEntry, Reason
 from vimmerse_mock.model.outbox import MessageState
+from vimmerse_mock.model.retention import Keep
+from vimmerse_mock.stores import FORGOTTEN_AT_ONCE
 from vimmerse_mock.stores.sql.tables import ACCOUNTS, BATCHES, LEDGER, MESSAGES
 
 _OF_CUSTOMER: Final[BindParameter[Any]] = bindparam("of_customer")
+CUSTOMERS: Final = select(ACCOUNTS.c.customer_id)
 ACCOUNT_BY_ID: Final = select(ACCOUNTS.c.body).where(ACCOUNTS.c.customer_id == _OF_CUSTOMER)
 ACCOUNT_LOCKED: Final = ACCOUNT_BY_ID.with_for_update()
 ACCOUNT_BY_KEY: Final = select(ACCOUNTS.c.body).where(ACCOUNTS.c.api_key == bindparam("api_key"))
@@ -130,3 +137,45 @@ def reschedule(before: Clock, after: Clock) -> Any:  # noqa: ANN401 - SQLAlchemy
     if before.is_manual and after.is_manual:
         affected = and_(affected, MESSAGES.c.due_at <= after.origin, MESSAGES.c.real_due.is_(None))
     return update(MESSAGES).where(affected).values(real_due=real_due(after))
+
+
+def forgettable(keep: Keep, now: Instant) -> Select[Any]:
+    """Make the statement that finds batches which need not be kept, oldest first."""
+    busy = select(MESSAGES.c.batch_id).where(MESSAGES.c.customer_id == _OF_CUSTOMER, _PENDING)
+    ended = (
+        select(BATCHES.c.batch_id)
+        .where(BATCHES.c.customer_id == _OF_CUSTOMER, BATCHES.c.ends_at <= now)
+        .where(BATCHES.c.batch_id.not_in(busy))
+        .order_by(BATCHES.c.created_at, BATCHES.c.batch_id)
+        .limit(FORGOTTEN_AT_ONCE)
+    )
+    if keep.age is not None:
+        return ended.where(BATCHES.c.ends_at < now - keep.age)
+    newest = (
+        select(BATCHES.c.batch_id)
+        .where(BATCHES.c.customer_id == _OF_CUSTOMER)
+        .order_by(BATCHES.c.created_at.desc(), BATCHES.c.batch_id.desc())
+        .limit(keep.count)
+    )
+    return ended.where(BATCHES.c.batch_id.not_in(newest))
+
+
+def cost_of(batch_ids: Sequence[str]) -> Select[Any]:
+    """Make the statement that sums what batches, and all forgotten before, came to."""
+    return select(func.sum(LEDGER.c.amount)).where(_entries_of(batch_ids))
+
+
+def forget(batch_ids: Sequence[str]) -> tuple[Delete, ...]:
+    """Make the statements that remove batches, their messages and their ledger entries."""
+    return (delete(LEDGER).where(_entries_of(batch_ids)), *_deletions(batch_ids))
+
+
+def _deletions(batch_ids: Sequence[str]) -> Iterator[Delete]:
+    for table in (MESSAGES, BATCHES):
+        of_customer = table.c.customer_id == _OF_CUSTOMER
+        yield delete(table).where(of_customer, table.c.batch_id.in_(batch_ids))
+
+
+def _entries_of(batch_ids: Sequence[str]) -> ColumnElement[bool]:
+    of_them = or_(LEDGER.c.batch_id.in_(batch_ids), LEDGER.c.reason == Reason.CARRIED.value)
+    return and_(LEDGER.c.customer_id == _OF_CUSTOMER, of_them)

@@ -80,6 +80,11 @@ class SqlStore:
         with writing(self._engine) as connection:
             connection.execute(delete(ACCOUNTS).where(ACCOUNTS.c.customer_id == customer_id))
 
+    def customers(self) -> tuple[str, ...]:
+        """Return the ids of all accounts."""
+        with reading(self._engine) as connection:
+            return tuple(connection.scalars(s.CUSTOMERS))
+
     def account(self, customer_id: str) -> AccountState:
         """Return an account's state."""
         with reading(self._engine) as connection:

@@ -51,8 +51,10 @@ BATCHES: Final = Table(
     _customer(primary=True),
     Column("batch_id", String, primary_key=True),
     Column("created_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),
-    Index("batches_by_age", "customer_id", "created_at"),
+    Index("batches_by_creation", "customer_id", "created_at"),
+    Index("batches_by_end", "customer_id", "ends_at"),
 )
 LEDGER: Final = Table(
     "ledger",
@@ -66,6 +68,7 @@ LEDGER: Final = Table(
     Column("batch_id", String, nullable=False),
     Column("submission", Integer, nullable=False),
     Index("ledger_of_customer", "customer_id", "serial"),
+    Index("ledger_of_batch", "customer_id", "batch_id"),
 )
 MESSAGES: Final = Table(
     "messages",

@@ -14,6 +14,8 @@ from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.model.clock import Instant
 from vimmerse_mock.model.ledger import InsufficientCreditError, LedgerEntry, Reason
 from vimmerse_mock.model.outbox import Message, MessageState
+from vimmerse_mock.model.retention import Keep
+from vimmerse_mock.model.timeline import plan
 from vimmerse_mock.stores.sql import statements as s
 from vimmerse_mock.stores.sql.tables import BATCHES, LEDGER, MESSAGES
 
@@ -50,8 +52,7 @@ class SqlTransaction:
             present = self._connection.scalar(s.BALANCE, self._customer)
             raise InsufficientCreditError(-amount, present or 0)
         entry = LedgerEntry(at, amount, balance, reason, batch_id, submission)
-        fields = {"customer_id": self.account.customer_id, **msgspec.to_builtins(entry)}
-        self._connection.execute(insert(LEDGER), fields)
+        self._note(entry)
         return entry
 
     def batch(self, batch_id: str) -> Batch | None:
@@ -64,6 +65,7 @@ class SqlTransaction:
             "customer_id": batch.customer_id,
             "batch_id": batch.id,
             "created_at": batch.created_at,
+            "ends_at": plan(batch.submission, len(batch.medias)).ends_at,
             "body": msgspec.json.encode(batch),
         }
         self._upsert(BATCHES, fields, key=("customer_id", "batch_id"))
@@ -105,6 +107,21 @@ class SqlTransaction:
     def in_flight(self) -> bool:
         """Say whether a message of the account is leased."""
         return self._connection.scalar(s.IN_FLIGHT, self._customer) is not None
+
+    def forget(self, keep: Keep, now: Instant) -> int:
+        """Remove some batches that need not be kept."""
+        batch_ids = self._connection.scalars(s.forgettable(keep, now), self._customer).all()
+        if batch_ids:
+            carried = self._connection.scalar(s.cost_of(batch_ids), self._customer) or 0
+            for statement in s.forget(batch_ids):
+                self._connection.execute(statement, self._customer)
+            balance = self._connection.scalar(s.BALANCE, self._customer) or 0
+            self._note(LedgerEntry(now, carried, balance, Reason.CARRIED))
+        return len(batch_ids)
+
+    def _note(self, entry: LedgerEntry) -> None:
+        fields = {"customer_id": self.account.customer_id, **msgspec.to_builtins(entry)}
+        self._connection.execute(insert(LEDGER), fields)
 
     def _real_due(self, message: Message) -> Instant | None:
         if message.state is not MessageState.PENDING:

@@ -1,0 +1,22 @@
+"""`MockServer` in a process of its own, for load from outside: `mock_thread.py PORT CREDITS`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from threading import Event
+
+from vimmerse_mock.app import SAMPLE_ACCOUNT
+from vimmerse_mock.server import MockServer
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serve until killed."""
+    port, credits_ = map(int, arguments)
+    with MockServer(port=port, opening=replace(SAMPLE_ACCOUNT, credits=credits_)):
+        Event().wait()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,160 @@
+"""Calling a target: one method for each operation, answers as they come; and forms to send."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType, TracebackType
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+import requests
+
+from vimmerse_contracts.checks import Batch, check_batch_answer
+from vimmerse_contracts.operations import COMPOSE, CREATE, HEALTH, READ, UPDATE, Operation
+from vimmerse_contracts.target import Target
+from vimmerse_contracts.vocabulary import API_KEY_HEADER, BatchStatus
+
+Form = Mapping[str, str | int | Sequence[str]]
+"""A form; a sequence is the repeated key (S)."""
+
+File = tuple[str, tuple[str | None, bytes | str, str]]
+"""A part of a multipart form: field, and (file name, content, content type)."""
+
+IMAGE_URL: Final = "https://media.vimmerse.net/image/url/1.jpg"
+"""An image of the reference's sample (S)."""
+
+TINY: Final[Form] = MappingProxyType({"image_urls": [IMAGE_URL], "duration": 1})
+"""The cheapest batch there is: one image, one second."""
+
+LONG: Final[Form] = MappingProxyType({"image_urls": [IMAGE_URL], "duration": 10, "quantity": 2})
+"""A batch that is not done by the time of the next request."""
+
+_TIMEOUT_SECONDS: Final = 60
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+
+
+class Api:
+    """The operations of a target, called with one key, or with none."""
+
+    def __init__(self, base_url: str, key: str | None) -> None:
+        self._base_url = base_url
+        self._session = session_for(base_url)
+        if key is not None:
+            self._session.headers[API_KEY_HEADER] = key
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._session.close()
+
+    def send(
+        self,
+        operation: Operation,
+        batch_id: str = "",
+        form: Form | None = None,
+        files: Sequence[File] = (),
+        method: str = "",
+    ) -> requests.Response:
+        """Send any request of the table; `method` sends another than the documented one."""
+        return self._session.request(
+            method or operation.method,
+            self._base_url + operation.path.format(batch_id=batch_id),
+            data=form,
+            files=files or None,
+            timeout=_TIMEOUT_SECONDS,
+            allow_redirects=False,
+        )
+
+    def create(self, form: Form, files: Sequence[File] = ()) -> requests.Response:
+        """`POST /batch`."""
+        return self.send(CREATE, form=form, files=files)
+
+    def read(self, batch_id: str) -> requests.Response:
+        """`GET /batch/{batch_id}`."""
+        return self.send(READ, batch_id)
+
+    def update(self, batch_id: str, form: Form) -> requests.Response:
+        """`PUT /batch/{batch_id}/edit`."""
+        return self.send(UPDATE, batch_id, form)
+
+    def concat(self, batch_id: str) -> requests.Response:
+        """`POST /batch/{batch_id}/concat`."""
+        return self.send(COMPOSE, batch_id)
+
+    def health(self) -> requests.Response:
+        """`GET /health`."""
+        return self.send(HEALTH)
+
+    def created(self, form: Form, files: Sequence[File] = ()) -> Batch:
+        """Create a batch that must be accepted."""
+        return check_batch_answer(self.create(form, files))
+
+    def seen(self, batch_id: str) -> Batch:
+        """Read a batch that must be there."""
+        return check_batch_answer(self.read(batch_id))
+
+    def updated(self, batch_id: str, form: Form) -> Batch:
+        """Update a batch by what must be accepted."""
+        return check_batch_answer(self.update(batch_id, form))
+
+    def composed(self, batch_id: str) -> Batch:
+        """Ask for a composition that must be accepted."""
+        return check_batch_answer(self.concat(batch_id))
+
+    def watch(self, target: Target, batch_id: str) -> list[Batch]:
+        """Read a batch until it is done, and return every reading."""
+        return target.observe(lambda: self.seen(batch_id), is_done)
+
+
+def is_done(batch: Batch) -> bool:
+    """Say whether nothing more will happen to a batch by itself."""
+    return BatchStatus(batch["status"]).is_final
+
+
+def session_for(url: str) -> requests.Session:
+    """Open a session; on the loopback it takes no notice of proxies."""
+    session = requests.Session()
+    session.trust_env = urlsplit(url).hostname not in _LOOPBACK
+    return session
+
+
+def download(url: str) -> requests.Response:
+    """Fetch a file by its link alone."""
+    with session_for(url) as session:
+        return session.get(url, timeout=_TIMEOUT_SECONDS)
+
+
+def upload(name: str, content: bytes, kind: str = "image/png") -> File:
+    """Make the part of a form that uploads an image."""
+    return "image_files", (name, content, kind)
+
+
+def text_part(field: str, text: str) -> File:
+    """Make a text field of a multipart form."""
+    return field, (None, text, "text/plain")
+
+
+def png(side: int = 64) -> bytes:
+    """Draw a grey square as a PNG file."""
+    rows = (b"\x00" + b"\x80" * side) * side
+    head = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def params(batch: Batch) -> dict[str, str]:
+    """Take `Params` of a batch apart: `Name=value` joined by `|` (S)."""
+    pairs = (part.partition("=") for part in batch["pose_preset"][0]["Params"].split("|"))
+    return {name: value for name, _, value in pairs}

@@ -1,0 +1,101 @@
+"""Batches that several tests look at, made once in a run: on a live service each costs a wait."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from types import MappingProxyType
+from typing import Final
+
+import pytest
+
+from vimmerse_contracts.checks import Batch
+from vimmerse_contracts.suite.api import IMAGE_URL, TINY, Api, Form, is_done
+from vimmerse_contracts.target import Target
+
+ALL_SET: Final[Form] = MappingProxyType(
+    {
+        "image_urls": [IMAGE_URL],
+        "prompt": "A quiet sea",
+        "motion_type": "Auto",
+        "quantity": 1,
+        "duration": 1,
+        "loop": 1,
+        "aspect_ratio": "16:9",
+        "sound_effects": "No",
+    }
+)
+"""A batch in which each field that resubmits has a value of its own."""
+
+
+class Shared:
+    """What the tests of a run share; each is made when a test first asks for it."""
+
+    def __init__(self, target: Target, api: Api) -> None:
+        self._target = target
+        self._api = api
+        self._changeable = ""
+        self._settled = ""
+
+    @cached_property
+    def course(self) -> tuple[Batch, ...]:
+        """Every reading of a batch of three images, from its creation to its end."""
+        created = self._api.created({"image_urls": [IMAGE_URL] * 3, "duration": 1})
+        return (created, *self._api.watch(self._target, created["id"]))
+
+    @cached_property
+    def finished(self) -> Batch:
+        """A finished batch, of which nothing but metadata is ever changed."""
+        created = self._api.created(TINY)
+        return self._api.watch(self._target, created["id"])[-1]
+
+    @cached_property
+    def composition(self) -> tuple[Batch, ...]:
+        """A finished batch, the answer to its composition, and every reading until that ends."""
+        created = self._api.created({"image_urls": [IMAGE_URL] * 2, "duration": 1})
+        before = self._api.watch(self._target, created["id"])[-1]
+        answer = self._api.composed(created["id"])
+        return (before, answer, *self._api.watch(self._target, created["id"]))
+
+    @cached_property
+    def broke_batch(self) -> str:
+        """The id of a finished batch of the customer whose credit does not suffice for another.
+
+        It is bought with the customer's last credit; a test that needs it is skipped where there
+        is not even that.
+        """
+        with Api(self._target.base_url, self._target.broke_api_key) as broke:
+            answer = broke.create(TINY)
+            if not answer.ok:
+                pytest.skip(f"target {self._target.name} has no broke customer with one batch")
+            batch_id: str = answer.json()["data"]["id"]
+            broke.watch(self._target, batch_id)
+        return batch_id
+
+    def changeable(self) -> Batch:
+        """Return a batch that is done, to be processed again with other settings."""
+        self._changeable = self._changeable or self._api.created(ALL_SET)["id"]
+        return self._done(self._changeable)
+
+    def settled(self) -> Batch:
+        """Return a batch that is done, with the settings of `ALL_SET`, which no test changes."""
+        self._settled = self._settled or self._api.created(ALL_SET)["id"]
+        return self._done(self._settled)
+
+    def _done(self, batch_id: str) -> Batch:
+        batch = self._api.seen(batch_id)
+        return batch if is_done(batch) else self._api.watch(self._target, batch_id)[-1]
+
+
+OTHER_VALUES: Final[Mapping[str, str | int]] = MappingProxyType(
+    {
+        "prompt": "A stormy sea",
+        "motion_type": "Wan",
+        "quantity": 2,
+        "duration": 2,
+        "loop": 2,
+        "aspect_ratio": "1:1",
+        "sound_effects": "Yes",
+    }
+)
+"""For each field that resubmits, a value other than that of `ALL_SET`."""

@@ -1,0 +1,55 @@
+"""`POST /batch/{batch_id}/concat`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from vimmerse_contracts.checks import check_error, check_progress, check_video
+from vimmerse_contracts.errors import BAD_REQUEST
+from vimmerse_contracts.operations import READ
+from vimmerse_contracts.suite.api import LONG, TINY, Api, download
+from vimmerse_contracts.suite.shared import Shared
+from vimmerse_contracts.target import Capability, Target
+
+
+def test_a_composition_answers_with_the_batch(contract_shared: Shared) -> None:
+    """A composition answers with the same batch, as asked for (concat.object)."""
+    before, answer, *_ = contract_shared.composition
+    same = ("id", "title", "medias", "pose_preset", "submit_params", "created_at")
+    assert {key: answer[key] for key in same} == {key: before[key] for key in same}
+
+
+def test_a_composing_batch_is_processing(contract_shared: Shared) -> None:
+    """A composing batch processes from 0, with its medias but no video (concat.processing)."""
+    before, answer, *_ = contract_shared.composition
+    assert (answer["status"], answer["progress_percentage"]) == ("processing", 0)
+    assert answer["finished_medias"] == before["finished_medias"]
+    assert "video_url" not in answer
+
+
+def test_a_composed_batch_has_a_video(contract_shared: Shared) -> None:
+    """After the composition there is a video_url that leads to a video (concat.video)."""
+    _, *course = contract_shared.composition
+    check_progress(course, READ.id)
+    assert course[-1]["status"] == "success"
+    check_video(download(course[-1]["video_url"]))
+
+
+def test_a_batch_still_processing_cannot_be_composed(contract_api: Api) -> None:
+    """To compose what still processes is 400 (concat.too_early, error.400)."""
+    created = contract_api.created(LONG)
+    check_error(contract_api.concat(created["id"]), BAD_REQUEST)
+
+
+@pytest.mark.vimmerse_needs(Capability.FAILING_MEDIAS)
+def test_a_failed_batch_cannot_be_composed(
+    vimmerse_target: Target, contract_api: Api, contract_failing: Callable[[int], None]
+) -> None:
+    """To compose a batch with nothing finished is 400 (concat.too_early, error.400)."""
+    contract_failing(1)
+    created = contract_api.created(TINY)
+    contract_api.watch(vimmerse_target, created["id"])
+    check_error(contract_api.concat(created["id"]), BAD_REQUEST)
+    assert contract_api.seen(created["id"])["status"] == "fail"

@@ -1,0 +1,98 @@
+"""The course of a batch in time: from processing to success or failure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from vimmerse_contracts.checks import Batch, check_batch_answer, check_progress, check_video
+from vimmerse_contracts.operations import READ
+from vimmerse_contracts.suite.api import IMAGE_URL, TINY, Api, download
+from vimmerse_contracts.suite.shared import Shared
+from vimmerse_contracts.target import Capability, Target
+
+
+def test_a_batch_processes_and_then_succeeds(contract_shared: Shared) -> None:
+    """The status is 'processing' until it is 'success' (read.status)."""
+    *course, end = (batch["status"] for batch in contract_shared.course)
+    assert (set(course), end) == ({"processing"}, "success")
+
+
+def test_progress_rises_to_100(contract_shared: Shared) -> None:
+    """Progress starts at 0, never falls, and is 100 on success (read.progress)."""
+    course = contract_shared.course
+    check_progress(course, READ.id)
+    assert course[0]["progress_percentage"] == 0
+    assert course[-1]["progress_percentage"] == 100
+
+
+def test_medias_end_all(contract_shared: Shared) -> None:
+    """None is finished at first and all are in the end, shaped like medias (read.medias)."""
+    course = contract_shared.course
+    assert course[0]["finished_medias"] == []
+    assert course[-1]["finished_medias"] == course[-1]["medias"]
+    assert course[-1]["failed_medias"] == []
+
+
+def test_medias_finish_one_by_one(contract_shared: Shared, vimmerse_target: Target) -> None:
+    """From one reading to the next, at most one media is added (read.medias)."""
+    course = contract_shared.course
+    if len(course) < 3 * len(course[0]["medias"]):
+        pytest.skip(f"target {vimmerse_target.name} is too fast to be read between two medias")
+    assert max(_added(before, after) for before, after in pairwise(course)) == 1
+
+
+def test_a_finished_batch_has_a_video(contract_shared: Shared) -> None:
+    """There is a video_url on success, not before, and it leads to a video (read.video)."""
+    *course, end = contract_shared.course
+    assert not any("video_url" in batch for batch in course)
+    check_video(download(end["video_url"]))
+
+
+@pytest.mark.vimmerse_needs(Capability.FAILING_MEDIAS)
+def test_a_batch_with_one_finished_media_succeeds(
+    vimmerse_target: Target, contract_api: Api, contract_failing: Callable[[int], None]
+) -> None:
+    """A batch succeeds without the media that failed (read.partial)."""
+    contract_failing(1)
+    course = _course(vimmerse_target, contract_api, images=3)
+    first, *others = course[-1]["medias"]
+    assert course[-1]["status"] == "success"
+    assert (course[-1]["failed_medias"], course[-1]["finished_medias"]) == ([first], others)
+    check_progress(course, READ.id)
+    check_video(download(course[-1]["video_url"]))
+
+
+@pytest.mark.vimmerse_needs(Capability.FAILING_MEDIAS)
+def test_a_batch_without_a_finished_media_fails(
+    vimmerse_target: Target, contract_api: Api, contract_failing: Callable[[int], None]
+) -> None:
+    """A batch of which all medias failed is 'fail', with a message and no video (read.partial)."""
+    contract_failing(2)
+    course = _course(vimmerse_target, contract_api, images=2)
+    assert course[-1]["status"] == "fail"
+    assert course[-1]["failed_medias"] == course[-1]["medias"]
+    assert course[-1]["message"]
+    assert "video_url" not in course[-1]
+    check_progress(course, READ.id)
+
+
+@pytest.mark.vimmerse_needs(Capability.FAILING_MEDIAS)
+def test_what_was_submitted_stays_as_it_was_submitted(
+    vimmerse_target: Target, contract_api: Api, contract_failing: Callable[[int], None]
+) -> None:
+    """What later batches meet with does not reach one that was accepted before (read.status)."""
+    created = check_batch_answer(contract_api.create(TINY))
+    contract_failing(1)
+    assert contract_api.watch(vimmerse_target, created["id"])[-1]["status"] == "success"
+
+
+def _course(target: Target, api: Api, images: int) -> list[Batch]:
+    created = api.created({"image_urls": [IMAGE_URL] * images, "duration": 1})
+    return [created, *api.watch(target, created["id"])]
+
+
+def _added(before: Batch, after: Batch) -> int:
+    return len(after["finished_medias"]) - len(before["finished_medias"])
