@@ -21,8 +21,6 @@ from vimmerse_mock.cli import main as mock_cli
 from vimmerse_mock.model.ledger import PriceList
 from vimmerse_mock.model.scenarios import SCENARIOS
 
-pytest_plugins = ["pytester"]
-
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 REFERENCE = (ROOT / "docs" / "reference.md").read_text()

@@ -77,7 +77,7 @@ class Text(_Reading, fields.String):
 
 
 class FormInteger(_Reading, fields.Integer):
-    """A whole number written as text, as pydantic reads it (`5`, ` 5 `, `5.0`) but without `1_000`."""
+    """A whole number written as text, as pydantic reads it (`5`, ` 5 `, `5.0`), not `1_000`."""
 
     def read(self, value: object) -> int:
         """Return the number."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import uuid4
 
+from vimmerse_contracts.vocabulary import SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
 from vimmerse_mock.delivery import Courier
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.clock import (
@@ -44,6 +45,10 @@ class Opening:
         """Refuse a balance that no account has."""
         if self.credits < 0:
             raise ValueError(f"an account opens with 0 credits or more, not {self.credits}")
+
+
+SAMPLE_ACCOUNT = Opening(api_key=SAMPLE_API_KEY, customer_id=SAMPLE_CUSTOMER_ID)
+"""The account of the reference's samples, so that a pasted sample just works."""
 
 
 class AccountClock:
@@ -154,3 +159,9 @@ def open_account(courier: Courier, url: str, opening: Opening) -> Account:
         if opening.credits:
             tx.book(opening.credits, Reason.OPENING, state.clock.at(real))
     return Account(courier, url, state)
+
+
+def find_account(courier: Courier, url: str, api_key: str) -> Account | None:
+    """Return the account that a key belongs to."""
+    state = courier.store.account_by_key(api_key)
+    return None if state is None else Account(courier, url, state)

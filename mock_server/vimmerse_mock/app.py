@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 import flask
 
-from vimmerse_contracts.vocabulary import SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
 from vimmerse_mock.account import Account, Opening, open_account
 from vimmerse_mock.delivery import Courier, Dispatcher, HttpSender, Sender
 from vimmerse_mock.model.clock import Instant
 from vimmerse_mock.model.ledger import PriceList
+from vimmerse_mock.model.limits import Limits
 from vimmerse_mock.model.retention import Keep
 from vimmerse_mock.model.scenarios import Pace
 from vimmerse_mock.retention import Retention
@@ -23,18 +22,6 @@ from vimmerse_mock.web.api import PublicApi
 from vimmerse_mock.web.errors import register_errors
 from vimmerse_mock.web.files import Files
 from vimmerse_mock.web.forms import FormParser
-
-MEBIBYTE: Final = 1024 * 1024
-SAMPLE_ACCOUNT: Final = Opening(api_key=SAMPLE_API_KEY, customer_id=SAMPLE_CUSTOMER_ID)
-"""The account of the reference's samples, so that a pasted sample just works."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much may be uploaded, in bytes (A)."""
-
-    file: int = 32 * MEBIBYTE
-    request: int = 256 * MEBIBYTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +40,6 @@ class Mock:
             DuplicateAccountError: its key or customer id is taken.
         """
         return open_account(self.courier, url, opening or Opening())
-
-    def find_account(self, url: str, api_key: str) -> Account | None:
-        """Return the account that a key belongs to."""
-        state = self.courier.store.account_by_key(api_key)
-        return None if state is None else Account(self.courier, url, state)
 
     def close(self) -> None:
         """Stop delivering and let go of the store."""

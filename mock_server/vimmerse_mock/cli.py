@@ -13,8 +13,8 @@ import click
 
 from vimmerse_contracts.vocabulary import MOTION_TYPES, SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
 from vimmerse_mock.account import DEFAULT_CREDITS, Opening
-from vimmerse_mock.app import MEBIBYTE, Limits
 from vimmerse_mock.model.ledger import PriceList
+from vimmerse_mock.model.limits import MEBIBYTE, Limits
 from vimmerse_mock.model.retention import Keep, RetentionError, parse_keep
 from vimmerse_mock.model.scenarios import SCENARIOS
 from vimmerse_mock.serve import MEMORY, ServeError, ServeSettings

@@ -16,8 +16,8 @@ from requests.adapters import HTTPAdapter
 from werkzeug.test import run_wsgi_app
 
 from vimmerse_contracts.vocabulary import PRODUCTION_HOSTS, PRODUCTION_URL
-from vimmerse_mock.account import Account, Opening
-from vimmerse_mock.app import SAMPLE_ACCOUNT, Mock, create_mock
+from vimmerse_mock.account import SAMPLE_ACCOUNT, Account, Opening
+from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.web.render import FILES_PATH
 
 if TYPE_CHECKING:

@@ -15,18 +15,27 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
-from vimmerse_mock.account import Account, Opening
-from vimmerse_mock.app import SAMPLE_ACCOUNT, Limits, Mock, create_mock
+from vimmerse_mock.account import (
+    SAMPLE_ACCOUNT,
+    Account,
+    Opening,
+    find_account,
+    open_account,
+)
+from vimmerse_mock.delivery import Courier, HttpSender
 from vimmerse_mock.model.ledger import PriceList
+from vimmerse_mock.model.limits import Limits
 from vimmerse_mock.model.retention import Keep
-from vimmerse_mock.stores import DuplicateAccountError, StoreRefusedError, open_store
-from vimmerse_mock.web.render import FILES_PATH
+from vimmerse_mock.stores import DuplicateAccountError, Store, StoreRefusedError, open_store
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Lock
     from wsgiref.types import WSGIApplication
 
-_THREADS: Final = 4
+    from vimmerse_mock.app import Mock
+
+THREADS: Final = 4
+"""How many requests a worker answers at once."""
 _LOOK_AGAIN_SECONDS: Final = 0.005
 _PARENT_SECONDS: Final = 0.5
 MEMORY: Final = "memory:"
@@ -79,7 +88,7 @@ def serve(settings: ServeSettings) -> None:
             port=port,
             interface=Interfaces.WSGI,
             workers=settings.workers,
-            blocking_threads=_THREADS,
+            blocking_threads=THREADS,
             respawn_failed_workers=settings.is_lasting,
             log_enabled=False,
         ).serve(target_loader=partial(_load, settings, port, first), wrap_loader=False)
@@ -93,33 +102,29 @@ def _prepare(settings: ServeSettings) -> None:
             "itself: use --store sqlite:///mock.db or postgresql://..., or one worker"
         )
     if settings.is_lasting:
-        _wire(settings, url="").close()
+        store = _open(settings.store)
+        _ensure_accounts(Courier(store, HttpSender(), store.real_time), settings, url="")
+        store.close()
 
 
-def _wire(settings: ServeSettings, url: str) -> Mock:
-    """Wire a mock with its accounts."""
-    public = settings.public_url.rstrip("/")
+def _open(url: str) -> Store:
     try:
-        mock = create_mock(
-            store=open_store(settings.store),
-            prices=settings.prices,
-            limits=settings.limits,
-            keep=settings.keep,
-            files_url=public + FILES_PATH if public else None,
-        )
+        return open_store(url)
     except StoreRefusedError as error:
         raise ServeError(str(error)) from error
+
+
+def _ensure_accounts(courier: Courier, settings: ServeSettings, url: str) -> None:
     for opening in settings.accounts:
-        _ensure_account(mock, opening, public or url).use_scenario(settings.scenario)
-    return mock
+        _ensure_account(courier, opening, url).use_scenario(settings.scenario)
 
 
-def _ensure_account(mock: Mock, opening: Opening, url: str) -> Account:
+def _ensure_account(courier: Courier, opening: Opening, url: str) -> Account:
     """Open an account; one that the store has already stays as it is, but for its speed."""
     try:
-        return mock.open_account(url, opening)
+        return open_account(courier, url, opening)
     except DuplicateAccountError as error:
-        account = mock.find_account(url, opening.api_key)
+        account = find_account(courier, url, opening.api_key)
         if account is None or opening.customer_id not in ("", account.customer_id):
             raise ServeError(
                 f"the store has customer {opening.customer_id!r} or its API key already, but not "
@@ -156,7 +161,8 @@ def _reserve(host: str, port: int) -> socket.socket:
 def _load(settings: ServeSettings, port: int, first: Lock) -> WSGIApplication:
     """Wire the mock in a worker process; the first of them announces it, once it answers."""
     url = _url(settings.host, port)
-    mock = _wire(settings, url)
+    mock = _wire(settings)
+    _ensure_accounts(mock.courier, settings, settings.public_url or url)
     mock.dispatcher.start()
     Finalize(None, mock.close, exitpriority=10)
     announces = first.acquire(block=False)
@@ -167,6 +173,21 @@ def _load(settings: ServeSettings, port: int, first: Lock) -> WSGIApplication:
         daemon=True,
     ).start()
     return mock.app
+
+
+def _wire(settings: ServeSettings) -> Mock:
+    """Wire the mock; only a worker has to have Flask in its memory."""
+    from vimmerse_mock.app import create_mock  # noqa: PLC0415 - see above
+    from vimmerse_mock.web.render import FILES_PATH  # noqa: PLC0415 - see above
+
+    public = settings.public_url.rstrip("/")
+    return create_mock(
+        store=_open(settings.store),
+        prices=settings.prices,
+        limits=settings.limits,
+        keep=settings.keep,
+        files_url=public + FILES_PATH if public else None,
+    )
 
 
 def _watch(settings: ServeSettings, url: str, parent: int) -> None:

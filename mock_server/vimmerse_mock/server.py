@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from vimmerse_mock.account import Account, Opening
-from vimmerse_mock.app import SAMPLE_ACCOUNT, Mock, create_mock
+from vimmerse_mock.account import SAMPLE_ACCOUNT, Account, Opening
+from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.wsgi_thread import WsgiThread
 
 

@@ -11,8 +11,6 @@ from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.listener import Listener
 from vimmerse_mock.server import MockServer
 
-pytest_plugins = ["pytester"]
-
 
 @pytest.fixture(scope="module")
 def listener() -> Iterator[Listener]:

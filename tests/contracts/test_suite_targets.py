@@ -10,8 +10,6 @@ from vimmerse_contracts.vocabulary import RESUBMITTING_FIELDS
 from vimmerse_mock.account import Opening
 from vimmerse_mock.server import MockServer
 
-pytest_plugins = ["pytester"]
-
 SPEED: Final = 20.0
 """How much faster than real time the service behind a URL runs."""
 

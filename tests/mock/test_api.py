@@ -15,8 +15,9 @@ from werkzeug.test import TestResponse
 
 from frozen_time import FrozenTime
 from vimmerse_contracts.operations import OPERATIONS
-from vimmerse_mock.account import Account, Opening
-from vimmerse_mock.app import SAMPLE_ACCOUNT, Limits, Mock, create_mock
+from vimmerse_mock.account import SAMPLE_ACCOUNT, Account, Opening
+from vimmerse_mock.app import Mock, create_mock
+from vimmerse_mock.model.limits import Limits
 from vimmerse_mock.web.api import PublicApi
 
 KEY = {"X-Api-Key": "YOUR_API_KEY"}
