@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench clean
+.PHONY: help install demo test soak lint format bench clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -24,8 +24,13 @@ $(READY): pyproject.toml
 demo: $(READY) ## Run the main job, from a batch of images to the contract suite, in front of you
 	@$(BIN)/python examples/demo.py
 
-test: $(READY) ## Pass every test
+test: $(READY) ## Pass every test (as root on Debian it installs PostgreSQL and nginx for them)
+	@scripts/engines.sh
 	@$(BIN)/python -m pytest -n auto
+
+soak: $(READY) ## Kill the mock a hundred times under load, on SQLite and PostgreSQL, and lose nothing
+	@scripts/engines.sh
+	@PYTHONPATH=tests $(BIN)/python -m lasting.soak
 
 lint: $(READY) ## Check style, types and floors (ruff, mypy strict, import-linter)
 	@$(BIN)/ruff check .

@@ -22,6 +22,7 @@ from vimmerse_mock.model.clock import (
 from vimmerse_mock.model.ledger import LedgerEntry, Reason
 from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.model.scenarios import Scenario, scenario
+from vimmerse_mock.stores import DuplicateAccountError
 
 DEFAULT_CREDITS = 100_000
 """Credits that an account starts with where nothing else is said."""
@@ -161,7 +162,21 @@ def open_account(courier: Courier, url: str, opening: Opening) -> Account:
     return Account(courier, url, state)
 
 
-def find_account(courier: Courier, url: str, api_key: str) -> Account | None:
-    """Return the account that a key belongs to."""
-    state = courier.store.account_by_key(api_key)
-    return None if state is None else Account(courier, url, state)
+def ensure_account(courier: Courier, url: str, opening: Opening) -> Account:
+    """Open an account; one that the store has already stays as it is, but for its speed.
+
+    Raises:
+        DuplicateAccountError: the store has the customer, or the key, but not both together.
+    """
+    try:
+        return open_account(courier, url, opening)
+    except DuplicateAccountError as error:
+        state = courier.store.account_by_key(opening.api_key)
+        if state is None or opening.customer_id not in ("", state.customer_id):
+            raise DuplicateAccountError(
+                f"the store has customer {opening.customer_id!r} with another key, "
+                "or the key with another customer"
+            ) from error
+        account = Account(courier, url, state)
+        account.clock.run_at(opening.speed)
+        return account

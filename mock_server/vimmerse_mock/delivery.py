@@ -188,9 +188,10 @@ class Dispatcher:
     def _turn(self, pool: ThreadPoolExecutor) -> None:
         """Wait until something is due, and hand it out; a store that is away is waited for."""
         try:
-            self._wake.wait(self._pause())
+            woken = self._wake.wait(self._pause())
             self._wake.clear()
-            self._dispatch(pool)
+            if not woken or not self._pause():
+                self._dispatch(pool)
             self._do_chore()
         except (StoreUnavailableError, StoreFullError, StoreConflictError) as error:
             _LOG.warning("the store is not at hand, trying again: %s", error)

@@ -15,13 +15,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
-from vimmerse_mock.account import (
-    SAMPLE_ACCOUNT,
-    Account,
-    Opening,
-    find_account,
-    open_account,
-)
+from vimmerse_mock.account import SAMPLE_ACCOUNT, Opening, ensure_account
 from vimmerse_mock.delivery import Courier, HttpSender
 from vimmerse_mock.model.ledger import PriceList
 from vimmerse_mock.model.limits import Limits
@@ -38,6 +32,7 @@ THREADS: Final = 4
 """How many requests a worker answers at once."""
 _LOOK_AGAIN_SECONDS: Final = 0.005
 _PARENT_SECONDS: Final = 0.5
+_STOP_SECONDS: Final = 20
 MEMORY: Final = "memory:"
 _ANY_HOST: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - recognised, not bound to
 _OK: Final = 200
@@ -90,8 +85,9 @@ def serve(settings: ServeSettings) -> None:
             workers=settings.workers,
             blocking_threads=THREADS,
             respawn_failed_workers=settings.is_lasting,
+            workers_kill_timeout=_STOP_SECONDS,
             log_enabled=False,
-        ).serve(target_loader=partial(_load, settings, port, first), wrap_loader=False)
+        ).serve(target_loader=partial(_load, settings, port, first, os.getpid()), wrap_loader=False)
 
 
 def _prepare(settings: ServeSettings) -> None:
@@ -115,23 +111,11 @@ def _open(url: str) -> Store:
 
 
 def _ensure_accounts(courier: Courier, settings: ServeSettings, url: str) -> None:
-    for opening in settings.accounts:
-        _ensure_account(courier, opening, url).use_scenario(settings.scenario)
-
-
-def _ensure_account(courier: Courier, opening: Opening, url: str) -> Account:
-    """Open an account; one that the store has already stays as it is, but for its speed."""
     try:
-        return open_account(courier, url, opening)
+        for opening in settings.accounts:
+            ensure_account(courier, url, opening).use_scenario(settings.scenario)
     except DuplicateAccountError as error:
-        account = find_account(courier, url, opening.api_key)
-        if account is None or opening.customer_id not in ("", account.customer_id):
-            raise ServeError(
-                f"the store has customer {opening.customer_id!r} or its API key already, but not "
-                "both together: use the key and the customer id that it was made with"
-            ) from error
-        account.clock.run_at(opening.speed)
-        return account
+        raise ServeError(f"{error}: use the key and the customer id it was made with") from error
 
 
 def _reserve(host: str, port: int) -> socket.socket:
@@ -158,8 +142,9 @@ def _reserve(host: str, port: int) -> socket.socket:
     return shared
 
 
-def _load(settings: ServeSettings, port: int, first: Lock) -> WSGIApplication:
+def _load(settings: ServeSettings, port: int, first: Lock, parent: int) -> WSGIApplication:
     """Wire the mock in a worker process; the first of them announces it, once it answers."""
+    _stop_when_told()
     url = _url(settings.host, port)
     mock = _wire(settings)
     _ensure_accounts(mock.courier, settings, settings.public_url or url)
@@ -168,11 +153,20 @@ def _load(settings: ServeSettings, port: int, first: Lock) -> WSGIApplication:
     announces = first.acquire(block=False)
     Thread(
         target=_watch,
-        args=(settings, url if announces else "", os.getppid()),
+        args=(settings, url if announces else "", parent),
         name="vimmerse-watch",
         daemon=True,
     ).start()
     return mock.app
+
+
+def _stop_when_told() -> None:
+    """Let SIGTERM and SIGINT end a worker that does not answer yet.
+
+    It has the parent's handlers, by which it would go on; granian gives it its own only later.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _wire(settings: ServeSettings) -> Mock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from vimmerse_mock.account import SAMPLE_ACCOUNT, Account, Opening
+from vimmerse_mock.account import SAMPLE_ACCOUNT, Account, Opening, ensure_account
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.wsgi_thread import WsgiThread
 
@@ -54,12 +54,16 @@ class MockServer:
         """Begin to answer; starting twice is no error.
 
         Raises:
+            DuplicateAccountError: the store knows the account's key or customer otherwise.
             OSError: the port is taken, or the host is not this machine's.
         """
         self._thread.start()
         self.mock.dispatcher.start()
-        self._account = self._account or self.open_account(self._opening)
+        self._account = self._account or self._ensure_account()
         return self
+
+    def _ensure_account(self) -> Account:
+        return ensure_account(self.mock.courier, self.url, self._opening)
 
     def open_account(self, opening: Opening | None = None) -> Account:
         """Open an account on this server.

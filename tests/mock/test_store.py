@@ -12,6 +12,7 @@ from vimmerse_mock.model.batch import Batch, Image, Media, Submission, Submissio
 from vimmerse_mock.model.clock import SECOND, Instant, live, manual
 from vimmerse_mock.model.ledger import InsufficientCreditError, Reason
 from vimmerse_mock.model.outbox import Attempt, Message, MessageState
+from vimmerse_mock.model.retention import Keep
 from vimmerse_mock.model.scenarios import Script
 from vimmerse_mock.stores import DuplicateAccountError, Store, UnknownAccountError, open_store
 
@@ -256,3 +257,72 @@ class TestStore:
         plan(store, message(1, 1).after(Attempt(1, 200, "", 0)))
         with store.transaction("c1") as tx:
             assert not tx.in_flight()
+
+    def test_ended_batches_beyond_an_age_are_forgotten(self, store: Store) -> None:
+        """Those that ended longer ago go, with their messages; the others stay."""
+        self._fill(store)
+        with store.transaction("c1") as tx:
+            assert tx.forget(Keep(age=30 * SECOND), now=40 * SECOND) == 1
+        assert [store.batch("c1", f"b{n}") is None for n in range(1, 5)] == [
+            True,
+            False,
+            False,
+            False,
+        ]
+        assert {m.batch_id for m in store.messages("c1")} == {"b2", "b3", "b4"}
+
+    def test_batches_beyond_a_number_are_forgotten_the_oldest_first(self, store: Store) -> None:
+        """The newest stay; one whose webhook is not through stays as well."""
+        self._fill(store, pending="b1")
+        with store.transaction("c1") as tx:
+            assert tx.forget(Keep(count=1), now=40 * SECOND) == 2
+            assert tx.account.customer_id == "c1"
+        assert [store.batch("c1", f"b{n}") is None for n in range(1, 5)] == [
+            False,
+            True,
+            True,
+            False,
+        ]
+
+    def test_a_batch_that_has_not_ended_is_never_forgotten(self, store: Store) -> None:
+        """However old, what still processes is kept."""
+        self._fill(store)
+        with store.transaction("c1") as tx:
+            assert tx.forget(Keep(count=0), now=0) == 0
+
+    def test_the_balance_is_the_ledgers_sum_after_forgetting(self, store: Store) -> None:
+        """What the forgotten batches came to is carried in one entry, however often one forgets."""
+        self._fill(store)
+        before = store.balance("c1")
+        for count in (3, 1):
+            with store.transaction("c1") as tx:
+                tx.forget(Keep(count=count), now=60 * SECOND)
+        entries = store.ledger("c1")
+        assert store.balance("c1") == before == sum(entry.amount for entry in entries)
+        carried = [entry.amount for entry in entries if entry.reason is Reason.CARRIED]
+        assert carried == [-6]
+        assert {entry.batch_id for entry in entries} == {"", "b4"}
+
+    def test_every_account_is_listed(self, store: Store) -> None:
+        """The ids of all accounts are told."""
+        store.add_account(account("c1"))
+        store.add_account(account("c2"))
+        assert sorted(store.customers()) == ["c1", "c2"]
+
+    def _left(self, store: Store) -> list[str]:
+        return [f"b{n}" for n in range(1, 5) if store.batch("c1", f"b{n}")]
+
+    def _fill(self, store: Store, pending: str = "") -> None:
+        """Four batches, created and ended ten seconds apart, for 1, 2, 3 and 4 credits."""
+        store.add_account(account())
+        with store.transaction("c1") as tx:
+            tx.book(100, Reason.OPENING, 0)
+        for n in range(1, 5):
+            at = (n - 1) * 10 * SECOND
+            made = replace(batch(f"b{n}"), created_at=at)
+            planned = replace(message(1, at), batch_id=made.id)
+            sent = planned if made.id == pending else planned.after(Attempt(at, 200, "", 0))
+            with store.transaction("c1") as tx:
+                tx.book(-n, Reason.CREATE, at, made.id, 1)
+                tx.save_batch(replace(made, submissions=(replace(made.submission, at=at),)))
+                tx.save_message(sent)

@@ -148,7 +148,10 @@ class Store(Protocol):
         """
 
     def next_due(self) -> Instant | None:
-        """Tell the real instant by which something may be due; None if nothing will by itself."""
+        """Tell the real instant by which something may be due; None if nothing will by itself.
+
+        What is leased is not foreseen: look again from time to time, should a claimer have died.
+        """
 
     def close(self) -> None:
         """Let go of what the store holds open."""

@@ -80,7 +80,7 @@ BOOK: Final = (
     .values(balance=ACCOUNTS.c.balance + bindparam("amount", type_=BigInteger))
     .returning(ACCOUNTS.c.balance)
 )
-_CLAIMABLE: Final = (
+CLAIMABLE: Final = (
     select(MESSAGES.c.serial)
     .where(
         _PENDING,
@@ -93,13 +93,16 @@ _CLAIMABLE: Final = (
 )
 CLAIM: Final = (
     update(MESSAGES)
-    .where(MESSAGES.c.serial.in_(_CLAIMABLE))
+    .where(MESSAGES.c.serial.in_(CLAIMABLE))
     .values(lease_until=bindparam("lease"))
     .returning(MESSAGES.c.real_due, MESSAGES.c.serial, MESSAGES.c.body)
 )
-NEXT_DUE: Final = select(
-    func.min(func.coalesce(MESSAGES.c.lease_until, MESSAGES.c.real_due))
-).where(_PENDING, MESSAGES.c.real_due.is_not(None))
+NEXT_DUE: Final = (
+    select(MESSAGES.c.real_due)
+    .where(_PENDING, MESSAGES.c.real_due.is_not(None), MESSAGES.c.lease_until.is_(None))
+    .order_by(MESSAGES.c.real_due)
+    .limit(1)
+)
 
 
 def real_due(clock: Clock) -> ColumnElement[int]:

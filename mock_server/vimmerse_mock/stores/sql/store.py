@@ -52,10 +52,13 @@ class SqlStore:
             with writing(engine) as connection:
                 migrate(connection)
             return cls(engine)
-        except (StoreUnavailableError, StoreFullError, exc.DBAPIError) as error:
+        except Exception as error:
             engine.dispose()
-            shown = engine.url.render_as_string(hide_password=True)
-            raise StoreRefusedError(f"the store {shown} cannot be used: {_first(error)}") from error
+            if isinstance(error, StoreUnavailableError | StoreFullError | exc.DBAPIError):
+                shown = engine.url.render_as_string(hide_password=True)
+                sentence = f"the store {shown} cannot be used: {_first(error)}"
+                raise StoreRefusedError(sentence) from error
+            raise
 
     def real_time(self) -> Instant:
         """Tell the time of the database's machine, which all who share it agree on."""
