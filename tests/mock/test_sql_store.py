@@ -112,15 +112,10 @@ class TestRefusals:
             open_store(f"sqlite:///{notes}")
         assert notes.read_text().startswith("Milk")
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write every file")
-    def test_a_file_without_permission(self, tmp_path: Path) -> None:
+    def test_a_file_without_permission(self, unwritable: Path) -> None:
         """A file that may not be written is refused."""
-        locked = tmp_path / "locked.db"
-        sqlite3.connect(locked).close()
-        locked.touch()
-        locked.chmod(0o400)
-        with pytest.raises(StoreRefusedError, match=r"readonly|unable to open"):
-            open_store(f"sqlite:///{locked}")
+        with pytest.raises(StoreRefusedError, match=r"readonly|read-only|unable to open"):
+            open_store(f"sqlite:///{unwritable}")
 
     def test_the_command_ends_with_exit_code_2(self, tmp_path: Path) -> None:
         """`serve` on a store that cannot be used says so in a line, without a trace."""
@@ -274,6 +269,26 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture
+def unwritable(tmp_path: Path) -> Iterator[Path]:
+    """A database that may not be written: by its mode, or for root by its file system."""
+    if os.geteuid():
+        yield _locked(tmp_path)
+        return
+    with small_disk(tmp_path, "1m") as disk:
+        locked = _locked(disk)
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        yield locked
+
+
+def _locked(folder: Path) -> Path:
+    path = folder / "locked.db"
+    sqlite3.connect(path).close()
+    path.touch()
+    path.chmod(0o400)
+    return path
 
 
 class TestAFullDisk:
