@@ -15,7 +15,7 @@ install: $(READY) ## Make .venv and install everything into it
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; say which: make PYTHON=python3.12 ..."; exit 2; }
-	@echo "Installing into $(VENV) (once; about half a minute)"
+	@echo "Installing into $(VENV) (once; about a minute)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --upgrade pip
 	@$(BIN)/python -m pip install --quiet --editable . --group dev

@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import signal
 import socket
-import sys
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.util import Finalize
@@ -77,6 +76,7 @@ def serve(settings: ServeSettings) -> None:
     with _reserve(settings.host, settings.port) as reserved:
         port = reserved.getsockname()[1]
         first = multiprocessing.Lock()
+        os.register_at_fork(after_in_child=_stop_when_told)
         Granian(
             "vimmerse_mock",
             address=settings.host,
@@ -144,7 +144,6 @@ def _reserve(host: str, port: int) -> socket.socket:
 
 def _load(settings: ServeSettings, port: int, first: Lock, parent: int) -> WSGIApplication:
     """Wire the mock in a worker process; the first of them announces it, once it answers."""
-    _stop_when_told()
     url = _url(settings.host, port)
     mock = _wire(settings)
     _ensure_accounts(mock.courier, settings, settings.public_url or url)
@@ -163,7 +162,7 @@ def _load(settings: ServeSettings, port: int, first: Lock, parent: int) -> WSGIA
 def _stop_when_told() -> None:
     """Let SIGTERM and SIGINT end a worker that does not answer yet.
 
-    It has the parent's handlers, by which it would go on; granian gives it its own only later.
+    A forked one has the parent's handlers, which would not; granian sets its own only later.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
@@ -209,7 +208,6 @@ def _announce(settings: ServeSettings, url: str) -> None:
         f"   credits: {first.credits}   speed: {first.speed:g}",
         flush=True,
     )
-    sys.stdout.flush()
     if settings.ready_file is not None:
         partial_file = settings.ready_file.with_name(settings.ready_file.name + ".partial")
         partial_file.write_text(f"{url}\n")
