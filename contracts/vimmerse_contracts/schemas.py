@@ -35,7 +35,12 @@ class FormSchema(Schema):
     @pre_load
     def drop_empty(self, data: Mapping[str, Any], **_kwargs: object) -> dict[str, Any]:
         """Take an empty text for a field that was not given."""
-        return {name: value for name, value in data.items() if value not in ("", [])}
+        given = {name: _without_empty(value) for name, value in data.items()}
+        return {name: value for name, value in given.items() if value not in ("", [])}
+
+
+def _without_empty(value: object) -> object:
+    return [item for item in value if item != ""] if isinstance(value, list) else value
 
 
 class CreateBatchSchema(FormSchema):

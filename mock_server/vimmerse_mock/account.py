@@ -19,13 +19,16 @@ from vimmerse_mock.model.clock import (
     seconds,
     to_datetime,
 )
-from vimmerse_mock.model.ledger import LedgerEntry, Reason
+from vimmerse_mock.model.ledger import LedgerEntry
 from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.model.scenarios import Scenario, scenario
 from vimmerse_mock.stores import DuplicateAccountError
 
 DEFAULT_CREDITS = 100_000
 """Credits that an account starts with where nothing else is said."""
+
+FASTEST = 1_000_000.0
+"""A clock that runs faster would soon leave the calendar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,9 @@ class Opening:
     seed: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a balance that no account has."""
+        """Refuse a balance that no account has, and a speed that no clock has."""
+        if not 0 <= self.speed <= FASTEST:
+            raise ValueError(f"a clock runs at 0 to {FASTEST:g} times real time, not {self.speed}")
         if self.credits < 0:
             raise ValueError(f"an account opens with 0 credits or more, not {self.credits}")
 
@@ -155,10 +160,7 @@ def open_account(courier: Courier, url: str, opening: Opening) -> Account:
         clock=live(real, opening.speed) if opening.speed else manual(real),
         seed=opening.seed or secrets.token_hex(8),
     )
-    courier.store.add_account(state)
-    with courier.store.transaction(state.customer_id) as tx:
-        if opening.credits:
-            tx.book(opening.credits, Reason.OPENING, state.clock.at(real))
+    courier.store.add_account(state, opening.credits)
     return Account(courier, url, state)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import flask
 
@@ -19,9 +20,10 @@ from vimmerse_mock.service import BatchService
 from vimmerse_mock.stores import Store
 from vimmerse_mock.stores.memory import MemoryStore
 from vimmerse_mock.web.api import PublicApi
+from vimmerse_mock.web.bodies import finish_reading
 from vimmerse_mock.web.errors import register_errors
 from vimmerse_mock.web.files import Files
-from vimmerse_mock.web.forms import FormParser
+from vimmerse_mock.web.forms import FormParser, FormRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +82,12 @@ def create_mock(
 
 def _create_app(service: BatchService, limits: Limits, files_url: str | None) -> flask.Flask:
     app = flask.Flask("vimmerse_mock", static_folder=None, template_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = limits.request
+    app.request_class = FormRequest
+    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = limits.request
+    app.config["MAX_FORM_PARTS"] = None
     app.url_map.merge_slashes = False
     register_errors(app)
+    app.after_request(partial(finish_reading, limit=limits.request))
     PublicApi(service, FormParser(limits.file), files_url).register(app)
     Files(service).register(app)
     return app

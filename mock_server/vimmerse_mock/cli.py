@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from vimmerse_contracts.vocabulary import MOTION_TYPES, SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
-from vimmerse_mock.account import DEFAULT_CREDITS, Opening
+from vimmerse_mock.account import DEFAULT_CREDITS, FASTEST, Opening
 from vimmerse_mock.model.ledger import PriceList
 from vimmerse_mock.model.limits import MEBIBYTE, Limits
 from vimmerse_mock.model.retention import Keep, RetentionError, parse_keep
@@ -22,9 +23,8 @@ from vimmerse_mock.serve import serve as serve_mock
 
 _PREFIX: Final = "VIMMERSE_MOCK_"
 _PORT: Final = click.IntRange(0, 65535)
-_NATURAL: Final = click.IntRange(min=0)
+_NATURAL: Final = click.IntRange(0, 10**15)
 _POSITIVE: Final = click.IntRange(min=1)
-_RATE: Final = click.FloatRange(min=0, min_open=True)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,6 +33,22 @@ def _option(name: str, **attributes: Any) -> Callable[[F], F]:  # noqa: ANN401 -
     """Make an option that an environment variable can set as well."""
     variable = _PREFIX + name.lstrip("-").replace("-", "_").upper()
     return click.option(name, envvar=variable, show_envvar=True, show_default=True, **attributes)
+
+
+class RateType(click.FloatRange):
+    """A speed: a number in range, which `nan` slips past."""
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's own
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        """Read it, or say what is wrong with it."""
+        rate = float(super().convert(value, param, ctx))
+        if math.isnan(rate):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return rate
 
 
 class PairType(click.ParamType[tuple[str, int]]):
@@ -91,7 +107,12 @@ def main() -> None:
     help="Where to keep everything: memory:, sqlite:///path.db or postgresql://user@host/name.",
 )
 @_option("--workers", default=1, type=_POSITIVE, help="Processes that answer.")
-@_option("--speed", default=1.0, type=_RATE, help="Run time this many times as fast.")
+@_option(
+    "--speed",
+    default=1.0,
+    type=RateType(0, FASTEST, min_open=True),
+    help="Run time this many times as fast.",
+)
 @_option("--credits", default=DEFAULT_CREDITS, type=_NATURAL, help="Credits to start with.")
 @_option("--api-key", default=SAMPLE_API_KEY, help="The account's API key.")
 @_option("--customer-id", default=SAMPLE_CUSTOMER_ID, help="The account's customer id.")

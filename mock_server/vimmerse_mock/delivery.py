@@ -5,13 +5,18 @@ With the clock, this is the only place that waits.
 
 from __future__ import annotations
 
+import http.client
+import json
 import logging
+import socket
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from threading import BoundedSemaphore, Event, Thread
+from threading import BoundedSemaphore, Event, Thread, Timer
 from typing import Final, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from vimmerse_contracts.vocabulary import WEBHOOK_TIMEOUT_SECONDS
 from vimmerse_mock.model.clock import SECOND, Instant, Span, in_seconds, seconds, wall_clock
@@ -29,7 +34,7 @@ LEASE: Final[Span] = 3 * WEBHOOK_TIMEOUT_SECONDS * SECOND
 """How long a claimed message is kept from others, should its claimer die."""
 
 _IDLE_SECONDS: Final = 1.0
-_LOOK_AGAIN_SECONDS: Final = 0.002
+_LOOK_AGAIN_SECONDS: Final = 0.005
 _CHORE_EVERY: Final[Span] = 60 * SECOND
 _SENDERS: Final = 16
 _LOG = logging.getLogger("vimmerse_mock.delivery")
@@ -50,33 +55,50 @@ class Sender(Protocol):
         """POST a JSON body; never raises, since a failure is a reply too."""
 
 
+@dataclass(frozen=True, slots=True)
 class HttpSender:
-    """Posts with `requests`: 10 s timeout (P26), redirects not followed, loopback unproxied."""
+    """Posts a webhook: `timeout` seconds in all (P26), redirects not followed, no proxy between."""
+
+    timeout: float = WEBHOOK_TIMEOUT_SECONDS
 
     def send(self, url: str, body: Mapping[str, str]) -> Reply:
         """POST a JSON body."""
-        import requests  # noqa: PLC0415 - 40 ms that only the first webhook pays
-
         try:
-            with requests.Session() as session:
-                session.trust_env = not _is_loopback(url)
-                answer = session.post(
-                    url,
-                    json=body,
-                    headers={"User-Agent": "vimmerse-mock"},
-                    timeout=WEBHOOK_TIMEOUT_SECONDS,
-                    allow_redirects=False,
-                    stream=True,
-                )
-                answer.close()
-        except (requests.RequestException, ValueError, OSError) as error:
+            return Reply(_post(urlsplit(url), json.dumps(body).encode(), self.timeout))
+        except (OSError, http.client.HTTPException, ValueError) as error:
             return Reply(None, _explain(error))
-        return Reply(answer.status_code)
 
 
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    return host in {"localhost", "::1"} or host.startswith("127.")
+def _post(url: SplitResult, body: bytes, timeout: float) -> int:
+    """POST, and return the status; the answer's body is not read."""
+    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+    connection = kind(url.hostname or "", url.port, timeout=timeout)
+    ending = Timer(timeout, _cut, [connection])
+    ending.daemon = True
+    ending.start()
+    try:
+        path = url.path or "/"
+        target = f"{path}?{url.query}" if url.query else path
+        connection.request("POST", target, body, _headers(url))
+        return connection.getresponse().status
+    finally:
+        ending.cancel()
+        connection.close()
+
+
+def _headers(url: SplitResult) -> dict[str, str]:
+    headers = {"Content-Type": "application/json", "User-Agent": "vimmerse-mock"}
+    if url.username is not None:
+        login = f"{unquote(url.username)}:{unquote(url.password or '')}".encode()
+        headers["Authorization"] = f"Basic {b64encode(login).decode()}"
+    return headers
+
+
+def _cut(connection: http.client.HTTPConnection) -> None:
+    """End a connection whose time is up, whatever its peer still drips into it."""
+    if connection.sock is not None:
+        with suppress(OSError):
+            connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _explain(error: Exception) -> str:
@@ -188,13 +210,16 @@ class Dispatcher:
     def _turn(self, pool: ThreadPoolExecutor) -> None:
         """Wait until something is due, and hand it out; a store that is away is waited for."""
         try:
-            woken = self._wake.wait(self._pause())
+            woken = self._wake.wait(max(self._pause(), _LOOK_AGAIN_SECONDS))
             self._wake.clear()
             if not woken or not self._pause():
                 self._dispatch(pool)
             self._do_chore()
         except (StoreUnavailableError, StoreFullError, StoreConflictError) as error:
             _LOG.warning("the store is not at hand, trying again: %s", error)
+            self._stopping.wait(_IDLE_SECONDS)
+        except Exception:  # noqa: BLE001 - whatever it is, later webhooks must still go out
+            _LOG.exception("webhooks could not be handed out, trying again")
             self._stopping.wait(_IDLE_SECONDS)
 
     def _do_chore(self) -> None:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ContextDecorator
 from io import BytesIO
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from urllib.parse import unquote, urlsplit
 
+import requests
 import responses
 from requests.adapters import HTTPAdapter
 from werkzeug.test import run_wsgi_app
 
-from vimmerse_contracts.vocabulary import PRODUCTION_HOSTS, PRODUCTION_URL
+from vimmerse_contracts.vocabulary import (
+    PRODUCTION_HOSTS,
+    PRODUCTION_URL,
+    WEBHOOK_TIMEOUT_SECONDS,
+)
 from vimmerse_mock.account import SAMPLE_ACCOUNT, Account, Opening
 from vimmerse_mock.app import Mock, create_mock
+from vimmerse_mock.delivery import Reply
 from vimmerse_mock.web.render import FILES_PATH
 
 if TYPE_CHECKING:
@@ -27,7 +33,7 @@ if TYPE_CHECKING:
 
 API_HOST, MEDIA_HOST = PRODUCTION_HOSTS
 _EVERYTHING: Final = re.compile("")
-_LOOPBACK: Final = re.compile(r"https?://(127\.|localhost\b|\[::1\])")
+_LOOPBACK: Final = re.compile(r"https?://(127(\.\d+){3}|localhost|\[::1\])(:\d+)?([/?]|$)")
 
 Others = Literal["pass", "refuse"]
 
@@ -59,7 +65,8 @@ class intercept(ContextDecorator):  # noqa: N801 - it reads as a verb: `with int
     A context manager, which gives an `Intercepted`, and a decorator. Each use has a mock of its
     own. Requests to other hosts pass, or with `others="refuse"` fail as if there were no network;
     loopback always passes, so that webhooks reach a real listener. A `responses` mock that is
-    active already still answers for other hosts.
+    active already still answers for other hosts. Interceptions may be nested, but as they change
+    `requests` for the whole process, two of different threads must not overlap.
     """
 
     def __init__(self, *, others: Others = "pass", opening: Opening = SAMPLE_ACCOUNT) -> None:
@@ -75,15 +82,19 @@ class intercept(ContextDecorator):  # noqa: N801 - it reads as a verb: `with int
         return type(self)(others=self._others, opening=self._opening)
 
     def __enter__(self) -> Intercepted:
-        self._mock = create_mock(files_url=f"https://{MEDIA_HOST}")
-        self._requests_mock = responses.RequestsMock(
+        if self._mock is not None:
+            raise RuntimeError("this interception is at work already: make another intercept()")
+        mock = create_mock(files_url=f"https://{MEDIA_HOST}", sender=RequestsSender())
+        requests_mock = responses.RequestsMock(
             assert_all_requests_are_fired=False, real_adapter_send=HTTPAdapter.send
         )
-        self._requests_mock.add_passthru(_EVERYTHING if self._others == "pass" else _LOOPBACK)
-        self._requests_mock.add(_ProductionHosts(self._mock))
-        self._requests_mock.start()
-        self._mock.dispatcher.start()
-        return Intercepted(self._mock, self._requests_mock, self._opening)
+        requests_mock.add_passthru(_EVERYTHING if self._others == "pass" else _LOOPBACK)
+        requests_mock.add(_ProductionHosts(mock))
+        intercepted = Intercepted(mock, requests_mock, self._opening)
+        self._mock, self._requests_mock = mock, requests_mock
+        requests_mock.start()
+        mock.dispatcher.start()
+        return intercepted
 
     def __exit__(
         self,
@@ -92,9 +103,28 @@ class intercept(ContextDecorator):  # noqa: N801 - it reads as a verb: `with int
         traceback: TracebackType | None,
     ) -> None:
         if self._mock is not None and self._requests_mock is not None:
-            self._mock.close()
-            self._requests_mock.stop()
+            mock, requests_mock = self._mock, self._requests_mock
             self._mock = self._requests_mock = None
+            try:
+                mock.close()
+            finally:
+                requests_mock.stop()
+
+
+class RequestsSender:
+    """Posts webhooks with `requests`, so that URLs registered on a `responses` mock get them."""
+
+    def send(self, url: str, body: Mapping[str, str]) -> Reply:
+        """POST a JSON body."""
+        try:
+            with requests.Session() as session:
+                session.trust_env = False
+                answer = session.post(
+                    url, json=body, timeout=WEBHOOK_TIMEOUT_SECONDS, allow_redirects=False
+                )
+        except (requests.RequestException, ValueError, OSError) as error:
+            return Reply(None, f"{type(error).__name__}: {error}"[:500])
+        return Reply(answer.status_code)
 
 
 class _ProductionHosts(responses.CallbackResponse):
@@ -141,11 +171,15 @@ def _environ(request: PreparedRequest) -> WSGIEnvironment:
         "wsgi.run_once": False,
     }
     for name, value in request.headers.items():
-        environ["HTTP_" + name.upper().replace("-", "_")] = value
+        environ["HTTP_" + name.upper().replace("-", "_")] = _text(value)
     environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
     environ.pop("HTTP_CONTENT_LENGTH", None)
     environ["CONTENT_LENGTH"] = str(len(body))
     return environ
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
 def _body(body: Any) -> bytes:  # noqa: ANN401 - requests takes bytes, text, files and iterables
@@ -155,5 +189,5 @@ def _body(body: Any) -> bytes:  # noqa: ANN401 - requests takes bytes, text, fil
         return body.encode()
     if isinstance(body, bytes):
         return body
-    chunks: Iterable[bytes] = body
-    return b"".join(chunks)
+    chunks: Iterable[bytes | str] = body
+    return b"".join(chunk.encode() if isinstance(chunk, str) else chunk for chunk in chunks)

@@ -14,7 +14,8 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
-from vimmerse_mock.account import SAMPLE_ACCOUNT, Opening, ensure_account
+from vimmerse_mock.account import SAMPLE_ACCOUNT, Account, Opening, ensure_account
+from vimmerse_mock.addresses import resolved, url_of
 from vimmerse_mock.delivery import Courier, HttpSender
 from vimmerse_mock.model.ledger import PriceList
 from vimmerse_mock.model.limits import Limits
@@ -74,12 +75,12 @@ def serve(settings: ServeSettings) -> None:
 
     _prepare(settings)
     with _reserve(settings.host, settings.port) as reserved:
-        port = reserved.getsockname()[1]
+        host, port = reserved.getsockname()[:2]
         first = multiprocessing.Lock()
         os.register_at_fork(after_in_child=_stop_when_told)
         Granian(
             "vimmerse_mock",
-            address=settings.host,
+            address=host,
             port=port,
             interface=Interfaces.WSGI,
             workers=settings.workers,
@@ -97,6 +98,8 @@ def _prepare(settings: ServeSettings) -> None:
             f"{settings.workers} workers cannot share a store in memory, each would answer for "
             "itself: use --store sqlite:///mock.db or postgresql://..., or one worker"
         )
+    if settings.ready_file is not None and not settings.ready_file.parent.is_dir():
+        raise ServeError(f"--ready-file: there is no folder {settings.ready_file.parent}")
     if settings.is_lasting:
         store = _open(settings.store)
         _ensure_accounts(Courier(store, HttpSender(), store.real_time), settings, url="")
@@ -110,12 +113,14 @@ def _open(url: str) -> Store:
         raise ServeError(str(error)) from error
 
 
-def _ensure_accounts(courier: Courier, settings: ServeSettings, url: str) -> None:
+def _ensure_accounts(courier: Courier, settings: ServeSettings, url: str) -> list[Account]:
     try:
-        for opening in settings.accounts:
-            ensure_account(courier, url, opening).use_scenario(settings.scenario)
+        accounts = [ensure_account(courier, url, opening) for opening in settings.accounts]
     except DuplicateAccountError as error:
         raise ServeError(f"{error}: use the key and the customer id it was made with") from error
+    for account in accounts:
+        account.use_scenario(settings.scenario)
+    return accounts
 
 
 def _reserve(host: str, port: int) -> socket.socket:
@@ -124,19 +129,20 @@ def _reserve(host: str, port: int) -> socket.socket:
     granian's workers bind it once more, which SO_REUSEPORT allows. That would also let two mocks
     share a port unknowingly, so the port must first be had alone.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
+        address = resolved(host)
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with socket.socket(family) as alone:
             alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            alone.bind((host, port))
+            alone.bind((address, port))
             port = alone.getsockname()[1]
         shared = socket.socket(family)
         shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        shared.bind((host, port))
+        shared.bind((address, port))
     except OSError as error:
         raise ServeError(
-            f"cannot listen on {host}:{port} ({error.strerror or error}): "
+            f"cannot listen on {host or repr(host)}:{port} ({error.strerror or error}): "
             "choose another --port (0 takes a free one) or --host"
         ) from error
     return shared
@@ -146,16 +152,12 @@ def _load(settings: ServeSettings, port: int, first: Lock, parent: int) -> WSGIA
     """Wire the mock in a worker process; the first of them announces it, once it answers."""
     url = _url(settings.host, port)
     mock = _wire(settings)
-    _ensure_accounts(mock.courier, settings, settings.public_url or url)
+    accounts = _ensure_accounts(mock.courier, settings, settings.public_url or url)
     mock.dispatcher.start()
     Finalize(None, mock.close, exitpriority=10)
-    announces = first.acquire(block=False)
-    Thread(
-        target=_watch,
-        args=(settings, url if announces else "", parent),
-        name="vimmerse-watch",
-        daemon=True,
-    ).start()
+    announced = accounts[0] if first.acquire(block=False) else None
+    watched = (settings, url, announced, parent)
+    Thread(target=_watch, args=watched, name="vimmerse-watch", daemon=True).start()
     return mock.app
 
 
@@ -183,29 +185,27 @@ def _wire(settings: ServeSettings) -> Mock:
     )
 
 
-def _watch(settings: ServeSettings, url: str, parent: int) -> None:
+def _watch(settings: ServeSettings, url: str, announced: Account | None, parent: int) -> None:
     """Announce the mock, and do not outlive the parent, should it be killed."""
-    if url:
-        _announce(settings, url)
+    if announced is not None:
+        _announce(settings, url, announced)
     while os.getppid() == parent:
         Event().wait(_PARENT_SECONDS)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _url(host: str, port: int) -> str:
-    reachable = "127.0.0.1" if host in _ANY_HOST else host
-    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+    return url_of("127.0.0.1" if host in _ANY_HOST else resolved(host), port)
 
 
-def _announce(settings: ServeSettings, url: str) -> None:
+def _announce(settings: ServeSettings, url: str, account: Account) -> None:
     """Say where the mock is, once it answers there."""
     while not _answers(url):
         Event().wait(_LOOK_AGAIN_SECONDS)
-    first = settings.accounts[0]
     print(  # noqa: T201 - the announcement is what the command prints
         f"Vimmerse mock at {url}\n"
-        f"  X-Api-Key: {first.api_key}   customer: {first.customer_id}"
-        f"   credits: {first.credits}   speed: {first.speed:g}",
+        f"  X-Api-Key: {account.key}   customer: {account.customer_id}"
+        f"   credits: {account.credits}   speed: {settings.accounts[0].speed:g}",
         flush=True,
     )
     if settings.ready_file is not None:

@@ -58,8 +58,12 @@ class MockServer:
             OSError: the port is taken, or the host is not this machine's.
         """
         self._thread.start()
+        try:
+            self._account = self._account or self._ensure_account()
+        except Exception:
+            self.stop()
+            raise
         self.mock.dispatcher.start()
-        self._account = self._account or self._ensure_account()
         return self
 
     def _ensure_account(self) -> Account:

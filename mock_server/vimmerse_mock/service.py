@@ -101,10 +101,10 @@ class BatchService:
             BatchNotFoundError: there is no such customer, or no such batch of theirs.
         """
         try:
-            account = self.store.account(customer_id)
-        except UnknownAccountError as error:
-            raise BatchNotFoundError("no such customer") from error
-        return _view(account, self.store.batch(customer_id, batch_id), self._now(account))
+            account = self.store.account(customer_id.replace("\0", ""))
+            return self.read(account, batch_id)
+        except (UnknownAccountError, InvalidBatchIdError) as error:
+            raise BatchNotFoundError("no such customer, or no such batch of theirs") from error
 
     @retried
     def update(self, customer_id: str, batch_id: str, form: Mapping[str, Any]) -> BatchView:
@@ -235,10 +235,15 @@ def _new_batch(
         rating=None,
         is_highlights=form["is_highlights"],
         webhook_url=form["webhook_url"],
-        settings=shared(VideoSettings(**_given(form, _SETTINGS))),
+        settings=_settings(form),
         medias=tuple(_new_media(random, image) for image in images),
         submissions=(),
     )
+
+
+def _settings(form: Mapping[str, Any]) -> VideoSettings:
+    settings = VideoSettings(**_given(form, _SETTINGS))
+    return settings if settings.prompt else shared(settings)
 
 
 def _new_media(random: Random, image: Image) -> Media:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from vimmerse_mock.addresses import resolved, url_of
+
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
@@ -31,7 +33,7 @@ class WsgiThread:
         """
         if self._server is None:
             raise RuntimeError("the server is not running: call start(), or use it in a with block")
-        return f"http://{self._server.effective_host}:{self._server.effective_port}"
+        return url_of(self._server.effective_host, int(self._server.effective_port))
 
     def start(self) -> None:
         """Begin to serve; starting twice is no error.
@@ -45,7 +47,7 @@ class WsgiThread:
 
         self._server = waitress.server.create_server(
             self._app,
-            host=self._host,
+            host=resolved(self._host),
             port=self._port,
             threads=_THREADS,
             ident="vimmerse-mock",

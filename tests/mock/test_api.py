@@ -261,6 +261,56 @@ def test_a_broken_multipart_body_is_a_bad_request(api: FlaskClient, body: bytes)
     assert (response.status_code, response.json) == (400, {"message": "BAD_REQUEST"})
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_text_that_is_not_utf_8_is_a_bad_request(api: FlaskClient, method: str) -> None:
+    """Raw Latin-1 in a form is refused, and not taken for an empty form."""
+    path = "/batch" if method == "POST" else f"/batch/{NOBODY}/edit"
+    kind = "application/x-www-form-urlencoded"
+    body = b"title=caf\xe9&image_urls=http%3A%2F%2Fa%2F1.png"
+    response = api.open(path, method=method, headers=KEY, data=body, content_type=kind)
+    assert (response.status_code, response.json) == (400, {"message": "BAD_REQUEST"})
+
+
+def test_a_chunked_body_over_the_limit_is_413(api: FlaskClient, account: Account) -> None:
+    """A body that does not foretell its length is not cut off and accepted."""
+    body = b"image_urls=http%3A%2F%2Fa%2F1.png&title=" + b"x" * 6_000
+    response = api.post(
+        "/batch",
+        headers={**KEY, "Transfer-Encoding": "chunked"},
+        input_stream=BytesIO(body),
+        content_type="application/x-www-form-urlencoded",
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+    assert (response.status_code, response.json) == (413, {"message": "PAYLOAD_TOO_LARGE"})
+    assert len(account.ledger) == 1
+
+
+def test_more_files_than_a_browser_would_send_are_fine(frozen_time: FrozenTime) -> None:
+    """What limits a request is its size, not the number of its parts."""
+    mock = create_mock(real_time=frozen_time)
+    mock.open_account("http://mock", SAMPLE_ACCOUNT)
+    gif = [(BytesIO(b"GIF89a"), f"{i}.gif") for i in range(1_100)]
+    response = mock.app.test_client().post("/batch", headers=KEY, data={"image_files": gif})
+    assert response.status_code == 200
+
+
+def test_an_empty_url_counts_as_none(api: FlaskClient) -> None:
+    """`image_urls=` gives no image, which is 400, and no wrong URL."""
+    response = api.post("/batch", headers=KEY, data={"image_urls": ""})
+    assert (response.status_code, response.json) == (400, {"message": "BAD_REQUEST"})
+
+
+def test_an_account_that_is_closed_meanwhile_is_nobody(
+    api: FlaskClient, mock: Mock, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key whose account goes away during the request is answered like any unknown key."""
+    store = mock.courier.store
+    state = store.account(account.customer_id)
+    account.close()
+    monkeypatch.setattr(store, "account_by_key", lambda _key: state)
+    assert api.post("/batch", headers=KEY, data=URLS).status_code == 401
+
+
 def test_a_text_in_place_of_a_file_and_a_file_in_place_of_text(
     api: FlaskClient, png: bytes
 ) -> None:
@@ -347,7 +397,8 @@ class TestFiles:
         """While it is processed again the old video is gone, and unknown names never were."""
         base = finished["video_url"].rpartition("/")[0]
         api.put(f"/batch/{finished['id']}/edit", headers=KEY, data={"prompt": "sea"})
-        for url in (finished["video_url"], f"{base}/other.mp4", f"/files/nobody/{NOBODY}/a.mp4"):
+        unknown = (f"{base}/other.mp4", f"/files/nobody/{NOBODY}/a.mp4", "/files/%00/%00/a.mp4")
+        for url in (finished["video_url"], *unknown):
             assert (api.get(url).status_code, api.get(url).json) == (404, {"message": "NOT_FOUND"})
 
 
@@ -367,3 +418,6 @@ def test_links_begin_at_the_address_that_the_client_used(
     assert named is not None
     assert named["data"]["video_url"].startswith("http://mock.example:81/files/")
     assert reread(batch_id)["video_url"].startswith("http://localhost/files/")
+    unusable = api.get(f"/batch/{batch_id}", headers={**KEY, "Host": "a b/c"}).json
+    assert unusable is not None
+    assert unusable["data"]["video_url"].startswith("http://localhost:80/files/")

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import socket
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
-from threading import Event, Lock
+from contextlib import suppress
+from threading import Event, Lock, Thread
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -296,7 +298,7 @@ class TestHttpSender:
             port = unused.getsockname()[1]
             reply = HttpSender().send(f"http://127.0.0.1:{port}/", {})
         assert reply.status is None
-        assert "ConnectionError" in reply.error
+        assert "ConnectionRefusedError" in reply.error
 
     def test_a_proxy_never_gets_between_the_mock_and_loopback(
         self, monkeypatch: pytest.MonkeyPatch
@@ -309,3 +311,65 @@ class TestHttpSender:
         assert HttpSender().send(inbox.url, {"status": "success"}) == Reply(200)
         listener.stop()
         assert inbox.received[0].body == {"status": "success"}
+
+    def test_a_receiver_that_drips_does_not_get_more_than_its_time(self) -> None:
+        """The timeout is for the whole answer: a byte now and then does not prolong it."""
+        stop = Event()
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            port = listening.getsockname()[1]
+
+            def drip() -> None:
+                connection, _ = listening.accept()
+                with connection, suppress(OSError):
+                    while not stop.wait(0.05):
+                        connection.sendall(b"H")
+
+            dripper = Thread(target=drip)
+            dripper.start()
+            reply = HttpSender(timeout=0.3).send(f"http://127.0.0.1:{port}/", {})
+            stop.set()
+            dripper.join()
+        assert reply.status is None
+        assert reply.error
+
+    def test_a_login_in_the_url_is_sent_as_one(self) -> None:
+        """`http://user:password@host/` becomes basic authentication, and netrc is not asked."""
+        listener = Listener()
+        inbox = listener.open_inbox()
+        HttpSender().send(inbox.url.replace("http://", "http://me:p%40ss@"), {})
+        HttpSender().send(inbox.url, {})
+        listener.stop()
+        first, second = inbox.received
+        assert first.headers["Authorization"] == "Basic " + b64encode(b"me:p@ss").decode()
+        assert "Authorization" not in second.headers
+
+
+def test_an_unforeseen_failure_does_not_end_delivery(
+    frozen_time: FrozenTime,
+    sender: ScriptedSender,
+    form: Form,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A store that fails once in a way nobody thought of does not keep later webhooks back."""
+    mock = create_mock(real_time=frozen_time, sender=sender)
+    store, failed = mock.courier.store, Event()
+    claim = store.claim_due
+
+    def fail_once(*args: Any, **kwargs: Any) -> Any:
+        if not failed.is_set():
+            failed.set()
+            raise ZeroDivisionError("nobody thought of this")
+        return claim(*args, **kwargs)
+
+    monkeypatch.setattr(store, "claim_due", fail_once)
+    account = mock.open_account("http://mock", Opening())
+    create(mock, account, form)
+    frozen_time.pass_seconds(60)
+    sent = Event()
+    sender.on_send = sent.set
+    mock.dispatcher.start()
+    assert sent.wait(10)
+    mock.close()
+    assert failed.is_set()
+    assert "nobody thought of this" in caplog.text

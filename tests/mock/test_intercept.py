@@ -148,3 +148,35 @@ def test_an_active_responses_mock_still_answers_for_its_urls() -> None:
         create(webhook_url="https://me.example/hook")
         vimmerse.account.clock.advance(60)
     assert hook.call_count == 1
+
+
+def test_one_interception_is_not_entered_twice() -> None:
+    """Entering what is at work already is refused, and it goes on to work."""
+    once = intercept()
+    with once:
+        with pytest.raises(RuntimeError, match="make another"):
+            once.__enter__()
+        assert create().status_code == 200
+
+
+def test_a_name_that_only_looks_like_loopback_does_not_pass() -> None:
+    """With others refused, hosts that begin like loopback are refused too."""
+    with intercept(others="refuse"):
+        for host in ("127.evil.invalid", "localhost.evil.invalid", "127.0.0.1@evil.invalid"):
+            with pytest.raises(requests.ConnectionError, match="refused by Responses"):
+                requests.get(f"http://{host}/", timeout=5)
+
+
+def test_a_key_in_bytes_and_a_body_of_strings_are_fine() -> None:
+    """What `requests` sends, the interception understands."""
+    with intercept():
+        answer = requests.post(
+            f"{API}/batch",
+            headers={
+                "X-Api-Key": b"YOUR_API_KEY",
+                "Content-Type": "application/x-www-form-urlencoded",
+            },
+            data=iter(["image_urls=", "http%3A%2F%2Fa%2F1.png"]),  # type: ignore[arg-type] # requests takes it
+            timeout=5,
+        )
+    assert answer.status_code == 200

@@ -70,7 +70,7 @@ def await_condition(holds: object, seconds: float = 20) -> None:
 
 def test_it_announces_the_real_address_and_answers_there(tmp_path: Path) -> None:
     """With port 0 the address is printed and written, and the samples' key works at once."""
-    with served(tmp_path) as mock:
+    with served(tmp_path, "--host", "localhost") as mock:
         assert mock.url.startswith("http://127.0.0.1:")
         assert not mock.url.endswith(":0")
         assert mock.process.stdout is not None
@@ -198,6 +198,12 @@ def test_a_taken_port_is_a_clear_sentence(tmp_path: Path) -> None:
     ("options", "says"),
     [
         (["--speed", "0"], "0"),
+        (["--speed", "nan"], "nan"),
+        (["--speed", "inf"], "inf"),
+        (["--host", ""], "no host is given"),
+        (["--host", "no.such.host.invalid"], "cannot listen on no.such.host.invalid"),
+        (["--ready-file", "/no/such/folder/ready"], "there is no folder /no/such/folder"),
+        (["--keep", "7w"], "an age like 7d"),
         (["--credits", "-1"], "-1"),
         (["--account", "nocolon"], "KEY:CREDITS"),
         (["--price", "Kling=2"], "none of Auto"),

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import requests
 
 from vimmerse_mock.account import Opening
+from vimmerse_mock.app import create_mock
 from vimmerse_mock.server import MockServer
-from vimmerse_mock.stores import DuplicateAccountError
+from vimmerse_mock.stores import DuplicateAccountError, open_store
 
 KEY = {"X-Api-Key": "YOUR_API_KEY"}
 
@@ -115,3 +117,32 @@ def test_sixty_four_concurrent_creations_over_http_spend_exactly_the_credit() ->
             statuses = sorted(pool.map(create, range(64)))
         assert statuses == [200] * 16 + [402] * 48
         assert account.credits == sum(entry.amount for entry in account.ledger) == 0
+
+
+@pytest.mark.parametrize(
+    ("host", "begins"), [("localhost", "http://127."), ("::1", "http://[::1]:")]
+)
+def test_the_url_of_a_named_or_ipv6_host_can_be_used(host: str, begins: str) -> None:
+    """A name becomes a number, and an IPv6 number goes into brackets."""
+    with MockServer(host=host) as server:
+        assert server.url.startswith(begins)
+        assert requests.get(f"{server.url}/health", timeout=5).status_code == 200
+
+
+@pytest.mark.parametrize("speed", [-1.0, float("nan"), float("inf")])
+def test_a_speed_that_no_clock_has_is_refused(speed: float) -> None:
+    """It is refused before anything is started."""
+    with pytest.raises(ValueError, match="a clock runs at 0 to 1e"):
+        Opening(speed=speed)
+
+
+def test_a_server_that_cannot_open_its_account_stops_again(tmp_path: Path) -> None:
+    """A start that fails leaves no thread behind."""
+    url = f"sqlite:///{tmp_path / 'mock.db'}"
+    with MockServer(create_mock(store=open_store(url))):
+        pass
+    before = set(threading.enumerate())
+    opening = Opening(api_key="other", customer_id="YOUR_CUSTOMER_ID")
+    with pytest.raises(DuplicateAccountError, match="with another key"):
+        MockServer(create_mock(store=open_store(url)), opening=opening).start()
+    assert {t for t in threading.enumerate() if t not in before and t.is_alive()} == set()

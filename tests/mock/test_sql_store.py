@@ -91,6 +91,13 @@ class TestRefusals:
             ("postgresql://user:port:x/y", "cannot be understood"),
             ("sqlite:////nowhere/at/all/mock.db", "unable to open database file"),
             ("postgresql://postgres:secret@127.0.0.1:1/x", "refused"),
+            ("postgresql://postgres@127.0.0.1:1/x?password=secret", "refused"),
+            ("postgresql://postgres:secr@secret@127.0.0.1:1/x", "refused|%40"),
+            ("postgres:postgres:secret@127.0.0.1/x", "'postgres' is none that there is"),
+            ("memory", "use memory:"),
+            ("sqlite:///", "a SQLite store is a file"),
+            ("sqlite:///:memory:", "a SQLite store is a file"),
+            ("sqlite:///a.db?mode=ro", "a SQLite store is a file"),
         ],
     )
     def test_a_url_that_leads_nowhere(self, store: str, says: str) -> None:

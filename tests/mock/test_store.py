@@ -78,6 +78,28 @@ class TestStore:
         store.add_account(account())
         assert store.account("c1") == store.account_by_key("key-c1") == account()
 
+    def test_the_first_credits_come_with_the_account(self, store: Store) -> None:
+        """Opening and first entry are one write, so no crash leaves an account without credit."""
+        store.add_account(account(), 10)
+        (entry,) = store.ledger("c1")
+        assert (entry.amount, entry.balance, entry.reason) == (10, 10, Reason.OPENING)
+        assert store.balance("c1") == 10
+
+    def test_an_account_has_few_messages_under_way_at_once(self, store: Store) -> None:
+        """Of one account's ten due messages four are claimed, and another account's comes too."""
+        store.add_account(account("c1"))
+        store.add_account(account("c2"))
+        plan(store, *(message(n, n) for n in range(1, 11)), message(1, 11, "c2"))
+        claimed = [
+            (m.customer_id, m.submission)
+            for _ in range(12)
+            for m in store.claim_due(SECOND, SECOND + LEASE, 1)
+        ]
+        assert sorted(claimed) == [("c1", 1), ("c1", 2), ("c1", 3), ("c1", 4), ("c2", 1)]
+        plan(store, message(2, 2).after(Attempt(2, 200, "", 0)))
+        again = [store.claim_due(SECOND, SECOND + LEASE, 1) for _ in range(3)]
+        assert [m.submission for claimed in again for m in claimed] == [5]
+
     def test_an_unknown_account_is_an_error_and_an_unknown_key_none(self, store: Store) -> None:
         """Asking for a customer that is not there raises; a key that nobody has finds nobody."""
         with pytest.raises(UnknownAccountError, match="c9"):

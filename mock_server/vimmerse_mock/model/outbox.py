@@ -11,6 +11,9 @@ from vimmerse_mock.model.clock import SECOND, Instant, Span
 RETRY_DELAYS: Final[tuple[Span, ...]] = (10 * SECOND, 60 * SECOND, 300 * SECOND, 1800 * SECOND)
 """How long after a failed attempt the next one follows, on the account's clock (A)."""
 
+IN_FLIGHT_PER_ACCOUNT: Final = 4
+"""How many messages of an account are under way at once: one's dead receiver is nobody else's."""
+
 
 class MessageState(StrEnum):
     """Where a message stands."""

@@ -13,6 +13,11 @@ from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.model.retention import Keep
 
 
+def opening_entry(account: AccountState, amount: int) -> LedgerEntry:
+    """Make the first entry of a ledger."""
+    return LedgerEntry(account.clock.origin, amount, amount, Reason.OPENING)
+
+
 class UnknownAccountError(LookupError):
     """No account has that customer id."""
 
@@ -99,8 +104,8 @@ class Store(Protocol):
     def real_time(self) -> Instant:
         """Tell real time, as everybody who shares the store tells it."""
 
-    def add_account(self, account: AccountState) -> None:
-        """Open an account.
+    def add_account(self, account: AccountState, credits: int = 0) -> None:  # noqa: A002 - the word of the API
+        """Open an account and pay its first credits in, together.
 
         Raises:
             DuplicateAccountError: its customer id or key is taken.
@@ -144,7 +149,8 @@ class Store(Protocol):
     def claim_due(self, now: Instant, lease_until: Instant, limit: int) -> tuple[Message, ...]:
         """Lease up to `limit` messages of all accounts that are due at a real instant.
 
-        Each goes to one claimer only, until its lease ends.
+        Each goes to one claimer only, until its lease ends. Of an account that has
+        `IN_FLIGHT_PER_ACCOUNT` under way none is claimed.
         """
 
     def next_due(self) -> Instant | None:
@@ -163,7 +169,7 @@ def open_store(url: str) -> Store:
     Raises:
         StoreRefusedError: the URL is none of these, or the store cannot be used.
     """
-    if url in ("memory:", "memory"):
+    if url == "memory:":
         from vimmerse_mock.stores.memory import MemoryStore  # noqa: PLC0415 - it knows this module
 
         return MemoryStore()
@@ -172,6 +178,6 @@ def open_store(url: str) -> Store:
 
         return SqlStore.open(url)
     raise StoreRefusedError(
-        f"the store {url.partition('://')[0]!r} is none that there is: "
+        f"the store {url.partition(':')[0]!r} is none that there is: "
         "use memory:, sqlite:///path.db or postgresql://user@host/database"
     )

@@ -15,9 +15,14 @@ from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.model.clock import Instant, wall_clock
 from vimmerse_mock.model.ledger import InsufficientCreditError, LedgerEntry, Reason
-from vimmerse_mock.model.outbox import Message, MessageState
+from vimmerse_mock.model.outbox import IN_FLIGHT_PER_ACCOUNT, Message, MessageState
 from vimmerse_mock.model.retention import Keep
-from vimmerse_mock.stores import FORGOTTEN_AT_ONCE, DuplicateAccountError, UnknownAccountError
+from vimmerse_mock.stores import (
+    FORGOTTEN_AT_ONCE,
+    DuplicateAccountError,
+    UnknownAccountError,
+    opening_entry,
+)
 
 _Key = tuple[str, int]
 
@@ -61,6 +66,10 @@ class _Shelf:
         while self.due and not self._is_current(self.due[0]):
             heapq.heappop(self.due)
         return self.messages[self.due[0][2]] if self.due else None
+
+    def claimable(self) -> Message | None:
+        """Return what the dispatcher may claim next: the head, unless enough is under way."""
+        return self.head() if len(self.leases) < IN_FLIGHT_PER_ACCOUNT else None
 
     def _is_current(self, entry: tuple[Instant, int, _Key]) -> bool:
         due_at, _, key = entry
@@ -187,7 +196,7 @@ class MemoryStore:
         """Tell real time."""
         return wall_clock()
 
-    def add_account(self, account: AccountState) -> None:
+    def add_account(self, account: AccountState, credits: int = 0) -> None:  # noqa: A002 - as the protocol
         """Open an account."""
         with self._lock:
             if account.customer_id in self._shelves:
@@ -195,6 +204,8 @@ class MemoryStore:
             if account.api_key in self._by_key:
                 raise DuplicateAccountError("another account has this API key already")
             shelf = _Shelf(account)
+            if credits:
+                shelf.ledger.append(opening_entry(account, credits))
             self._shelves[account.customer_id] = shelf
             self._by_key[account.api_key] = shelf
 
@@ -277,7 +288,7 @@ class MemoryStore:
     ) -> list[Message]:
         claimed: list[Message] = []
         present = shelf.account.clock.at(now)
-        while len(claimed) < limit and (head := shelf.head()) and head.due_at <= present:
+        while len(claimed) < limit and (head := shelf.claimable()) and head.due_at <= present:
             shelf.leases[_key(head)] = lease_until
             claimed.append(head)
         return claimed
@@ -293,7 +304,7 @@ class MemoryStore:
 
     def _schedule(self, shelf: _Shelf) -> None:
         """Note when the account's first message falls due, or its first lease ends."""
-        head = shelf.head()
+        head = shelf.claimable()
         due = shelf.account.clock.real_at(head.due_at) if head else None
         instants = [*shelf.leases.values(), *([] if due is None else [due])]
         if not instants or (shelf.wake_at is not None and shelf.wake_at <= min(instants)):

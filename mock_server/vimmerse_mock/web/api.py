@@ -108,8 +108,14 @@ class PublicApi:
 
     def _answer(self, view: BatchView) -> flask.Response:
         request = flask.request
-        files_url = self._files_url or f"{request.scheme}://{request.host}{FILES_PATH}"
+        host = request.host or _listening_address(request)
+        files_url = self._files_url or f"{request.scheme}://{host}{FILES_PATH}"
         return text_response(self._renderer.render(view, files_url))
+
+
+def _listening_address(request: flask.Request) -> str:
+    """Tell the server's own address, for a client that sent no usable Host."""
+    return f"{request.environ['SERVER_NAME']}:{request.environ['SERVER_PORT']}"
 
 
 def _openapi() -> flask.Response:

@@ -21,7 +21,12 @@ from vimmerse_mock.service import (
     NoImagesError,
     NotComposableError,
 )
-from vimmerse_mock.stores import StoreConflictError, StoreFullError, StoreUnavailableError
+from vimmerse_mock.stores import (
+    StoreConflictError,
+    StoreFullError,
+    StoreUnavailableError,
+    UnknownAccountError,
+)
 from vimmerse_mock.web.answers import json_response
 
 _RETRY_AFTER_SECONDS: Final = "1"
@@ -35,6 +40,7 @@ class UnauthorizedError(Exception):
 _BY_EXCEPTION: Final[Mapping[type[Exception], e.ApiError]] = MappingProxyType(
     {
         UnauthorizedError: e.UNAUTHORIZED,
+        UnknownAccountError: e.UNAUTHORIZED,
         NoImagesError: e.BAD_REQUEST,
         InvalidBatchIdError: e.BAD_REQUEST,
         NotComposableError: e.BAD_REQUEST,

@@ -3,13 +3,48 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import flask
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 from webargs.flaskparser import FlaskParser
+from werkzeug.datastructures import FileStorage, MultiDict
+from werkzeug.exceptions import BadRequest
+from werkzeug.formparser import FormDataParser
 
 from vimmerse_mock.web.uploads import accept_image
+
+
+class StrictFormDataParser(FormDataParser):
+    """Reads a form whole, or refuses it: werkzeug takes what cannot be read for an empty form."""
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        mimetype: str,
+        content_length: int | None,
+        options: dict[str, str] | None = None,
+    ) -> tuple[IO[bytes], MultiDict[str, str], MultiDict[str, FileStorage]]:
+        """Parse a body.
+
+        Raises:
+            BadRequest: it is no form.
+            RequestEntityTooLarge: it goes on after the limit; a chunked one does not foretell.
+        """
+        self.silent = False
+        try:
+            parsed = super().parse(stream, mimetype, content_length, options)
+        except ValueError as error:
+            raise BadRequest from error
+        if content_length is None:
+            stream.read(1)
+        return parsed
+
+
+class FormRequest(flask.Request):
+    """A request whose forms are read strictly."""
+
+    form_data_parser_class = StrictFormDataParser
 
 
 class FormParser(FlaskParser):

@@ -18,6 +18,8 @@ from vimmerse_mock.web.answers import to_json
 FILES_PATH: Final = "/files"
 """Where the mock's files begin; the real service has them on a host of their own (P26, O)."""
 _KEPT_ANSWERS: Final = 1024
+_KEPT_MEDIAS: Final = 50
+"""An answer about more media is written afresh, so that what is kept stays small."""
 
 
 class BatchRenderer:
@@ -32,7 +34,9 @@ class BatchRenderer:
 
     def render(self, view: BatchView, files_url: str) -> str:
         """Write `{"data": Batch}`; `files_url` is where the files of all customers begin."""
-        return self._write(view.batch, view.seen, view.account.manager_id, files_url)
+        small = len(view.batch.medias) <= _KEPT_MEDIAS
+        write = self._write if small else self._write_afresh
+        return write(view.batch, view.seen, view.account.manager_id, files_url)
 
     def _write_afresh(
         self, batch: Batch, seen: Observation, manager_id: str, files_url: str

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url
 
 from vimmerse_mock.stores import (
     StoreConflictError,
@@ -33,9 +33,11 @@ def open_engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
     except (exc.ArgumentError, ValueError) as error:
-        raise StoreRefusedError(f"the store's URL cannot be understood: {error}") from error
+        raise StoreRefusedError("the store's URL cannot be understood") from error
     if parsed.get_backend_name() == "sqlite":
-        return _sqlite(str(parsed.render_as_string(hide_password=False)))
+        return _sqlite(parsed)
+    if "@" in (parsed.host or ""):
+        raise StoreRefusedError("the store's URL has two @: write one in a password as %40")
     return create_engine(
         parsed.set(drivername="postgresql+psycopg"),
         connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": "vimmerse-mock"},
@@ -43,11 +45,19 @@ def open_engine(url: str) -> Engine:
         max_overflow=_POOL,
         pool_timeout=_CONNECT_SECONDS,
         pool_pre_ping=True,
+        isolation_level="READ COMMITTED",  # rows are locked: whatever the database's default is
+        hide_parameters=True,
     )
 
 
-def _sqlite(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS}, pool_size=_POOL)
+def _sqlite(url: URL) -> Engine:
+    if url.query or url.database in (None, "", ":memory:"):
+        raise StoreRefusedError(
+            "a SQLite store is a file, sqlite:///path.db without more; for none, use memory:"
+        )
+    engine = create_engine(
+        url, connect_args={"timeout": _BUSY_SECONDS}, pool_size=_POOL, hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own

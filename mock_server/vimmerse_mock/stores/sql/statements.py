@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from vimmerse_mock.model.clock import Clock, Instant
 from vimmerse_mock.model.ledger import LedgerEntry, Reason
-from vimmerse_mock.model.outbox import MessageState
+from vimmerse_mock.model.outbox import IN_FLIGHT_PER_ACCOUNT, MessageState
 from vimmerse_mock.model.retention import Keep
 from vimmerse_mock.stores import FORGOTTEN_AT_ONCE
 from vimmerse_mock.stores.sql.tables import ACCOUNTS, BATCHES, LEDGER, MESSAGES
@@ -80,17 +80,30 @@ BOOK: Final = (
     .values(balance=ACCOUNTS.c.balance + bindparam("amount", type_=BigInteger))
     .returning(ACCOUNTS.c.balance)
 )
+_LEASED = MESSAGES.alias("leased")
+_UNDER_WAY: Final = (
+    select(func.count())
+    .select_from(_LEASED)
+    .where(
+        _LEASED.c.customer_id == MESSAGES.c.customer_id,
+        _LEASED.c.lease_until > bindparam("now"),
+    )
+    .scalar_subquery()
+)
+_FREE: Final = and_(
+    _PENDING,
+    or_(MESSAGES.c.lease_until.is_(None), MESSAGES.c.lease_until <= bindparam("now")),
+    _UNDER_WAY < IN_FLIGHT_PER_ACCOUNT,
+)
 CLAIMABLE: Final = (
     select(MESSAGES.c.serial)
-    .where(
-        _PENDING,
-        MESSAGES.c.real_due <= bindparam("now"),
-        or_(MESSAGES.c.lease_until.is_(None), MESSAGES.c.lease_until <= bindparam("now")),
-    )
+    .join(ACCOUNTS, ACCOUNTS.c.customer_id == MESSAGES.c.customer_id)
+    .where(_FREE, MESSAGES.c.real_due <= bindparam("now"))
     .order_by(MESSAGES.c.real_due, MESSAGES.c.serial)
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
 )
+"""Both rows are locked, so that an update which is about to withdraw a message comes first."""
 CLAIM: Final = (
     update(MESSAGES)
     .where(MESSAGES.c.serial.in_(CLAIMABLE))
@@ -99,7 +112,7 @@ CLAIM: Final = (
 )
 NEXT_DUE: Final = (
     select(MESSAGES.c.real_due)
-    .where(_PENDING, MESSAGES.c.real_due.is_not(None), MESSAGES.c.lease_until.is_(None))
+    .where(_FREE, MESSAGES.c.real_due.is_not(None))
     .order_by(MESSAGES.c.real_due)
     .limit(1)
 )

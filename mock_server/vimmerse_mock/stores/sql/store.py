@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Engine, Row, delete, exc, insert, text
+from sqlalchemy import URL, Connection, Engine, Row, delete, exc, insert, text
 
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch
@@ -16,18 +16,21 @@ from vimmerse_mock.model.ledger import LedgerEntry, Reason
 from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.stores import (
     DuplicateAccountError,
+    StoreConflictError,
     StoreFullError,
     StoreRefusedError,
     StoreUnavailableError,
     UnknownAccountError,
+    opening_entry,
 )
 from vimmerse_mock.stores.sql import statements as s
 from vimmerse_mock.stores.sql.engine import open_engine, reading, writing
 from vimmerse_mock.stores.sql.migrations import migrate
 from vimmerse_mock.stores.sql.tables import ACCOUNTS
-from vimmerse_mock.stores.sql.transaction import SqlTransaction, decode_message, read_batch
+from vimmerse_mock.stores.sql.transaction import SqlTransaction, decode_message, note, read_batch
 
 _ACCOUNT: Final = msgspec.json.Decoder(AccountState)
+_UNUSABLE: Final = (StoreUnavailableError, StoreFullError, StoreConflictError, exc.DBAPIError)
 _DATABASE_TIME: Final = text(
     "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
 )
@@ -54,9 +57,8 @@ class SqlStore:
             return cls(engine)
         except Exception as error:
             engine.dispose()
-            if isinstance(error, StoreUnavailableError | StoreFullError | exc.DBAPIError):
-                shown = engine.url.render_as_string(hide_password=True)
-                sentence = f"the store {shown} cannot be used: {_first(error)}"
+            if isinstance(error, _UNUSABLE):
+                sentence = f"the store at {_place(engine.url)} cannot be used: {_first(error)}"
                 raise StoreRefusedError(sentence) from error
             raise
 
@@ -64,17 +66,19 @@ class SqlStore:
         """Tell the time of the database's machine, which all who share it agree on."""
         return wall_clock() + self._ahead
 
-    def add_account(self, account: AccountState) -> None:
+    def add_account(self, account: AccountState, credits: int = 0) -> None:  # noqa: A002 - as the protocol
         """Open an account."""
         fields = {
             "customer_id": account.customer_id,
             "api_key": account.api_key,
-            "balance": 0,
+            "balance": credits,
             "body": msgspec.json.encode(account),
         }
         try:
             with writing(self._engine) as connection:
                 connection.execute(insert(ACCOUNTS), fields)
+                if credits:
+                    note(connection, account.customer_id, opening_entry(account, credits))
         except exc.IntegrityError as error:
             raise DuplicateAccountError("the customer id or the API key is taken") from error
 
@@ -140,7 +144,7 @@ class SqlStore:
     def next_due(self) -> Instant | None:
         """Tell when the dispatcher should look again."""
         with reading(self._engine) as connection:
-            due: Instant | None = connection.scalar(s.NEXT_DUE)
+            due: Instant | None = connection.scalar(s.NEXT_DUE, {"now": self.real_time()})
         return due
 
     def close(self) -> None:
@@ -171,6 +175,11 @@ def _measured_ahead(connection: Connection) -> Instant:
     before = wall_clock()
     there: Instant = connection.scalar(_DATABASE_TIME)
     return there - (before + wall_clock()) // 2
+
+
+def _place(url: URL) -> str:
+    """Say where a database is, without anything that could be a secret."""
+    return f"{url.host}:{url.port or 5432}/{url.database}" if url.host else str(url.database)
 
 
 def _first(error: Exception) -> str:

@@ -86,6 +86,14 @@ MESSAGES: Final = Table(
 )
 _PENDING: Final = MESSAGES.c.state == "pending"
 Index("messages_due", MESSAGES.c.real_due, sqlite_where=_PENDING, postgresql_where=_PENDING)
+_LEASED: Final = MESSAGES.c.lease_until.is_not(None)
+Index(
+    "messages_leased",
+    MESSAGES.c.customer_id,
+    MESSAGES.c.lease_until,
+    sqlite_where=_LEASED,
+    postgresql_where=_LEASED,
+)
 Index(
     "messages_due_of_customer",
     MESSAGES.c.customer_id,

@@ -52,7 +52,7 @@ class SqlTransaction:
             present = self._connection.scalar(s.BALANCE, self._customer)
             raise InsufficientCreditError(-amount, present or 0)
         entry = LedgerEntry(at, amount, balance, reason, batch_id, submission)
-        self._note(entry)
+        note(self._connection, self.account.customer_id, entry)
         return entry
 
     def batch(self, batch_id: str) -> Batch | None:
@@ -116,12 +116,9 @@ class SqlTransaction:
             for statement in s.forget(batch_ids):
                 self._connection.execute(statement, self._customer)
             balance = self._connection.scalar(s.BALANCE, self._customer) or 0
-            self._note(LedgerEntry(now, carried, balance, Reason.CARRIED))
+            entry = LedgerEntry(now, carried, balance, Reason.CARRIED)
+            note(self._connection, self.account.customer_id, entry)
         return len(batch_ids)
-
-    def _note(self, entry: LedgerEntry) -> None:
-        fields = {"customer_id": self.account.customer_id, **msgspec.to_builtins(entry)}
-        self._connection.execute(insert(LEDGER), fields)
 
     def _real_due(self, message: Message) -> Instant | None:
         if message.state is not MessageState.PENDING:
@@ -134,6 +131,12 @@ class SqlTransaction:
         self._connection.execute(
             statement.on_conflict_do_update(index_elements=key, set_=changed), fields
         )
+
+
+def note(connection: Connection, customer_id: str, entry: LedgerEntry) -> None:
+    """Add an entry to a ledger."""
+    fields = {"customer_id": customer_id, **msgspec.to_builtins(entry)}
+    connection.execute(insert(LEDGER), fields)
 
 
 def read_batch(connection: Connection, customer_id: str, batch_id: str) -> Batch | None:
