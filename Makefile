@@ -30,7 +30,7 @@ test: $(READY) ## Pass every test (as root on Debian it installs PostgreSQL and 
 
 soak: $(READY) ## Kill the mock a hundred times under load, on SQLite and PostgreSQL, and lose nothing
 	@scripts/engines.sh
-	@PYTHONPATH=tests $(BIN)/python -m lasting.soak
+	@PYTHONPATH=tests $(BIN)/python -m lasting
 
 lint: $(READY) ## Check style, types and floors (ruff, mypy strict, import-linter)
 	@$(BIN)/ruff check .
