@@ -189,9 +189,12 @@ def _watch(settings: ServeSettings, url: str, announced: Account | None, parent:
     """Announce the mock, and do not outlive the parent, should it be killed."""
     if announced is not None:
         _announce(settings, url, announced)
+    Event().wait(_PARENT_SECONDS)  # granian loses a signal that comes while it starts a worker
     while os.getppid() == parent:
         Event().wait(_PARENT_SECONDS)
     os.kill(os.getpid(), signal.SIGTERM)
+    Event().wait(_STOP_SECONDS)
+    os.kill(os.getpid(), signal.SIGKILL)  # should it have been lost all the same
 
 
 def _url(host: str, port: int) -> str:

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -157,6 +158,8 @@ def test_the_compose_file_means_what_is_there() -> None:
     assert services["nginx"]["ports"] == ["127.0.0.1:8080:8080"]
     copied = [line.split()[1:-1] for line in dockerfile_lines("COPY")]
     assert all((ROOT / name).exists() for names in copied for name in names)
+    ignored = (ROOT / "docker" / "Dockerfile.dockerignore").read_text().splitlines()
+    assert {line[1:] for line in ignored if line.startswith("!")} == set(chain(*copied))
 
 
 def dockerfile_lines(instruction: str) -> list[str]:
