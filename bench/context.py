@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.databases import Databases
 from bench.load import Generator
 
 
@@ -15,7 +16,7 @@ class Context:
 
     `busy` is the load average when it began. `scratch` is a folder that is gone after the run;
     `step` shows what is being done. `answer` is what the mock says of a batch with one image: the
-    bare competitors say the same bytes.
+    bare competitors say the same bytes. `sizes` are how many batches a store has, smallest first.
     """
 
     quick: bool
@@ -24,6 +25,8 @@ class Context:
     generator: Generator
     answer: bytes
     step: Callable[[str], None]
+    databases: Databases
+    sizes: tuple[int, ...]
 
     @property
     def answer_file(self) -> Path:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-_DECIMALS: Final = {"/s": 0, "ms": 2, "µs": 0, "s": 3, "MB": 2, "x": 3}
+_DECIMALS: Final = {"/s": 0, "ms": 2, "µs": 0, "s": 3, "MB": 2, "x": 3, "statements": 0}
 
 
 class BenchError(Exception):
@@ -63,11 +63,17 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The figures of one benchmark, and what they mean."""
+    """The figures of one benchmark, and what they mean.
+
+    `absent` says what could not be measured, and why. `details` are lines of markdown that follow
+    under a heading of their own.
+    """
 
     name: str
     meaning: str
     figures: Sequence[Figure]
+    absent: Mapping[str, str] = field(default_factory=dict)
+    details: Sequence[str] = ()
 
 
 def interleave(competitors: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:

@@ -1,14 +1,17 @@
-"""A load generator: `python -m bench.keepalive URL CONNECTIONS SECONDS`, the request on stdin."""
+"""A load generator: `python -m bench.keepalive URL CONNECTIONS SECONDS`, the requests on stdin."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import cycle
 from time import perf_counter
 from typing import Final
 from urllib.parse import urlsplit
+
+from bench.load import SEPARATOR
 
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _LENGTH: Final = b"\r\ncontent-length:"
@@ -31,10 +34,10 @@ class Tally:
 
 
 class Connection(asyncio.Protocol):
-    """Sends the request again as soon as it is answered."""
+    """Sends the next request as soon as one is answered."""
 
-    def __init__(self, request: bytes, tally: Tally) -> None:
-        self._request, self._tally = request, tally
+    def __init__(self, requests: Iterator[bytes], tally: Tally) -> None:
+        self._requests, self._tally = requests, tally
         self._buffer = b""
         self._sent_at = 0.0
 
@@ -62,7 +65,7 @@ class Connection(asyncio.Protocol):
 
     def _send(self) -> None:
         self._sent_at = perf_counter()
-        self._transport.write(self._request)
+        self._transport.write(next(self._requests))
 
 
 def is_whole(answer: bytes) -> bool:
@@ -72,11 +75,13 @@ def is_whole(answer: bytes) -> bool:
     return bool(found) and len(body) >= int(after.partition(b"\r\n")[0])
 
 
-async def run(url: str, connections: int, seconds: float, request: bytes) -> dict[str, float]:
+async def run(
+    url: str, connections: int, seconds: float, requests: Iterator[bytes]
+) -> dict[str, float]:
     """Keep a server busy for some seconds."""
     tally = Tally()
     started = perf_counter()
-    opened = [await _connect(url, request, tally) for _ in range(connections)]
+    opened = [await _connect(url, requests, tally) for _ in range(connections)]
     await asyncio.sleep(seconds)
     report = tally.report(perf_counter() - started)
     for connection in opened:
@@ -84,10 +89,10 @@ async def run(url: str, connections: int, seconds: float, request: bytes) -> dic
     return report
 
 
-async def _connect(url: str, request: bytes, tally: Tally) -> Connection:
+async def _connect(url: str, requests: Iterator[bytes], tally: Tally) -> Connection:
     address = urlsplit(url)
     _, connection = await asyncio.get_running_loop().create_connection(
-        lambda: Connection(request, tally), address.hostname or "", address.port or 80
+        lambda: Connection(requests, tally), address.hostname or "", address.port or 80
     )
     return connection
 
@@ -95,8 +100,8 @@ async def _connect(url: str, request: bytes, tally: Tally) -> Connection:
 def main(arguments: Sequence[str]) -> None:
     """Run, and print the figures as JSON."""
     url, connections, seconds = arguments
-    request = sys.stdin.buffer.read()
-    print(json.dumps(asyncio.run(run(url, int(connections), float(seconds), request))))
+    requests = cycle(sys.stdin.buffer.read().split(SEPARATOR.encode()))
+    print(json.dumps(asyncio.run(run(url, int(connections), float(seconds), requests))))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
@@ -19,12 +19,14 @@ from urllib.parse import urlsplit
 from bench.figures import BenchError
 
 CONNECTIONS: Final = 16
+SEPARATOR: Final = "\0"
+"""Between the requests that a generator reads."""
 _GRACE_SECONDS: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request, to be sent over and over."""
+    """A request."""
 
     method: str
     path: str
@@ -41,11 +43,11 @@ class Load:
 
 
 class Generator(Protocol):
-    """Sends a call to a server for some seconds, from a process of its own."""
+    """Sends calls to a server for some seconds, in turn, from a process of its own."""
 
     name: str
 
-    def run(self, url: str, call: Call, seconds: int) -> Load:
+    def run(self, url: str, calls: Sequence[Call], seconds: int) -> Load:
         """Send as fast as the server answers.
 
         Raises:
@@ -59,14 +61,15 @@ class Wrk:
     name = "wrk -t1"
 
     def __init__(self, program: str, scratch: Path) -> None:
-        self._program, self._script = program, scratch / "wrk.lua"
+        self._program = program
+        self._script, self._requests = scratch / "wrk.lua", scratch / "wrk.requests"
 
-    def run(self, url: str, call: Call, seconds: int) -> Load:
+    def run(self, url: str, calls: Sequence[Call], seconds: int) -> Load:
         """Send as fast as the server answers."""
-        self._script.write_text(_lua(call))
-        threads = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"]
-        target = url + call.path
-        return _load_of([self._program, *threads, "-s", str(self._script), target], "", seconds)
+        self._script.write_text(_LUA)
+        self._requests.write_text(written(url, calls), newline="")
+        options = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(self._script)]
+        return _load_of([self._program, *options, url, str(self._requests)], "", seconds)
 
 
 class KeepAlive:
@@ -74,10 +77,10 @@ class KeepAlive:
 
     name = "the built-in generator (python -m bench.keepalive)"
 
-    def run(self, url: str, call: Call, seconds: int) -> Load:
+    def run(self, url: str, calls: Sequence[Call], seconds: int) -> Load:
         """Send as fast as the server answers."""
         command = [sys.executable, "-m", "bench.keepalive", url, str(CONNECTIONS), str(seconds)]
-        return _load_of(command, raw(url, call), seconds)
+        return _load_of(command, written(url, calls), seconds)
 
 
 def open_generator(scratch: Path) -> Generator:
@@ -86,7 +89,12 @@ def open_generator(scratch: Path) -> Generator:
     return Wrk(program, scratch) if program else KeepAlive()
 
 
-def raw(url: str, call: Call) -> str:
+def written(url: str, calls: Sequence[Call]) -> str:
+    """Write calls as the generators read them."""
+    return SEPARATOR.join(_raw(url, call) for call in calls)
+
+
+def _raw(url: str, call: Call) -> str:
     """Write a call as HTTP/1.1 does."""
     length = {"Content-Length": str(len(call.body))} if call.body else {}
     headers = {"Host": urlsplit(url).netloc, **call.headers, **length}
@@ -94,19 +102,20 @@ def raw(url: str, call: Call) -> str:
     return "\r\n".join([*lines, "", call.body])
 
 
-def _lua(call: Call) -> str:
-    """Write the script that makes wrk send a call and say its figures as JSON, the last line."""
-    return "\n".join(
-        [
-            f"wrk.method = [[{call.method}]]",
-            f"wrk.body = [[{call.body}]]",
-            *(f"wrk.headers[ [[{name}]] ] = [[{value}]]" for name, value in call.headers.items()),
-            _LUA_DONE,
-        ]
-    )
+_LUA: Final = """
+local requests, last = {}, 0
 
+function init(args)
+  for request in io.open(args[1], "rb"):read("*a"):gmatch("%Z+") do
+    requests[#requests + 1] = request
+  end
+end
 
-_LUA_DONE: Final = """
+function request()
+  last = last % #requests + 1
+  return requests[last]
+end
+
 function done(summary, latency)
   local e = summary.errors
   io.write(string.format(

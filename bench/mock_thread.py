@@ -8,13 +8,18 @@ from dataclasses import replace
 from threading import Event
 
 from vimmerse_mock.account import SAMPLE_ACCOUNT
+from vimmerse_mock.app import create_mock
 from vimmerse_mock.server import MockServer
 
 
 def main(arguments: Sequence[str]) -> None:
     """Serve until killed."""
     port, credits_ = map(int, arguments)
-    with MockServer(port=port, opening=replace(SAMPLE_ACCOUNT, credits=credits_)):
+    opening = replace(SAMPLE_ACCOUNT, credits=credits_)
+    mock = create_mock()
+    # Before it answers: the load comes as soon as `GET /health` is answered.
+    mock.open_account(f"http://127.0.0.1:{port}", opening)
+    with MockServer(mock, port=port, opening=opening):
         Event().wait()
 
 

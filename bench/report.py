@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -22,6 +23,8 @@ _PACKAGES: Final = (
     "responses",
     "marshmallow",
     "webargs",
+    "sqlalchemy",
+    "psycopg",
 )
 _HEAD: Final = (
     "| what | the mock | beside it | ratio | aim | |",
@@ -31,20 +34,25 @@ _HEAD: Final = (
 
 def report(context: Context, sections: Sequence[Section]) -> str:
     """Write the whole report."""
-    figures = [figure for section in sections for figure in section.figures]
     lines = [
         "# Measured",
         "",
         *_circumstances(context),
         "",
         *_HEAD,
-        *(_row(figure) for figure in figures),
+        *(row for section in sections for row in _rows(section)),
         "",
         "## What the figures mean",
         "",
         *(f"- *{section.name}*: {section.meaning}" for section in sections),
+        *(line for section in sections for line in section.details),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _rows(section: Section) -> list[str]:
+    absent = [f"| {what} | not measured: {why} | | | | |" for what, why in section.absent.items()]
+    return [*map(_row, section.figures), *absent]
 
 
 def _row(figure: Figure) -> str:
@@ -74,7 +82,7 @@ def _circumstances(context: Context) -> list[str]:
         "",
         f"- machine: {_processor()}, {os.cpu_count()} cores",
         f"- system: {platform.platform()}; load average before the run {context.busy:.1f}",
-        f"- Python {platform.python_version()}; {packages}",
+        f"- Python {platform.python_version()}; {packages}, SQLite {sqlite3.sqlite_version}",
         f"- load by {context.generator.name}",
     ]
 

@@ -18,14 +18,13 @@ from typing import Final
 from urllib.parse import urlencode
 
 from bench.context import Context
+from bench.databases import CREDITS
 from bench.figures import BenchError
 from bench.load import Call
 from vimmerse_contracts.vocabulary import API_KEY_HEADER, SAMPLE_API_KEY
 from vimmerse_mock.serve import THREADS as GRANIAN_THREADS
 
 HOST: Final = "127.0.0.1"
-CREDITS: Final = 10**12
-"""Enough that no load spends them."""
 KEY: Final = {API_KEY_HEADER: SAMPLE_API_KEY}
 _HERE: Final = Path(__file__).parent
 _PATIENCE_SECONDS: Final = 20.0
@@ -46,6 +45,21 @@ class Server:
 
 def mock_granian(_context: Context, port: int) -> Sequence[str]:
     """Run `vimmerse-mock serve`."""
+    return _serve(port)
+
+
+def mock_on_store(url: str) -> Command:
+    """Make the command that runs `vimmerse-mock serve` on a database."""
+    return lambda _context, port: [*_serve(port), "--store", url]
+
+
+def mock_filled(batches: int, told: Path) -> Command:
+    """Make the command that runs `bench.filled`, which writes to `told`."""
+    program = [sys.executable, "-m", "bench.filled"]
+    return lambda _context, port: [*program, str(port), str(batches), str(told)]
+
+
+def _serve(port: int) -> list[str]:
     program = Path(sys.executable).with_name("vimmerse-mock")
     if not program.exists():
         raise BenchError(f"there is no {program}: install the project into this environment")
@@ -73,7 +87,9 @@ def _bare(server: str, context: Context, port: int) -> Sequence[str]:
 
 
 @contextmanager
-def running(command: Command, context: Context) -> Iterator[Server]:
+def running(
+    command: Command, context: Context, patience: float = _PATIENCE_SECONDS
+) -> Iterator[Server]:
     """Start a server on a free port, wait until it answers, and stop it in the end.
 
     Raises:
@@ -92,7 +108,7 @@ def running(command: Command, context: Context) -> Iterator[Server]:
             start_new_session=True,
         )
         try:
-            answered = _await_answer(process, port, log)
+            answered = _await_answer(process, port, log, patience)
             yield Server(f"http://{HOST}:{port}", process.pid, answered - started)
         finally:
             _stop(process)
@@ -105,10 +121,15 @@ def create_call(images: int = 1) -> Call:
     return Call("POST", "/batch", {**KEY, **form}, urlencode(urls))
 
 
-def read_call(server: Server) -> Call:
-    """Create a batch, and make the call that reads it."""
-    answer = json.loads(next(send(server, create_call(), 1)))
-    return Call("GET", f"/batch/{answer['data']['id']}", KEY)
+def read_calls(server: Server, batches: int = 1) -> list[Call]:
+    """Create batches, and make the calls that read each of them."""
+    answers = map(json.loads, send(server, create_call(), batches))
+    return [read_call(answer["data"]["id"]) for answer in answers]
+
+
+def read_call(batch_id: str, host: str = "") -> Call:
+    """Make the call that reads a batch, by a name of the server's that is not its own."""
+    return Call("GET", f"/batch/{batch_id}", {**KEY, **({"Host": host} if host else {})})
 
 
 def send(server: Server, call: Call, times: int) -> Iterator[bytes]:
@@ -142,9 +163,9 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("VIMMERSE_")}
 
 
-def _await_answer(process: subprocess.Popen[bytes], port: int, log: Path) -> float:
+def _await_answer(process: subprocess.Popen[bytes], port: int, log: Path, patience: float) -> float:
     """Return the instant of the first answer."""
-    deadline = time.perf_counter() + _PATIENCE_SECONDS
+    deadline = time.perf_counter() + patience
     while not _answers(port):
         if process.poll() is not None or time.perf_counter() > deadline:
             state = "did not answer in time" if process.poll() is None else "ended at once"

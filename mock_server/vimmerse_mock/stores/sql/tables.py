@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    and_,
 )
 
 METADATA: Final = MetaData()
@@ -83,21 +85,24 @@ MESSAGES: Final = Table(
     Column("lease_until", BigInteger),
     Column("body", LargeBinary, nullable=False),
     UniqueConstraint("customer_id", "batch_id", "submission"),
+    Index("messages_of_customer", "customer_id", "serial"),
 )
 _PENDING: Final = MESSAGES.c.state == "pending"
-Index("messages_due", MESSAGES.c.real_due, sqlite_where=_PENDING, postgresql_where=_PENDING)
+_NOT_FORESEEN: Final = and_(_PENDING, MESSAGES.c.real_due.is_(None))
 _LEASED: Final = MESSAGES.c.lease_until.is_not(None)
-Index(
-    "messages_leased",
-    MESSAGES.c.customer_id,
-    MESSAGES.c.lease_until,
-    sqlite_where=_LEASED,
-    postgresql_where=_LEASED,
-)
-Index(
+
+
+def _index(name: str, condition: ColumnElement[bool], *columns: Column[Any]) -> None:
+    Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
+
+
+_index("messages_due", _PENDING, MESSAGES.c.real_due, MESSAGES.c.serial)
+_index(
     "messages_due_of_customer",
+    _PENDING,
     MESSAGES.c.customer_id,
     MESSAGES.c.due_at,
-    sqlite_where=_PENDING,
-    postgresql_where=_PENDING,
+    MESSAGES.c.serial,
 )
+_index("messages_not_foreseen", _NOT_FORESEEN, MESSAGES.c.customer_id, MESSAGES.c.due_at)
+_index("messages_leased", _LEASED, MESSAGES.c.customer_id, MESSAGES.c.lease_until)

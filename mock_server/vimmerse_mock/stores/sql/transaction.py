@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -125,12 +126,17 @@ class SqlTransaction:
             return None
         return self.account.clock.real_at(message.due_at)
 
-    def _upsert(self, table: Table, fields: dict[str, Any], key: Sequence[str]) -> None:
-        statement = _UPSERTS[self._connection.dialect.name](table)
-        changed = {name: statement.excluded[name] for name in fields if name not in key}
-        self._connection.execute(
-            statement.on_conflict_do_update(index_elements=key, set_=changed), fields
-        )
+    def _upsert(self, table: Table, fields: dict[str, Any], key: tuple[str, ...]) -> None:
+        statement = _upsert(self._connection.dialect.name, table, tuple(fields), key)
+        self._connection.execute(statement, fields)
+
+
+@lru_cache(16)
+def _upsert(dialect: str, table: Table, names: tuple[str, ...], key: tuple[str, ...]) -> Any:  # noqa: ANN401 - each dialect has a type of its own
+    """Make, once for each table, the statement that inserts a row or replaces it."""
+    statement = _UPSERTS[dialect](table)
+    changed = {name: statement.excluded[name] for name in names if name not in key}
+    return statement.on_conflict_do_update(index_elements=key, set_=changed)
 
 
 def note(connection: Connection, customer_id: str, entry: LedgerEntry) -> None:
