@@ -64,10 +64,22 @@ class WsgiThread:
         server.task_dispatcher.shutdown()
         server.trigger.pull_trigger(lambda: _close_all(server))
         thread.join()
+        server.trigger.close()
         self._server = self._thread = None
 
 
 def _close_all(server: BaseWSGIServer) -> None:
-    """End the server's loop, from within: it runs as long as anything is open."""
-    for channel in list(server._map.values()):  # noqa: SLF001 - waitress offers no other way
-        channel.close()
+    """End the server's loop, from within: it runs as long as its map has anything open.
+
+    The trigger is only taken off the map, and closed after the loop: whoever pulled it may still
+    be at it. The server's own `close` would close it as well.
+    """
+    from waitress.wasyncore import dispatcher  # noqa: PLC0415 - only who serves pays for it
+
+    for number, channel in list(server._map.items()):  # noqa: SLF001 - waitress offers no other way
+        if channel is server.trigger:
+            del server._map[number]  # noqa: SLF001 - as above
+        elif channel is server:
+            dispatcher.close(channel)
+        else:
+            channel.close()

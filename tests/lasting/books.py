@@ -150,6 +150,8 @@ def _message_problems(
         yield f"{what}: a webhook was planned, and there is no such submission"
     elif message.state is not expected:
         yield f"{what}: the webhook should be {expected}, it is {message.state}: {message}"
+    elif expected is MessageState.WITHDRAWN and message.attempts:
+        yield f"{what}: it was superseded, and its webhook was sent all the same: {message}"
     elif expected is MessageState.DELIVERED and not message.attempts[-1].succeeded:
         yield f"{what}: the webhook counts as delivered, and no attempt succeeded: {message}"
 

@@ -34,6 +34,16 @@ def test_starting_and_stopping_twice_is_no_error() -> None:
         _ = server.url
 
 
+def test_stopping_right_after_an_answer_never_fails() -> None:
+    """Two hundred servers that each answer once and stop at once leave no file open."""
+    open_files = Path("/proc/self/fd") if Path("/proc/self/fd").exists() else Path("/dev/fd")
+    before = len(list(open_files.iterdir()))
+    for _ in range(200):
+        with MockServer() as server:
+            requests.get(f"{server.url}/health", timeout=5)
+    assert len(list(open_files.iterdir())) <= before
+
+
 def test_a_server_that_was_never_started_has_no_account() -> None:
     """Asking for its account says what to do."""
     with pytest.raises(RuntimeError, match="not been started"):
