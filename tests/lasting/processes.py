@@ -85,7 +85,9 @@ class Serve:
         elif victim is Victim.MAIN:
             self.process.kill()
         elif workers := self.workers:
-            os.kill(choose(workers), signal.SIGKILL)
+            killed = choose(workers)
+            os.kill(killed, signal.SIGKILL)
+            await_condition(lambda: killed not in members(self.group), "the worker is dead")
         if victim is not Victim.WORKER:
             self.process.wait()
 
