@@ -38,9 +38,16 @@ def commands() -> list[list[str]]:
     return [shlex.split(line) for line in lines if line.strip()]
 
 
+def commands_of(group: click.Group) -> dict[str, click.Command]:
+    """Every command of a group, by name."""
+    context = click.Context(group)
+    found = ((name, group.get_command(context, name)) for name in group.list_commands(context))
+    return {name: command for name, command in found if command is not None}
+
+
 def documented_options(group: click.Group) -> Iterator[tuple[str, click.Option]]:
     """Every option of every command."""
-    for name, command in group.commands.items():
+    for name, command in commands_of(group).items():
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 yield name, parameter
@@ -80,7 +87,7 @@ def test_make_help_lists_every_target() -> None:
 def test_the_commands_in_the_readme_have_those_options(words: list[str]) -> None:
     """Every command line of the README names a command and options that exist."""
     group: click.Group = mock_cli if words[0] == "vimmerse-mock" else client_cli
-    command = group.commands[words[1]]
+    command = commands_of(group)[words[1]]
     known = {name for p in command.params for name in (*p.opts, *p.secondary_opts)}
     assert {word for word in words[2:] if word.startswith("-")} <= known
 
@@ -93,12 +100,12 @@ def test_every_option_and_variable_of_the_mock_is_documented() -> None:
 
 def test_every_command_is_documented() -> None:
     """The reference names each command of both programs."""
-    assert all(f"vimmerse-mock {name}" in REFERENCE for name in mock_cli.commands)
+    assert all(f"vimmerse-mock {name}" in REFERENCE for name in commands_of(mock_cli))
     assert (
         f"vimmerse {'|'.join(['create', 'get', 'update', 'concat', 'wait', 'download'])}"
         in REFERENCE
     )
-    assert set(client_cli.commands) == {"create", "get", "update", "concat", "wait", "download"}
+    assert set(commands_of(client_cli)) == {"create", "get", "update", "concat", "wait", "download"}
 
 
 def test_every_option_of_the_client_explains_itself() -> None:

@@ -1,0 +1,130 @@
+"""`vimmerse-mock serve`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from vimmerse_contracts.vocabulary import MOTION_TYPES, SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
+from vimmerse_mock.account import DEFAULT_CREDITS, FASTEST, Opening
+from vimmerse_mock.cli.options import (
+    NATURAL,
+    PORT,
+    POSITIVE,
+    KeepType,
+    PairType,
+    RateType,
+    fail,
+    option,
+)
+from vimmerse_mock.model.ledger import PriceList
+from vimmerse_mock.model.limits import MEBIBYTE, Limits
+from vimmerse_mock.model.retention import Keep
+from vimmerse_mock.model.scenarios import SCENARIOS
+from vimmerse_mock.serve import MEMORY, ServeError, ServeSettings, serve
+
+
+@click.command()
+@option("--host", default="127.0.0.1", help="Address to listen on.")
+@option("--port", default=8765, type=PORT, help="Port to listen on; 0 takes a free one.")
+@option(
+    "--store",
+    default=MEMORY,
+    help="Where to keep everything: memory:, sqlite:///path.db or postgresql://user@host/name.",
+)
+@option("--workers", default=1, type=POSITIVE, help="Processes that answer.")
+@option(
+    "--speed",
+    default=1.0,
+    type=RateType(0, FASTEST, min_open=True),
+    help="Run time this many times as fast.",
+)
+@option("--credits", default=DEFAULT_CREDITS, type=NATURAL, help="Credits to start with.")
+@option("--api-key", default=SAMPLE_API_KEY, help="The account's API key.")
+@option("--customer-id", default=SAMPLE_CUSTOMER_ID, help="The account's customer id.")
+@option("--seed", default="", help="Make the same identifiers for the same calls.")
+@option(
+    "--account",
+    type=PairType("KEY:CREDITS", ":"),
+    multiple=True,
+    help="A further account, with its key and its credits; repeatable.",
+)
+@option(
+    "--scenario",
+    default="success",
+    type=click.Choice(list(SCENARIOS)),
+    help="What becomes of every batch.",
+)
+@option(
+    "--price",
+    type=PairType("MOTION_TYPE=CREDITS", "=", MOTION_TYPES),
+    multiple=True,
+    help="Credits for a second of video of a motion type; repeatable.",
+)
+@option("--compose-price", default=0, type=NATURAL, help="Credits for a composition.")
+@option("--max-image-mib", default=32, type=POSITIVE, help="Largest image, in MiB.")
+@option("--max-request-mib", default=256, type=POSITIVE, help="Largest request, in MiB.")
+@option(
+    "--keep",
+    default="",
+    type=KeepType(),
+    help="Forget ended batches: of an age (7d, 12h, 30m) or beyond the newest so many (100000).",
+)
+@option("--public-url", default="", help="Where clients reach the mock, if behind a proxy.")
+@option(
+    "--ready-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the real address to this file, once the mock answers.",
+)
+def command(
+    *,
+    host: str,
+    port: int,
+    store: str,
+    workers: int,
+    speed: float,
+    credits: int,  # noqa: A002 - the option's name
+    api_key: str,
+    customer_id: str,
+    seed: str,
+    account: tuple[tuple[str, int], ...],
+    scenario: str,
+    price: tuple[tuple[str, int], ...],
+    compose_price: int,
+    max_image_mib: int,
+    max_request_mib: int,
+    keep: Keep,
+    public_url: str,
+    ready_file: Path | None,
+) -> None:
+    """Serve the mock until it is told to stop (SIGTERM, or Ctrl-C)."""
+    first = Opening(api_key, customer_id, credits, speed, seed)
+    others = tuple(Opening(key, credits=n, speed=speed, seed=seed) for key, n in account)
+    default = PriceList()
+    settings = ServeSettings(
+        host=host,
+        port=port,
+        store=store,
+        workers=workers,
+        accounts=(first, *others),
+        scenario=scenario,
+        prices=replace(
+            default, per_second={**default.per_second, **dict(price)}, compose=compose_price
+        ),
+        limits=Limits(max_image_mib * MEBIBYTE, max_request_mib * MEBIBYTE),
+        keep=keep,
+        public_url=public_url,
+        ready_file=ready_file,
+    )
+    try:
+        _require_distinct_keys(settings.accounts)
+        serve(settings)
+    except ServeError as error:
+        fail(str(error))
+
+
+def _require_distinct_keys(accounts: tuple[Opening, ...]) -> None:
+    if len({opening.api_key for opening in accounts}) < len(accounts):
+        fail("two accounts have the same API key: give each --account a key of its own")
