@@ -6,10 +6,10 @@ from functools import cached_property
 from typing import Self
 
 from vimmerse_client import Client
-from vimmerse_mock.account import Account, AccountClock, Opening
+from vimmerse_mock.account import Account, AccountClock
+from vimmerse_mock.control.resources import LedgerLine, WebhookInfo
 from vimmerse_mock.listener import Inbox, Listener
-from vimmerse_mock.model.ledger import LedgerEntry
-from vimmerse_mock.model.outbox import Message
+from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.scenarios import Scenario
 from vimmerse_mock.server import MockServer
 
@@ -59,12 +59,12 @@ class Vimmerse:
         return self._account.credits
 
     @property
-    def ledger(self) -> tuple[LedgerEntry, ...]:
+    def ledger(self) -> tuple[LedgerLine, ...]:
         """Where every credit went."""
         return self._account.ledger
 
     @property
-    def outbox(self) -> tuple[Message, ...]:
+    def outbox(self) -> tuple[WebhookInfo, ...]:
         """Every webhook that was planned, with its attempts."""
         return self._account.outbox
 

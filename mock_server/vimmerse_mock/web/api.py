@@ -88,7 +88,7 @@ class PublicApi:
         schema = operation.request() if operation.request else None
 
         def view(**path: str) -> flask.Response:
-            account = self._authenticate() if operation.needs_key else None
+            account = flask.g.account = self._authenticate() if operation.needs_key else None
             return answer(Call(account, self._form(schema)), **path)
 
         return view
@@ -108,6 +108,7 @@ class PublicApi:
 
     def _answer(self, view: BatchView) -> flask.Response:
         request = flask.request
+        flask.g.view = view
         host = request.host or _listening_address(request)
         files_url = self._files_url or f"{request.scheme}://{host}{FILES_PATH}"
         return text_response(self._renderer.render(view, files_url))

@@ -32,6 +32,7 @@ class Files:
     def file(self, customer_id: str, batch_id: str, name: str) -> flask.Response:
         """Answer with a video, if it is there by now; ranges are understood."""
         view = self._service.look(customer_id, batch_id)
+        flask.g.account = view.account
         if name not in _available(view):
             raise BatchNotFoundError(f"the batch has no file {name}")
         return flask.send_file(VIDEO, mimetype="video/mp4", conditional=True)
