@@ -131,11 +131,13 @@ class AccountClock:
 class Account:
     """One customer of the fake, apart from all others.
 
-    `url` and `key` are what a client needs. Everything else is asked of the control plane.
+    `url` and `key` are what a client needs. Everything else is asked of the control plane, by
+    `control`; `info` is what that said when the account was opened or found.
     """
 
     def __init__(self, control: Control, url: str, info: r.AccountInfo) -> None:
-        self._control = control
+        self.control = control
+        self.info = info
         self.url = url
         self.key = info.api_key
         self.customer_id = info.customer_id
@@ -182,9 +184,16 @@ class Account:
         body = r.ChangeAccount(scenario=_written(wanted))
         self.call(o.CHANGE_ACCOUNT, r.AccountInfo, body)
 
-    def story(self) -> str:
-        """Tell everything that happened, in order, on the account's clock, for a terminal."""
-        return self.call(o.TELL_STORY, r.Story).written
+    def story(self, most: int = 200) -> str:
+        """Tell everything that happened, in order, on the account's clock, for a terminal.
+
+        Of more than `most` lines those in the middle are left out.
+        """
+        return self.call(o.TELL_STORY, r.Story, query={"most": str(most)}).written
+
+    def events(self) -> Events:
+        """Return everything that happened, in order."""
+        return self.call(o.TELL_STORY, r.Story).events
 
     def export(self) -> SnapshotFile:
         """Take a snapshot of the account's whole state; it has the key in it."""
@@ -209,12 +218,21 @@ class Account:
         Raises:
             ControlError: it was refused, or not reached.
         """
-        return self._control.call(
-            operation, answer, body, query=query, customer_id=self.customer_id
-        )
+        return self.control.call(operation, answer, body, query=query, customer_id=self.customer_id)
 
     def _exchanges(self) -> tuple[r.ExchangeInfo, ...]:
         return self.call(o.SHOW_JOURNAL, r.Journal).exchanges
+
+
+class Accounts(Protocol):
+    """Where accounts are opened: a mock in this process, or one that runs elsewhere."""
+
+    @property
+    def url(self) -> str:
+        """The base URL of the API."""
+
+    def open_account(self, opening: Opening | None = None) -> Account:
+        """Open an account."""
 
 
 class RemoteMock:

@@ -198,8 +198,9 @@ class Administration:
 
     def story(self, customer_id: str, until: Instant | None = None) -> tuple[Event, ...]:
         """Tell everything that happened to an account until an instant, by default its present."""
-        until = self.now(customer_id) if until is None else until
-        return story.in_order(self._events(customer_id), until)
+        account = self.store.account(customer_id)
+        until = account.clock.at(self.courier.real_time()) if until is None else until
+        return story.tell(self._everything_of(account), until)
 
     def export(self, customer_id: str) -> Snapshot:
         """Take a snapshot of an account, all of it at one moment; its clock stands at the present.
@@ -210,13 +211,7 @@ class Administration:
         with self.store.transaction(customer_id) as tx:
             account, real = tx.account, self.courier.real_time()
             clock = replace(account.clock, origin=account.clock.at(real), anchor=real)
-            return Snapshot(
-                replace(account, clock=clock),
-                self.store.ledger(customer_id),
-                self.store.batches(customer_id),
-                self.store.messages(customer_id),
-                self.store.journal(customer_id),
-            )
+            return self._everything_of(replace(account, clock=clock))
 
     def load(
         self, openings: Iterable[Opening], snapshots: Iterable[Snapshot]
@@ -259,14 +254,15 @@ class Administration:
         self.store.add(replace(snapshot, account=account))
         return account
 
-    def _events(self, customer_id: str) -> Iterator[Event]:
-        for batch in self.store.batches(customer_id):
-            yield from story.transitions(batch)
-        for message in self.store.messages(customer_id):
-            yield from story.deliveries(message)
-        yield from map(story.movement, self.store.ledger(customer_id))
-        for exchange in self.store.journal(customer_id):
-            yield from story.requests(exchange)
+    def _everything_of(self, account: AccountState) -> Snapshot:
+        customer_id = account.customer_id
+        return Snapshot(
+            account,
+            self.store.ledger(customer_id),
+            self.store.batches(customer_id),
+            self.store.messages(customer_id),
+            self.store.journal(customer_id),
+        )
 
 
 def _opened(opening: Opening, real: Instant) -> AccountState:

@@ -12,3 +12,12 @@ IN_PROCESS: Final = "vimmerse.in_process"
 
 FAULT_MET: Final = "vimmerse.fault"
 """The fault that the request met, in a few words."""
+
+BEGAN: Final = "vimmerse.began"
+"""The real instant at which an operation began."""
+
+ACCOUNT: Final = "vimmerse.account"
+"""Whose request it is (`AccountState`), or None."""
+
+VIEW: Final = "vimmerse.view"
+"""The batch that was answered about (`BatchView`)."""

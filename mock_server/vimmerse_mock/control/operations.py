@@ -142,6 +142,7 @@ TELL_STORY: Final = ControlOperation(
     _ACCOUNT + "/story",
     "Tell everything that happened to an account, in order, on its own clock",
     gives=r.Story,
+    query=("most",),
 )
 EXPORT: Final = ControlOperation(
     "export", "GET", _ACCOUNT + "/export", "Export an account's whole state", gives=SnapshotFile

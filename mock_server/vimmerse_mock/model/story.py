@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final
+from enum import IntEnum, StrEnum
+from itertools import zip_longest
 
 from vimmerse_mock.model.batch import Batch, Submission, SubmissionKind
 from vimmerse_mock.model.clock import Instant, in_seconds
 from vimmerse_mock.model.journal import Exchange
 from vimmerse_mock.model.ledger import LedgerEntry
-from vimmerse_mock.model.outbox import Attempt, Message
-from vimmerse_mock.model.timeline import Timeline, plan
+from vimmerse_mock.model.outbox import Message
+from vimmerse_mock.model.snapshot import Snapshot
+from vimmerse_mock.model.timeline import plan
 
 
 class EventKind(StrEnum):
@@ -25,9 +26,6 @@ class EventKind(StrEnum):
     DELIVERY = "delivery"
 
 
-_RANK: Final = {kind: rank for rank, kind in enumerate(EventKind)}
-
-
 @dataclass(frozen=True, slots=True)
 class Event:
     """One thing that happened at an instant of the account's clock, in a few words."""
@@ -38,27 +36,68 @@ class Event:
     batch_id: str = ""
 
 
+class _Rank(IntEnum):
+    """What comes first of things that happen at one instant: causes, then effects."""
+
+    MONEY = 0
+    COURSE = 1
+    DELIVERY = 2
+    REQUEST = 3
+    BEGINNING = 4
+    COURSE_AT_ONCE = 5
+    DELIVERY_AT_ONCE = 6
+
+
+_Ranked = tuple[_Rank, Event]
+
+
+def tell(told_of: Snapshot, until: Instant) -> tuple[Event, ...]:
+    """Tell everything that happened to an account until an instant, in order."""
+    ranked = [each for each in _everything(told_of) if each[1].at <= until]
+    return tuple(event for _, event in sorted(ranked, key=lambda each: (each[1].at, each[0])))
+
+
+def _everything(told_of: Snapshot) -> Iterator[_Ranked]:
+    begun = {(b.id, s.number): s.at for b in told_of.batches for s in b.submissions}
+    for batch in told_of.batches:
+        yield from _ranked_transitions(batch)
+    for message in told_of.messages:
+        for event in _deliveries(message):
+            at_once = event.at == begun.get((message.batch_id, message.submission))
+            yield _Rank.DELIVERY_AT_ONCE if at_once else _Rank.DELIVERY, event
+    charged = {entry for exchange in told_of.journal for entry in exchange.charges}
+    for entry in told_of.ledger:
+        if entry not in charged:
+            yield _Rank.MONEY, _movement(entry)
+    for exchange in told_of.journal:
+        for event in _requests(exchange):
+            yield _Rank.REQUEST, event
+
+
 def transitions(batch: Batch) -> Iterator[Event]:
     """Tell what happens to a batch, submission by submission, until the next one supersedes it."""
-    for number, submission in enumerate(batch.submissions):
-        following = batch.submissions[number + 1 :]
-        until = following[0].at if following else None
+    return (event for _, event in _ranked_transitions(batch))
+
+
+def _ranked_transitions(batch: Batch) -> Iterator[_Ranked]:
+    for submission, following in zip_longest(batch.submissions, batch.submissions[1:]):
+        yield _Rank.BEGINNING, _beginning(batch, submission)
         for event in _course(batch, submission):
-            if until is None or event.at <= until:
-                yield event
+            if following is None or event.at <= following.at:
+                at_once = event.at == submission.at
+                yield _Rank.COURSE_AT_ONCE if at_once else _Rank.COURSE, event
+
+
+def _beginning(batch: Batch, submission: Submission) -> Event:
+    verb = "composes" if submission.kind is SubmissionKind.COMPOSE else "processes"
+    return _transition(batch, submission.at, f"{verb} (submission {submission.number})")
 
 
 def _course(batch: Batch, submission: Submission) -> Iterator[Event]:
     timeline, total = plan(submission, len(batch.medias)), len(batch.medias)
-    verb = "composes" if submission.kind is SubmissionKind.COMPOSE else "processes"
-    yield _transition(batch, submission.at, f"{verb} (submission {submission.number})")
     for place, at in enumerate(timeline.media_ends):
         end = "failed" if place in timeline.failing else "finished"
         yield _transition(batch, at, f"media {place + 1} of {total} {end}")
-    yield from _end(batch, timeline)
-
-
-def _end(batch: Batch, timeline: Timeline) -> Iterator[Event]:
     yield _transition(batch, timeline.ends_at, f"processing -> {timeline.outcome.value}")
 
 
@@ -66,38 +105,28 @@ def _transition(batch: Batch, at: Instant, what: str) -> Event:
     return Event(at, EventKind.TRANSITION, what, batch.id)
 
 
-def deliveries(message: Message) -> Iterator[Event]:
-    """Tell every attempt to deliver a message."""
+def _deliveries(message: Message) -> Iterator[Event]:
     for number, attempt in enumerate(message.attempts, start=1):
-        what = f"webhook '{message.status}' to {message.url}, attempt {number}: {_came(attempt)}"
+        came = attempt.error if attempt.status is None else str(attempt.status)
+        what = f"webhook '{message.status}' to {message.url}, attempt {number}: {came}"
         yield Event(attempt.at, EventKind.DELIVERY, what, message.batch_id)
 
 
-def _came(attempt: Attempt) -> str:
-    return attempt.error if attempt.status is None else str(attempt.status)
-
-
-def movement(entry: LedgerEntry) -> Event:
-    """Tell one movement of credits."""
+def _movement(entry: LedgerEntry) -> Event:
     what = f"{entry.amount:+d} credits ({entry.reason.value}), {entry.balance} left"
     return Event(entry.at, EventKind.LEDGER, what, entry.batch_id)
 
 
-def requests(exchange: Exchange) -> Iterator[Event]:
-    """Tell one request, and the fault that it met."""
+def _requests(exchange: Exchange) -> Iterator[Event]:
+    """Tell one request, the fault that it met, and what it cost."""
     known = exchange.operation or "no such operation"
     told = f"{exchange.method} {exchange.path} ({known}): {exchange.status}"
     if exchange.batch_status:
         told += f", {exchange.batch_status} {exchange.progress} %"
     yield Event(exchange.at, EventKind.REQUEST, told, exchange.batch_id)
     if exchange.fault:
-        yield Event(exchange.at, EventKind.FAULT, f"fault: {exchange.fault}", exchange.batch_id)
-
-
-def in_order(events: Iterable[Event], until: Instant) -> tuple[Event, ...]:
-    """Sort what happened until an instant; of one instant, causes come before effects."""
-    kept = (event for event in events if event.at <= until)
-    return tuple(sorted(kept, key=lambda event: (event.at, _RANK[event.kind])))
+        yield Event(exchange.at, EventKind.FAULT, exchange.fault, exchange.batch_id)
+    yield from map(_movement, exchange.charges)
 
 
 def written(events: Iterable[Event], most: int) -> str:
@@ -105,8 +134,8 @@ def written(events: Iterable[Event], most: int) -> str:
     told = list(events)
     if not told:
         return "nothing happened"
-    begin, batches = told[0].at, _short_names(told)
-    lines = [_line(event, begin, batches) for event in told]
+    begin, names = told[0].at, _short_names(told)
+    lines = [_line(event, begin, names) for event in told]
     if len(lines) > most:
         left_out = len(lines) - most
         lines[most // 2 : most // 2 + left_out] = [f"{'...':>12}  {left_out} events left out"]
@@ -114,13 +143,13 @@ def written(events: Iterable[Event], most: int) -> str:
 
 
 def _short_names(events: Iterable[Event]) -> dict[str, str]:
-    """Name batches A, B, ... in the order of their appearance."""
+    """Name batches by numbers, in the order of their appearance."""
     ids = dict.fromkeys(event.batch_id for event in events if event.batch_id)
     return {batch_id: f"batch {number}" for number, batch_id in enumerate(ids, start=1)}
 
 
-def _line(event: Event, begin: Instant, batches: dict[str, str]) -> str:
-    where = batches.get(event.batch_id, "")
-    return (
-        f"{in_seconds(event.at - begin):>+11.3f}s  {event.kind.value:<10}  {where:<8}  {event.what}"
-    )
+def _line(event: Event, begin: Instant, names: dict[str, str]) -> str:
+    where, what = names.get(event.batch_id, ""), event.what
+    if event.batch_id:
+        what = what.replace(event.batch_id, f"<{where}>")
+    return f"{in_seconds(event.at - begin):>+11.3f}s  {event.kind.value:<10}  {where:<8}  {what}"

@@ -44,7 +44,6 @@ from vimmerse_mock.stores import (
 from vimmerse_mock.web import control_views as views
 from vimmerse_mock.web.access import Access, StrangerError, TokenMissingError
 
-_STORY_LINES: Final = 200
 _BY_ID: Final = {operation.id: operation for operation in OPERATIONS}
 _ROUTES: Final = Map(
     [
@@ -200,7 +199,7 @@ class ControlPlane:
         """Tell what happened."""
         events = self.administration.story(customer_id)
         return r.Story(
-            events=views.event_infos(events), written=story.written(events, _STORY_LINES)
+            events=views.event_infos(events), written=story.written(events, _number("most", 200))
         )
 
     def export(self, customer_id: str) -> SnapshotFile:
@@ -260,14 +259,20 @@ def _body(operation: ControlOperation, request: flask.Request) -> dict[str, Any]
 
 def _wanted(query: Mapping[str, str]) -> Callable[[Exchange], bool]:
     """Make the condition that a query of the journal sets."""
-    operation, status = query.get("operation"), query.get("status")
-    if status is not None and not status.isdecimal():
-        raise InvalidRequestError(f"status={status!r}: expected an HTTP status, such as 200")
+    operation, status = query.get("operation"), _number("status", 0)
 
     def matches(exchange: Exchange) -> bool:
-        return operation in (None, exchange.operation) and status in (None, str(exchange.status))
+        return operation in (None, exchange.operation) and status in (0, exchange.status)
 
     return matches
+
+
+def _number(name: str, default: int) -> int:
+    """Read a number from the query."""
+    text = flask.request.args.get(name, str(default))
+    if not (text.isascii() and text.isdecimal()):
+        raise InvalidRequestError(f"{name}={text!r}: expected a number, such as {default or 200}")
+    return int(text)
 
 
 def _answer(body: object, status: int) -> flask.Response:

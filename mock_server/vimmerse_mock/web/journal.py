@@ -6,12 +6,12 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import flask
 
 from vimmerse_contracts.vocabulary import API_KEY_HEADER, CONTROL_ROOT
-from vimmerse_mock.marks import FAULT_MET
+from vimmerse_mock.marks import ACCOUNT, BEGAN, FAULT_MET, VIEW
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.clock import Instant
 from vimmerse_mock.model.journal import BODY_CHARACTERS, REDACTED, Exchange
@@ -24,6 +24,7 @@ from vimmerse_mock.stores import (
     StoreUnavailableError,
 )
 
+_KEY: Final = "HTTP_" + API_KEY_HEADER.upper().replace("-", "_")
 _FIELDS: Final = 64
 _SECRET: Final = frozenset({"x-api-key", "authorization", "cookie", "proxy-authorization"})
 _NOT_SENT: Final = frozenset(name for name in os.environ if name.startswith("HTTP_"))
@@ -44,63 +45,74 @@ class Recorder:
     keep: int
 
     def register(self, app: flask.Flask) -> None:
-        """Listen to the beginning and the end of every request."""
+        """Listen to the end of every request."""
         if self.keep:
-            app.before_request(self._begin)
-            app.after_request(self._end)
+            app.after_request(self._note)
 
-    def _begin(self) -> None:
-        flask.g.began = self.real_time()
-
-    def _end(self, response: flask.Response) -> flask.Response:
-        if not flask.request.path.startswith(CONTROL_ROOT):
-            self._note(response)
+    def _note(self, response: flask.Response) -> flask.Response:
+        environ = flask.request.environ
+        if environ["PATH_INFO"].startswith(CONTROL_ROOT):
+            return response
+        operation, account = flask.request.endpoint or "", self._account(environ)
+        if account is not None or operation not in _UNREMARKABLE:
+            customer_id = STRANGERS if account is None else account.customer_id
+            self._keep(customer_id, self._exchange(environ, account, operation, response))
         return response
 
-    def _note(self, response: flask.Response) -> None:
-        account, operation = self._account(), flask.request.endpoint or ""
-        if account is None and operation in _UNREMARKABLE:
-            return
-        customer_id = STRANGERS if account is None else account.customer_id
-        exchange = self._exchange(account, operation, response)
+    def _keep(self, customer_id: str, exchange: Exchange) -> None:
         try:
             self.store.note(customer_id, exchange, self.keep)
         except (StoreUnavailableError, StoreFullError, StoreConflictError) as error:
             _LOG.warning("the journal misses %s %s: %s", exchange.method, exchange.path, error)
 
-    def _account(self) -> AccountState | None:
+    def _account(self, environ: Mapping[str, Any]) -> AccountState | None:
         """Tell whose request it is: whose key it has, or whose file it fetched."""
-        noted: AccountState | None = flask.g.get("account")
-        key = flask.request.headers.get(API_KEY_HEADER, "")
-        return noted or (self.store.account_by_key(key) if key else None)
+        marked: AccountState | None = environ.get(ACCOUNT)
+        if marked is not None or not environ.get(_KEY):
+            return marked
+        try:
+            return self.store.account_by_key(environ[_KEY])
+        except StoreUnavailableError:
+            return None
 
     def _exchange(
-        self, account: AccountState | None, operation: str, response: flask.Response
+        self,
+        environ: Mapping[str, Any],
+        account: AccountState | None,
+        operation: str,
+        response: flask.Response,
     ) -> Exchange:
-        request, began = flask.request, flask.g.began
-        key = request.headers.get(API_KEY_HEADER, "")
-        view: BatchView | None = flask.g.get("view")
+        key, ended = environ.get(_KEY, ""), self.real_time()
+        began = environ.get(BEGAN, ended)
+        view: BatchView | None = environ.get(VIEW)
         return Exchange(
             at=account.clock.at(began) if account else began,
             real=began,
-            took=self.real_time() - began,
-            method=request.method,
-            path=_without(key, request.full_path.rstrip("?"))[:BODY_CHARACTERS],
+            took=ended - began,
+            method=environ["REQUEST_METHOD"],
+            path=_path(environ, key),
             operation=operation,
             status=response.status_code,
-            headers=_headers(request.environ, key),
-            form=_form(key),
+            headers=_headers(environ, key),
+            form=_form(key) if environ.get("CONTENT_TYPE") else {},
             answer_headers={name: _without(key, value) for name, value in response.headers},
             answer=_answer(key, response),
             batch_id=view.batch.id if view else "",
             batch_status=view.seen.status.value if view else "",
             progress=view.seen.progress if view else 0,
             charges=view.charges if view else (),
-            fault=request.environ.get(FAULT_MET, ""),
+            fault=environ.get(FAULT_MET, ""),
         )
 
 
-def _headers(environ: Mapping[str, object], key: str) -> dict[str, str]:
+def _path(environ: Mapping[str, Any], key: str) -> str:
+    """Tell the path with its query, as text."""
+    path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
+    query = environ.get("QUERY_STRING", "")
+    return _without(key, f"{path}?{query}" if query else path)[:BODY_CHARACTERS]
+
+
+def _headers(environ: Mapping[str, Any], key: str) -> dict[str, str]:
     """Collect the request's headers; what authorises is redacted."""
     sent = {
         name[5:].replace("_", "-").lower(): str(value)

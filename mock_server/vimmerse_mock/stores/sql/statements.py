@@ -185,12 +185,12 @@ def batches_of(ends_after: Instant | None) -> Select[Any]:
     return wanted.order_by(BATCHES.c.created_at, BATCHES.c.batch_id)
 
 
-def journal_of(customer_id: str) -> Select[Any]:
+def journal_of(customer_id: str | None) -> Select[Any]:
     """Make the statement that lists a journal, oldest first."""
     return select(JOURNAL.c.body).where(_journaled(customer_id)).order_by(JOURNAL.c.serial)
 
 
-def trim_journal(customer_id: str, keep: int) -> Delete:
+def trim_journal(customer_id: str | None, keep: int) -> Delete:
     """Make the statement that forgets all but the last `keep` exchanges."""
     newest_to_go = (
         select(JOURNAL.c.serial)
@@ -203,8 +203,8 @@ def trim_journal(customer_id: str, keep: int) -> Delete:
     return delete(JOURNAL).where(_journaled(customer_id), JOURNAL.c.serial <= newest_to_go)
 
 
-def _journaled(customer_id: str) -> ColumnElement[bool]:
-    return JOURNAL.c.customer_id == (customer_id or None)
+def _journaled(customer_id: str | None) -> ColumnElement[bool]:
+    return JOURNAL.c.customer_id == customer_id
 
 
 def cost_of(batch_ids: Sequence[str]) -> Select[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -27,6 +26,7 @@ from vimmerse_mock.stores import (
 )
 from vimmerse_mock.stores.sql import statements as s
 from vimmerse_mock.stores.sql.engine import open_engine, reading, writing
+from vimmerse_mock.stores.sql.journal import JournalWriter, journal_row
 from vimmerse_mock.stores.sql.migrations import migrate
 from vimmerse_mock.stores.sql.tables import ACCOUNTS, JOURNAL
 from vimmerse_mock.stores.sql.transaction import (
@@ -38,8 +38,6 @@ from vimmerse_mock.stores.sql.transaction import (
 
 _ACCOUNT: Final = msgspec.json.Decoder(AccountState)
 _EXCHANGE: Final = msgspec.json.Decoder(Exchange)
-_TRIM_EVERY: Final = 64
-_LOG = logging.getLogger("vimmerse_mock.stores")
 _UNUSABLE: Final = (StoreUnavailableError, StoreFullError, StoreConflictError, exc.DBAPIError)
 _DATABASE_TIME: Final = text(
     "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
@@ -52,6 +50,7 @@ class SqlStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._ahead = _database_ahead(engine)
+        self._journal = JournalWriter(engine)
 
     @classmethod
     def open(cls, url: str) -> SqlStore:
@@ -84,7 +83,7 @@ class SqlStore:
                 connection.execute(insert(ACCOUNTS), _account_row(snapshot))
                 SqlTransaction(connection, account).fill(snapshot)
                 for exchange in snapshot.journal:
-                    connection.execute(insert(JOURNAL), _journal_row(account.customer_id, exchange))
+                    connection.execute(insert(JOURNAL), journal_row(account.customer_id, exchange))
         except exc.IntegrityError as error:
             raise DuplicateAccountError("the customer id or the API key is taken") from error
 
@@ -124,21 +123,15 @@ class SqlStore:
         return tuple(map(decode_batch, bodies))
 
     def journal(self, customer_id: str) -> tuple[Exchange, ...]:
-        """Return the last exchanges."""
+        """Return the last exchanges; those of other processes come in a blink later."""
+        self._journal.flush()
         with reading(self._engine) as connection:
-            bodies = connection.scalars(s.journal_of(customer_id)).all()
+            bodies = connection.scalars(s.journal_of(customer_id or None)).all()
         return tuple(map(_EXCHANGE.decode, bodies))
 
     def note(self, customer_id: str, exchange: Exchange, keep: int) -> None:
-        """Add to a journal; now and then the oldest go."""
-        try:
-            with writing(self._engine) as connection:
-                row = _journal_row(customer_id, exchange)
-                serial = connection.execute(insert(JOURNAL), row).inserted_primary_key
-                if serial and serial[0] % _TRIM_EVERY == 0:
-                    connection.execute(s.trim_journal(customer_id, keep))
-        except exc.IntegrityError:
-            _LOG.debug("the account of an exchange was removed meanwhile")
+        """Add to a journal, soon."""
+        self._journal.add(customer_id, exchange, keep)
 
     def ledger(self, customer_id: str) -> tuple[LedgerEntry, ...]:
         """Return an account's ledger."""
@@ -179,7 +172,8 @@ class SqlStore:
         return due
 
     def close(self) -> None:
-        """Close every connection."""
+        """Write what is left of the journal, and close every connection."""
+        self._journal.close()
         self._engine.dispose()
 
 
@@ -191,11 +185,6 @@ def _account_row(snapshot: Snapshot) -> dict[str, Any]:
         "balance": snapshot.balance,
         "body": msgspec.json.encode(account),
     }
-
-
-def _journal_row(customer_id: str, exchange: Exchange) -> dict[str, Any]:
-    """Make a row of the journal; of a stranger's request no account can be named."""
-    return {"customer_id": customer_id or None, "body": msgspec.json.encode(exchange)}
 
 
 def _entry(row: Row[Any]) -> LedgerEntry:
