@@ -7,10 +7,13 @@ from typing import Self
 
 from vimmerse_client import Client
 from vimmerse_mock.account import Account, AccountClock, Opening
-from vimmerse_mock.listener import Inbox, Listener
+from vimmerse_mock.in_process import InProcessSender
+from vimmerse_mock.inbox import Inbox
+from vimmerse_mock.listener import Listener
 from vimmerse_mock.model.ledger import LedgerEntry
 from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.model.scenarios import Scenario
+from vimmerse_mock.planned import AccountSource
 from vimmerse_mock.server import MockServer
 
 
@@ -21,14 +24,19 @@ class Vimmerse:
     `client.wait(...)` takes milliseconds.
     """
 
-    def __init__(self, account: Account, listener: Listener) -> None:
+    def __init__(
+        self, account: Account, listener: Listener, sender: InProcessSender | None = None
+    ) -> None:
         self._account = account
         self._listener = listener
+        self._sender = sender
 
     @classmethod
     def open(cls, server: MockServer, listener: Listener) -> Self:
         """Open an account on a server."""
-        return cls(server.open_account(Opening(speed=0)), listener)
+        sender = server.mock.courier.sender
+        in_process = sender if isinstance(sender, InProcessSender) else None
+        return cls(server.open_account(Opening(speed=0)), listener, in_process)
 
     def __repr__(self) -> str:
         return f"<Vimmerse {self._account!r}>"
@@ -80,8 +88,11 @@ class Vimmerse:
 
     @cached_property
     def webhooks(self) -> Inbox:
-        """A real listener: `webhooks.url` to hand out, `webhooks.received` to look at."""
-        return self._listener.open_inbox()
+        """A real listener: `webhooks.url` to hand out, `webhooks.expect(...)` to see what came.
+
+        Expecting moves the account's clock.
+        """
+        return self._listener.open_inbox(AccountSource(self._account), self._sender)
 
     def use_scenario(self, wanted: str | Scenario) -> None:
         """Decide what becomes of the submissions from now on.
@@ -92,9 +103,14 @@ class Vimmerse:
         self._account.use_scenario(wanted)
 
     def close(self) -> None:
-        """Remove the account, and forget its webhooks."""
+        """Remove the account, and forget its webhooks.
+
+        Raises:
+            Exception: what a receiver of `webhooks.deliver_to` raised, if nothing did before.
+        """
         self._account.close()
         if "client" in self.__dict__:
             self.client.close()
         if "webhooks" in self.__dict__:
             self._listener.close_inbox(self.webhooks)
+            self.webhooks.raise_errors()
