@@ -50,6 +50,7 @@ from vimmerse_contracts.vocabulary import BatchStatus
 __all__ = [
     "BatchNotDone",
     "ForeignWebhook",
+    "Headers",
     "InvalidSignature",
     "InvalidWebhook",
     "MemorySeen",
@@ -280,8 +281,15 @@ class Receiver:
         return Receipt(event, batch, is_new=True)
 
 
+class Headers(Protocol):
+    """The headers of a request, as every framework has them."""
+
+    def items(self) -> Iterable[tuple[str, str]]:
+        """Return names and values."""
+
+
 def verify(
-    headers: Mapping[str, str],
+    headers: Headers,
     body: bytes,
     secrets: Iterable[str],
     now: float,
@@ -330,7 +338,7 @@ def _keys(secrets: Iterable[str]) -> tuple[bytes, ...]:
     return keys
 
 
-def _signature_headers(headers: Mapping[str, str]) -> tuple[str, str, str]:
+def _signature_headers(headers: Headers) -> tuple[str, str, str]:
     lowered = {name.lower(): value for name, value in headers.items()}
     names = (ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)
     missing = [name for name in names if not lowered.get(name)]

@@ -309,6 +309,7 @@ def test_the_public_names_are_pinned() -> None:
     assert set(webhooks.__all__) == {
         "BatchNotDone",
         "ForeignWebhook",
+        "Headers",
         "InvalidSignature",
         "InvalidWebhook",
         "MemorySeen",

@@ -13,6 +13,8 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "serve": "vimmerse_mock.cli.serve",
         "openapi": "vimmerse_mock.cli.openapi",
+        "listen": "vimmerse_mock.cli.listen",
+        "trigger": "vimmerse_mock.cli.trigger",
     }
 )
 """The commands by name, in the order of the help; each module has its `command`."""

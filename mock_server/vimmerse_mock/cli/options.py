@@ -11,7 +11,7 @@ import click
 
 from vimmerse_mock.model.retention import Keep, RetentionError, parse_keep
 
-_PREFIX: Final = "VIMMERSE_MOCK_"
+_PREFIX: Final = "VIMMERSE_MOCK"
 PORT: Final = click.IntRange(0, 65535)
 NATURAL: Final = click.IntRange(0, 10**15)
 POSITIVE: Final = click.IntRange(min=1)
@@ -19,9 +19,17 @@ POSITIVE: Final = click.IntRange(min=1)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def option(name: str, **attributes: Any) -> Callable[[F], F]:  # noqa: ANN401 - click's own
-    """Make an option that an environment variable can set as well."""
-    variable = _PREFIX + name.lstrip("-").replace("-", "_").upper()
+def option(
+    name: str,
+    *,
+    of: str = "",
+    **attributes: Any,  # noqa: ANN401 - click's own
+) -> Callable[[F], F]:
+    """Make an option that an environment variable can set as well.
+
+    `of` is the command that the variable names, where it should not be set for all.
+    """
+    variable = "_".join(filter(None, [_PREFIX, of, *name.lstrip("-").split("-")])).upper()
     return click.option(name, envvar=variable, show_envvar=True, show_default=True, **attributes)
 
 
