@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import requests
 
 from vimmerse_contracts.vocabulary import WEBHOOK_TIMEOUT_SECONDS
+from vimmerse_mock.addresses import is_loopback
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -50,7 +50,7 @@ class Forwarder:
         self, headers: Mapping[str, str], content: bytes
     ) -> tuple[str, dict[str, str], bytes]:
         with requests.Session() as session:
-            session.trust_env = not _is_loopback(self._url)
+            session.trust_env = not is_loopback(urlsplit(self._url).hostname or "")
             with session.post(
                 self._url,
                 data=content,
@@ -74,11 +74,3 @@ def _headers(environ: WSGIEnvironment) -> dict[str, str]:
 
 def _passed(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name.lower() not in _NOT_PASSED}
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from vimmerse_mock.answers import call
 from vimmerse_mock.delivery import Reply, Sender
+from vimmerse_mock.wsgi_call import call_wsgi
 
 if TYPE_CHECKING:
-    from wsgiref.types import WSGIApplication, WSGIEnvironment
+    from wsgiref.types import WSGIApplication
 
 _DOMAIN: Final = "in-process.test"
 """A domain that no name server knows (RFC 2606): outside this process nothing is there."""
@@ -42,22 +42,5 @@ class InProcessSender:
             return self._otherwise.send(url, body)
         content = json.dumps(body).encode()
         headers = {"Content-Type": "application/json", "User-Agent": "vimmerse-mock"}
-        return Reply(call(app, _environ(url, headers, content), content).status)
-
-
-def _environ(url: str, headers: Mapping[str, str], content: bytes) -> WSGIEnvironment:
-    from werkzeug.test import EnvironBuilder  # noqa: PLC0415 - slow to import, and often not needed
-
-    parts = urlsplit(url)
-    builder = EnvironBuilder(
-        path=parts.path or "/",
-        base_url=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/",
-        query_string=parts.query,
-        method="POST",
-        headers=list(headers.items()),
-        data=content,
-    )
-    try:
-        return builder.get_environ()
-    finally:
-        builder.close()
+        status, _, _ = call_wsgi(app, "POST", url, headers, content)
+        return Reply(status)

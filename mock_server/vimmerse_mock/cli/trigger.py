@@ -11,13 +11,13 @@ import click
 from vimmerse_contracts.vocabulary import SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
 from vimmerse_mock.cli.listen import UrlType
 from vimmerse_mock.cli.options import POSITIVE, option
-from vimmerse_mock.model.clock import in_seconds
-from vimmerse_mock.model.outbox import Message, MessageState
+from vimmerse_mock.model.outbox import MessageState
 from vimmerse_mock.model.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
     from vimmerse_mock.account import Account
     from vimmerse_mock.app import Mock
+    from vimmerse_mock.control.resources import WebhookInfo
     from vimmerse_mock.delivery import Reply, Sender
 
 _LONGEST_SECONDS: Final = 30 * 86_400.0
@@ -37,9 +37,9 @@ def command(*, scenario: str, webhook_url: str, images: int, customer_id: str) -
     The batch is of a mock of its own, whose clock skips all waiting, also between retries. Exit
     code 0 if the receiver took the webhook, 1 if it did not.
     """
-    from vimmerse_mock.account import Opening  # noqa: PLC0415 - only who runs a mock pays for it
     from vimmerse_mock.app import create_mock  # noqa: PLC0415 - as above
     from vimmerse_mock.delivery import HttpSender  # noqa: PLC0415 - as above
+    from vimmerse_mock.model.account import Opening  # noqa: PLC0415 - only who runs a mock pays for it
 
     mock = create_mock(sender=_Telling(HttpSender()))
     try:
@@ -48,10 +48,10 @@ def command(*, scenario: str, webhook_url: str, images: int, customer_id: str) -
         account.use_scenario(scenario)
         _create(mock, account, webhook_url, images)
         account.clock.advance(_LONGEST_SECONDS)
-        (message, *_) = account.outbox
+        (webhook, *_) = account.outbox
     finally:
         mock.close()
-    _conclude(message)
+    _conclude(webhook)
 
 
 class _Telling:
@@ -80,15 +80,15 @@ def _create(mock: Mock, account: Account, webhook_url: str, images: int) -> None
     click.echo(f"batch {batch['id']} of {images} images is {batch['status']}")
 
 
-def _conclude(message: Message) -> None:
+def _conclude(webhook: WebhookInfo) -> None:
     """Say how it ended, in the exit code too."""
-    if not message.attempts:
+    if not webhook.attempts:
         click.echo("nothing was sent: this scenario never ends", err=True)
         sys.exit(1)
-    first, last = message.attempts[0].at, message.attempts[-1].at
-    several = f"s over {in_seconds(last - first):g} s of its clock" if last > first else ""
-    tried = f"{message.state.value} after {len(message.attempts)} attempt{several}"
-    if message.state is MessageState.DELIVERED:
+    first, last = webhook.attempts[0].at, webhook.attempts[-1].at
+    several = f"s over {(last - first).total_seconds():g} s of its clock" if last > first else ""
+    tried = f"{webhook.state.value} after {len(webhook.attempts)} attempt{several}"
+    if webhook.state is MessageState.DELIVERED:
         click.echo(tried)
         return
     click.echo(f"{tried}: a receiver has to answer with 2xx within 10 seconds", err=True)
