@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pytest_vimmerse.handle import Vimmerse
+from vimmerse_mock.account import RemoteMock
+from vimmerse_mock.listener import Listener
+from vimmerse_mock.server import MockServer
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -65,6 +70,28 @@ def test_a_webhook_that_was_never_asked_for_is_said(vimmerse: Vimmerse) -> None:
     vimmerse.client.create([PNG], webhook_url="http://me:secret@127.0.0.1:9/hook")
     with pytest.raises(AssertionError, match=r"webhook_url led elsewhere: 127\.0\.0\.1:9$"):
         vimmerse.webhooks.expect(within=0)
+
+
+def test_an_application_receives_from_a_mock_that_runs_elsewhere(
+    vimmerse_server: MockServer, vimmerse_listener: Listener
+) -> None:
+    """It is still called in this process; the webhook gets here by the listener's socket."""
+    remote = RemoteMock(vimmerse_server.url)
+    handle = Vimmerse.open(remote, vimmerse_listener)
+    paths: list[str] = []
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        paths.append(environ["PATH_INFO"])
+        start_response("202 Accepted", [])
+        return []
+
+    url = handle.webhooks.deliver_to(app, path="/hook")
+    assert url.startswith("http://127.0.0.1:")
+    handle.client.create([PNG], webhook_url=url)
+    assert handle.webhooks.expect().answered == 202
+    assert paths == ["/hook"]
+    handle.close()
+    remote.close()
 
 
 def test_a_miss_points_at_the_users_line(pytester: pytest.Pytester) -> None:
