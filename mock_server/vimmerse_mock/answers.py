@@ -86,7 +86,8 @@ class Answers:
         if callable(told):
             told = told(webhook)
         answer = told if isinstance(told, Answer) else Answer(told)
-        self._closing.wait(answer.after) if answer.after else None
+        if answer.after:
+            self._closing.wait(answer.after)
         return answer
 
 

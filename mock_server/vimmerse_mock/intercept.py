@@ -66,10 +66,12 @@ class Intercepted:
         """
         return Inbox("", AccountSource(self.account), self._sender)
 
-    def raise_errors(self) -> None:
-        """Raise what a receiver of `webhooks.deliver_to` raised, if nothing did before."""
+    def close(self, *, quietly: bool) -> None:
+        """Close the inbox; raises what a receiver of it raised, if nothing did before."""
         if "webhooks" in self.__dict__:
-            self.webhooks.raise_errors()
+            self.webhooks.close()
+            if not quietly:
+                self.webhooks.raise_errors()
 
     def open_account(self, opening: Opening | None = None) -> Account:
         """Open an account.
@@ -132,8 +134,8 @@ class intercept(ContextDecorator):  # noqa: N801 - it reads as a verb: `with int
                 mock.close()
             finally:
                 requests_mock.stop()
-            if error is None and intercepted is not None:
-                intercepted.raise_errors()
+            if intercepted is not None:
+                intercepted.close(quietly=error is not None)
 
 
 class RequestsSender:

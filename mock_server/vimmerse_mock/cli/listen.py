@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from vimmerse_contracts.fields import url_problem
 from vimmerse_contracts.schemas import WebhookSchema
 from vimmerse_contracts.signatures import (
     ID_HEADER,
@@ -24,13 +23,13 @@ from vimmerse_contracts.signatures import (
 )
 from vimmerse_contracts.target import ReceivedWebhook
 from vimmerse_mock.answers import Answer, Answers
-from vimmerse_mock.cli.options import PORT, fail, option
+from vimmerse_mock.cli.options import PORT, UrlType, fail, option
 from vimmerse_mock.inbox import received
 from vimmerse_mock.model.clock import Instant, in_seconds, seconds, to_datetime, wall_clock
 from vimmerse_mock.wsgi_thread import WsgiThread
 
 if TYPE_CHECKING:
-    from wsgiref.types import StartResponse, WSGIEnvironment
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from rich.console import Console
 
@@ -59,23 +58,6 @@ class AnswersType(click.ParamType[tuple[int, ...]]):
             return tuple(Answer(int(each)).status for each in value.split(",") if value)
         except ValueError:
             self.fail(f"{value!r} is not like 500,500,200: statuses from 200 to 599", param, ctx)
-
-
-class UrlType(click.ParamType[str]):
-    """An absolute http(s) URL."""
-
-    name = "URL"
-
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401 - click's own
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> str:
-        """Accept it, or say what it should be like."""
-        if value and url_problem(value) is not None:
-            self.fail(f"{value!r} is not like http://127.0.0.1:5000/hook", param, ctx)
-        return str(value)
 
 
 @click.command()
@@ -120,7 +102,7 @@ def command(
     thread.stop()
 
 
-def _forwarder(url: str) -> Any:  # noqa: ANN401 - a WSGI application, or None
+def _forwarder(url: str) -> WSGIApplication | None:
     if not url:
         return None
     from vimmerse_mock.forwarding import Forwarder  # noqa: PLC0415 - requests only if it is needed

@@ -9,6 +9,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import click
 
+from vimmerse_contracts.fields import url_problem
 from vimmerse_mock.model.retention import Keep, RetentionError, parse_keep
 
 _PREFIX: Final = "VIMMERSE_MOCK"
@@ -53,6 +54,23 @@ class RateType(click.FloatRange):
         if math.isnan(rate):
             self.fail(f"{value!r} is not a number.", param, ctx)
         return rate
+
+
+class UrlType(click.ParamType[str]):
+    """An absolute http(s) URL."""
+
+    name = "URL"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's own
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str:
+        """Accept it, or say what it should be like."""
+        if value and url_problem(value) is not None:
+            self.fail(f"{value!r} is not like http://127.0.0.1:5000/hook", param, ctx)
+        return str(value)
 
 
 class PairType(click.ParamType[tuple[str, int]]):

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from vimmerse_contracts.vocabulary import SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
-from vimmerse_mock.cli.listen import UrlType
-from vimmerse_mock.cli.options import POSITIVE, option
+from vimmerse_mock.cli.options import POSITIVE, UrlType, option
 from vimmerse_mock.model.outbox import MessageState
 from vimmerse_mock.model.scenarios import SCENARIOS
 
