@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
-from threading import Event, Lock
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+_ENDS: Final = (signal.SIGTERM, signal.SIGINT)
 _TOLERANCE: Final = 300
 _SHOWN_BODY: Final = 4_000
 _LARGEST: Final = 1024 * 1024
@@ -86,9 +87,9 @@ def command(
     answers.tell(answer)
     printer = _Printer(Console(soft_wrap=True, highlight=False), forward_to)
     thread = WsgiThread(_Ear(answers, _keys(secret), printer.show).app, host, port)
-    stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    # Blocked in every thread, so that they can be waited for: a handler that sets an event which is
+    # just about to be waited for would never return.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
     try:
         thread.start()
     except OSError as error:
@@ -97,7 +98,7 @@ def command(
             "(0 takes a free one) or --host"
         )
     printer.announce(thread.url)
-    stop.wait()
+    signal.sigwait(_ENDS)
     answers.close()
     thread.stop()
 
