@@ -24,6 +24,8 @@ from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.delivery import Reply
 from vimmerse_mock.in_process import InProcessSender
 from vimmerse_mock.inbox import Inbox
+from vimmerse_mock.intercepted_faults import failure_of
+from vimmerse_mock.marks import INTERCEPTED
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT, Opening
 from vimmerse_mock.planned import AccountSource
 from vimmerse_mock.web.render import FILES_PATH
@@ -169,7 +171,13 @@ class _ProductionHosts(responses.CallbackResponse):
     def _call(self, request: PreparedRequest) -> tuple[int, list[tuple[str, str]], bytes]:
         headers = {name: _text(value) for name, value in request.headers.items()}
         url, method = _on_the_mock(request.url or ""), request.method or "GET"
-        return call_wsgi(self._app, method, url, headers, _body(request.body))
+        happened: list[object] = []
+        marks = {INTERCEPTED: happened}
+        answer = call_wsgi(self._app, method, url, headers, _body(request.body), marks)
+        for each in happened:
+            if (failure := failure_of(each, request)) is not None:
+                raise failure
+        return answer
 
 
 def _on_the_mock(url: str) -> str:
