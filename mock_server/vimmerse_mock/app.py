@@ -9,7 +9,7 @@ from functools import partial
 import flask
 
 from vimmerse_mock.account import Account, Opening, open_account
-from vimmerse_mock.delivery import Courier, Dispatcher, HttpSender, Sender
+from vimmerse_mock.delivery import Courier, Dispatcher, HttpSender, Reach, Sender
 from vimmerse_mock.model.clock import Instant
 from vimmerse_mock.model.ledger import PriceList
 from vimmerse_mock.model.limits import Limits
@@ -57,6 +57,7 @@ def create_mock(
     limits: Limits | None = None,
     files_url: str | None = None,
     sender: Sender | None = None,
+    reach: Reach | None = None,
     keep: Keep | None = None,
     real_time: Callable[[], Instant] | None = None,
 ) -> Mock:
@@ -66,7 +67,8 @@ def create_mock(
     files begin (None: at the address that the client used).
     """
     store = store or MemoryStore()
-    courier = Courier(store, sender or HttpSender(), real_time or store.real_time)
+    sender = sender or HttpSender(reach=reach or Reach())
+    courier = Courier(store, sender, real_time or store.real_time)
     retention = Retention(store, keep or Keep(), courier.real_time)
     dispatcher = Dispatcher(courier, retention.apply)
     service = BatchService(
@@ -75,6 +77,7 @@ def create_mock(
         pace=pace or Pace(),
         real_time=courier.real_time,
         on_planned=dispatcher.wake,
+        deliver_early=courier.deliver_early,
     )
     app = _create_app(service, limits or Limits(), files_url)
     return Mock(app, service, courier, dispatcher)

@@ -20,10 +20,12 @@ from vimmerse_mock.model.batch import (
     shared,
 )
 from vimmerse_mock.model.clock import Instant, wall_clock
+from vimmerse_mock.model.delivery_plans import planned_messages, swapped
 from vimmerse_mock.model.ledger import PriceList, Reason
-from vimmerse_mock.model.outbox import Message
+from vimmerse_mock.model.outbox import LEASE, Message, MessageState, Twist
 from vimmerse_mock.model.scenarios import Pace
 from vimmerse_mock.model.timeline import Observation, Timeline, plan
+from vimmerse_mock.model.webhooks import WebhookSettings
 from vimmerse_mock.stores import Store, Transaction, UnknownAccountError
 from vimmerse_mock.stores.conflicts import retried
 
@@ -57,13 +59,18 @@ class BatchView:
 
 @dataclass(frozen=True, slots=True)
 class BatchService:
-    """What can be done with batches. `on_planned` is called when a webhook may fall due sooner."""
+    """What can be done with batches.
+
+    `on_planned` is called when a webhook may fall due sooner, `deliver_early` with a leased one
+    that a delivery plan wants delivered before the request is answered; it must not raise.
+    """
 
     store: Store
     prices: PriceList = field(default_factory=PriceList)
     pace: Pace = field(default_factory=Pace)
     real_time: Callable[[], Instant] = wall_clock
     on_planned: Callable[[], None] = lambda: None
+    deliver_early: Callable[[Message], None] = lambda _message: None
 
     @retried
     def create(
@@ -81,8 +88,8 @@ class BatchService:
             account, now = tx.account, self._now(tx.account)
             batch = self._generated(account, _new_batch(account, form, images, now), now)
             tx.save_account(replace(account, batches=account.batches + 1))
-            self._submit(tx, batch, Reason.CREATE)
-        return self._answer(account, batch, now)
+            early = self._submit(tx, batch, Reason.CREATE)
+        return self._answer(account, batch, now, early)
 
     def read(self, account: AccountState, batch_id: str) -> BatchView:
         """Look at a batch.
@@ -124,10 +131,11 @@ class BatchService:
                 batch = replace(batch, settings=replace(batch.settings, **changes))
                 batch = self._generated(account, batch, now)
                 _withdraw_webhook(tx, before)
-                self._submit(tx, batch, Reason.RESUBMIT)
+                early = self._submit(tx, batch, Reason.RESUBMIT)
             else:
+                early = None
                 _change_metadata(tx, batch, before)
-        return self._answer(account, batch, now)
+        return self._answer(account, batch, now, early)
 
     @retried
     def compose(self, customer_id: str, batch_id: str) -> BatchView:
@@ -145,13 +153,17 @@ class BatchService:
             if before.seen.status is not BatchStatus.SUCCESS:
                 raise NotComposableError("a batch can be composed once it is in 'success'")
             batch = self._composed(before, now)
-            self._submit(tx, batch, Reason.COMPOSE)
-        return self._answer(account, batch, now)
+            early = self._submit(tx, batch, Reason.COMPOSE)
+        return self._answer(account, batch, now, early)
 
     def _now(self, account: AccountState) -> Instant:
         return account.clock.at(self.real_time())
 
-    def _answer(self, account: AccountState, batch: Batch, now: Instant) -> BatchView:
+    def _answer(
+        self, account: AccountState, batch: Batch, now: Instant, early: Message | None
+    ) -> BatchView:
+        if early is not None:
+            self.deliver_early(early)
         if batch.webhook_url:
             self.on_planned()
         return _view(account, batch, now)
@@ -180,13 +192,19 @@ class BatchService:
             )
         )
 
-    def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> None:
-        """Write batch, charge and webhook together, or nothing."""
+    def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> Message | None:
+        """Write batch, charge and webhook together, or nothing.
+
+        Returns the webhook that is to be delivered before the request is answered, leased.
+        """
         price = self._price(batch)
         if price:
             tx.book(-price, reason, batch.submission.at, batch.id, batch.submission.number)
         tx.save_batch(batch)
-        _plan_webhook(tx, batch)
+        early = _plan_webhook(tx, batch)
+        if early is not None:
+            tx.lease(early, self.real_time() + LEASE)
+        return early
 
     def _price(self, batch: Batch) -> int:
         if batch.submission.kind is SubmissionKind.COMPOSE:
@@ -252,31 +270,71 @@ def _new_media(random: Random, image: Image) -> Media:
 
 def _change_metadata(tx: Transaction, batch: Batch, before: BatchView) -> None:
     tx.save_batch(batch)
-    if batch.webhook_url != before.batch.webhook_url and not before.seen.status.is_final:
+    if batch.webhook_url == before.batch.webhook_url or before.seen.status.is_final:
+        return
+    if before.batch.webhook_url is None:
         _plan_webhook(tx, batch)
+    else:
+        _redirect_webhooks(tx, batch)
+
+
+def _redirect_webhooks(tx: Transaction, batch: Batch) -> None:
+    """Send what is planned for the submission in force to the batch's present URL."""
+    for message in tx.messages(batch.id, batch.submission.number):
+        if message.state is MessageState.PENDING and batch.webhook_url is not None:
+            tx.save_message(replace(message, url=batch.webhook_url))
 
 
 def _withdraw_webhook(tx: Transaction, before: BatchView) -> None:
-    """Take back the webhook of a submission that has not ended."""
-    message = tx.message(before.batch.id, before.batch.submission.number)
-    if message is not None and not before.seen.status.is_final:
-        tx.save_message(message.withdrawn())
-
-
-def _plan_webhook(tx: Transaction, batch: Batch) -> None:
-    """Plan the one webhook of the submission in force."""
-    if batch.webhook_url is None:
+    """Take back the webhooks of a submission that has not ended."""
+    if before.seen.status.is_final:
         return
+    for message in tx.messages(before.batch.id, before.batch.submission.number):
+        if message.state is MessageState.PENDING:
+            tx.save_message(message.withdrawn())
+
+
+def _plan_webhook(tx: Transaction, batch: Batch) -> Message | None:
+    """Plan the webhooks of the submission in force: one, unless a delivery plan says otherwise.
+
+    Returns the one that is to be delivered before the request is answered.
+    """
+    if batch.webhook_url is None:
+        return None
+    delivery, settings = tx.account.webhooks.plan_taken()
+    true = _true_webhook(tx, batch, batch.webhook_url)
+    true, settings = _swapped(tx, true, settings, waits=delivery is not None and delivery.swaps)
+    random = tx.account.random("delivery", batch.id, batch.submission.number)
+    messages = planned_messages(delivery, true, batch.submission.at, random)
+    for message in messages:
+        tx.save_message(message)
+    if settings != tx.account.webhooks:
+        tx.save_account(replace(tx.account, webhooks=settings))
+    return next((message for message in messages if message.twist is Twist.EARLY), None)
+
+
+def _swapped(
+    tx: Transaction, coming: Message, settings: WebhookSettings, *, waits: bool
+) -> tuple[Message, WebhookSettings]:
+    """Let a webhook change places with the one that waits for it; if none does, it may wait."""
+    waiting = tx.message(*settings.swapping) if settings.swapping else None
+    if waiting is None or waiting.state is not MessageState.PENDING or waiting.attempts:
+        key = (coming.batch_id, coming.submission, coming.number) if waits else None
+        return coming, replace(settings, swapping=key)
+    later, coming = swapped(waiting, coming)
+    tx.save_message(later)
+    return coming, replace(settings, swapping=None)
+
+
+def _true_webhook(tx: Transaction, batch: Batch, url: str) -> Message:
     number, timeline = batch.submission.number, _timeline(batch)
     random = tx.account.random("webhook", batch.id, number)
-    tx.save_message(
-        Message(
-            id=f"msg_{random.getrandbits(96):024x}",
-            customer_id=batch.customer_id,
-            batch_id=batch.id,
-            submission=number,
-            url=batch.webhook_url,
-            status=timeline.outcome.value,
-            due_at=timeline.ends_at,
-        )
+    return Message(
+        id=f"msg_{random.getrandbits(96):024x}",
+        customer_id=batch.customer_id,
+        batch_id=batch.id,
+        submission=number,
+        url=url,
+        status=timeline.outcome.value,
+        due_at=timeline.ends_at,
     )

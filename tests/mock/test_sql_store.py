@@ -8,12 +8,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy import BindParameter, Connection, create_engine, inspect, text
+from sqlalchemy.sql import visitors
 
 from vimmerse_mock.account import SAMPLE_ACCOUNT
 from vimmerse_mock.app import create_mock
@@ -224,8 +226,15 @@ STATEMENTS: dict[str, tuple[Any, dict[str, object], str]] = {
         {"of_customer": "c", "until": 1},
         "messages_due_of_customer",
     ),
-    "claim": (statements.CLAIMABLE, {"now": 1, "limit": 1}, "messages_due"),
-    "next due": (statements.NEXT_DUE, {}, "messages_due"),
+    "submission": (
+        statements.MESSAGES_OF_SUBMISSION,
+        {"of_customer": "c", "batch_id": "b", "submission": 1},
+        "",
+    ),
+    "claimable": (statements.CLAIMABLE, {"now": 1}, "messages_due"),
+    "claim": (statements.CLAIM, {"now": 1, "lease": 2, "of_customer": "c"}, "messages_"),
+    "in flight": (statements.IN_FLIGHT, {"of_customer": "c"}, "messages_leased"),
+    "next due": (statements.NEXT_DUE, {"now": 1}, "messages_due"),
 }
 
 
@@ -247,18 +256,25 @@ def test_look_ups_use_indexes(url: str, name: str) -> None:
 
 
 def _explain(connection: Connection, statement: Any, values: dict[str, object]) -> str:
-    compiled = statement.compile(connection, compile_kwargs={"render_postcompile": True})
+    given = visitors.cloned_traverse(statement, {}, {"bindparam": partial(_give, values)})
+    compiled = given.compile(connection, compile_kwargs={"render_postcompile": True})
     if connection.dialect.name == "postgresql":
         connection.execute(text("SET LOCAL enable_seqscan = off"))  # the tables are empty here
         connection.execute(text("SET LOCAL enable_bitmapscan = off"))
     prefix = "EXPLAIN" if connection.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
-    parameters = {**compiled.params, **values}
+    parameters = compiled.params
     if connection.dialect.name == "sqlite":
         ordered = tuple(parameters[name] for name in compiled.positiontup)
         rows = connection.exec_driver_sql(f"{prefix} {compiled}", ordered)
     else:
         rows = connection.exec_driver_sql(f"{prefix} {compiled}", parameters)
     return "\n".join(str(row[-1]) for row in rows)
+
+
+def _give(values: dict[str, object], parameter: BindParameter[Any]) -> None:
+    """Put in the value that a statement would be executed with."""
+    if parameter.key in values:
+        parameter.value, parameter.required = values[parameter.key], False
 
 
 @contextmanager

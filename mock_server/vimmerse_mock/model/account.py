@@ -8,6 +8,7 @@ from uuid import UUID
 
 from vimmerse_mock.model.clock import Clock
 from vimmerse_mock.model.scenarios import Scenario
+from vimmerse_mock.model.webhooks import WebhookSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class AccountState:
     seed: str
     scenario: Scenario = field(default_factory=Scenario)
     batches: int = 0
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
 
     def random(self, *purpose: object) -> Random:
         """Make the random source for one purpose, apart from every other's."""

@@ -1,0 +1,93 @@
+"""How an account's webhooks are delivered: retries, delivery plans, secrets to sign with."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from vimmerse_mock.model.clock import Span
+from vimmerse_mock.model.delivery_plans import DeliveryPlan
+from vimmerse_mock.model.outbox import RETRY_DELAYS
+
+SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - how every secret begins
+MOST_SECRETS: Final = 2
+"""The present secret and, during rotation, the one before."""
+MOST_RETRIES: Final = 50
+_SECRET_BYTES: Final = range(24, 65)
+
+MessageKey = tuple[str, int, int]
+"""Batch, submission and number: what a message is kept under."""
+
+
+class WebhookSettingsError(ValueError):
+    """Webhooks cannot be delivered so; the sentence says what can be."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings:
+    """How the webhooks of one account are delivered.
+
+    `retry_delays` follow one failed attempt each. `plan` holds for every submission that finds no
+    plan of its own in `next_plans`. `swapping` is the message that waits for another to change
+    places with. `secrets` sign, the newest first; without any, nothing is signed.
+    """
+
+    retry_delays: tuple[Span, ...] = RETRY_DELAYS
+    plan: DeliveryPlan | None = None
+    next_plans: tuple[DeliveryPlan, ...] = ()
+    swapping: MessageKey | None = None
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    def retried_after(self, delays: Sequence[Span]) -> WebhookSettings:
+        """Retry after these delays from now on; none of them means no retry.
+
+        Raises:
+            WebhookSettingsError: there are more than `MOST_RETRIES`, or one is negative.
+        """
+        if len(delays) > MOST_RETRIES or any(delay < 0 for delay in delays):
+            raise WebhookSettingsError(
+                f"at most {MOST_RETRIES} retries, none after a negative span: {list(delays)}"
+            )
+        return replace(self, retry_delays=tuple(delays))
+
+    def signed_with(self, secrets: Sequence[str]) -> WebhookSettings:
+        """Sign with these secrets from now on, the newest first; none of them ends signing.
+
+        Raises:
+            WebhookSettingsError: one is no secret, or there are more than `MOST_SECRETS`.
+        """
+        if len(secrets) > MOST_SECRETS:
+            raise WebhookSettingsError(
+                f"at most {MOST_SECRETS} secrets sign, the present one and the one before it, "
+                f"not {len(secrets)}"
+            )
+        for secret in secrets:
+            secret_key(secret)
+        return replace(self, secrets=tuple(secrets))
+
+    def plan_taken(self) -> tuple[DeliveryPlan | None, WebhookSettings]:
+        """Take the plan of the next submission, and tell what is left."""
+        if not self.next_plans:
+            return self.plan, self
+        return self.next_plans[0], replace(self, next_plans=self.next_plans[1:])
+
+
+def secret_key(secret: str) -> bytes:
+    """Return the key that a secret stands for.
+
+    Raises:
+        WebhookSettingsError: it is no secret; the sentence does not repeat it.
+    """
+    try:
+        key = b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
+    except (Base64Error, ValueError):
+        key = b""
+    if not secret.startswith(SECRET_PREFIX) or len(key) not in _SECRET_BYTES:
+        raise WebhookSettingsError(
+            f"a secret is {SECRET_PREFIX} and the base64 of {_SECRET_BYTES.start} to "
+            f"{_SECRET_BYTES.stop - 1} bytes, which this is not"
+        )
+    return key
