@@ -21,7 +21,7 @@ from vimmerse_mock.model.batch import (
 )
 from vimmerse_mock.model.clock import Instant, wall_clock
 from vimmerse_mock.model.delivery_plans import planned_messages, swapped
-from vimmerse_mock.model.ledger import PriceList, Reason
+from vimmerse_mock.model.ledger import LedgerEntry, PriceList, Reason
 from vimmerse_mock.model.outbox import LEASE, Message, MessageState, Twist
 from vimmerse_mock.model.scenarios import Pace
 from vimmerse_mock.model.timeline import Observation, Timeline, plan
@@ -50,11 +50,20 @@ class NotComposableError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class BatchView:
-    """A batch as it is seen at one instant."""
+    """A batch as it is seen at one instant, and what the request that looks at it was charged."""
 
     account: AccountState
     batch: Batch
     seen: Observation
+    charges: tuple[LedgerEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What a request was charged, and the webhook that comes before its answer, leased."""
+
+    charges: tuple[LedgerEntry, ...] = ()
+    early: Message | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +97,26 @@ class BatchService:
             account, now = tx.account, self._now(tx.account)
             batch = self._generated(account, _new_batch(account, form, images, now), now)
             tx.save_account(replace(account, batches=account.batches + 1))
-            early = self._submit(tx, batch, Reason.CREATE)
-        return self._answer(account, batch, now, early)
+            done = self._submit(tx, batch, Reason.CREATE)
+        return self._answer(account, batch, now, done)
 
     def read(self, account: AccountState, batch_id: str) -> BatchView:
-        """Look at a batch.
+        """Look at a batch; while it has not ended, that moves a clock that steps.
 
         Raises:
             InvalidBatchIdError: the id is no UUID (P26).
             BatchNotFoundError: the account has no such batch.
         """
         batch = self.store.batch(account.customer_id, checked_id(batch_id))
-        return _view(account, batch, self._now(account))
+        view = _view(account, batch, self._now(account))
+        if account.clock.step and not view.seen.status.is_final:
+            self._step(account.customer_id)
+        return view
+
+    def seen(self, account: AccountState) -> tuple[BatchView, ...]:
+        """Look at every batch of an account at one instant, oldest first."""
+        now = self._now(account)
+        return tuple(_view(account, b, now) for b in self.store.batches(account.customer_id))
 
     def look(self, customer_id: str, batch_id: str) -> BatchView:
         """Look at a batch as someone who holds a link to it, without a key.
@@ -131,11 +148,10 @@ class BatchService:
                 batch = replace(batch, settings=replace(batch.settings, **changes))
                 batch = self._generated(account, batch, now)
                 _withdraw_webhook(tx, before)
-                early = self._submit(tx, batch, Reason.RESUBMIT)
+                done = self._submit(tx, batch, Reason.RESUBMIT)
             else:
-                early = None
-                _change_metadata(tx, batch, before)
-        return self._answer(account, batch, now, early)
+                done = _change_metadata(tx, batch, before)
+        return self._answer(account, batch, now, done)
 
     @retried
     def compose(self, customer_id: str, batch_id: str) -> BatchView:
@@ -153,20 +169,26 @@ class BatchService:
             if before.seen.status is not BatchStatus.SUCCESS:
                 raise NotComposableError("a batch can be composed once it is in 'success'")
             batch = self._composed(before, now)
-            early = self._submit(tx, batch, Reason.COMPOSE)
-        return self._answer(account, batch, now, early)
+            done = self._submit(tx, batch, Reason.COMPOSE)
+        return self._answer(account, batch, now, done)
+
+    @retried
+    def _step(self, customer_id: str) -> None:
+        """Move a stepping clock; the dispatcher delivers what falls due."""
+        with self.store.transaction(customer_id) as tx:
+            clock = tx.account.clock.stepped(self.real_time())
+            tx.save_account(replace(tx.account, clock=clock))
+        self.on_planned()
 
     def _now(self, account: AccountState) -> Instant:
         return account.clock.at(self.real_time())
 
-    def _answer(
-        self, account: AccountState, batch: Batch, now: Instant, early: Message | None
-    ) -> BatchView:
-        if early is not None:
-            self.deliver_early(early)
+    def _answer(self, account: AccountState, batch: Batch, now: Instant, done: _Done) -> BatchView:
+        if done.early is not None:
+            self.deliver_early(done.early)
         if batch.webhook_url:
             self.on_planned()
-        return _view(account, batch, now)
+        return BatchView(account, batch, _timeline(batch).at(now), done.charges)
 
     def _generated(self, account: AccountState, batch: Batch, now: Instant) -> Batch:
         """Add a submission of all media for generation, by the account's present scenario."""
@@ -192,19 +214,17 @@ class BatchService:
             )
         )
 
-    def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> Message | None:
-        """Write batch, charge and webhook together, or nothing.
-
-        Returns the webhook that is to be delivered before the request is answered, leased.
-        """
-        price = self._price(batch)
-        if price:
-            tx.book(-price, reason, batch.submission.at, batch.id, batch.submission.number)
+    def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> _Done:
+        """Write batch, charge and webhook together, or nothing."""
+        charges: tuple[LedgerEntry, ...] = ()
+        if price := self._price(batch):
+            now, number = batch.submission.at, batch.submission.number
+            charges = (tx.book(-price, reason, now, batch.id, number),)
         tx.save_batch(batch)
         early = _plan_webhook(tx, batch)
         if early is not None:
             tx.lease(early, self.real_time() + LEASE)
-        return early
+        return _Done(charges, early)
 
     def _price(self, batch: Batch) -> int:
         if batch.submission.kind is SubmissionKind.COMPOSE:
@@ -268,21 +288,23 @@ def _new_media(random: Random, image: Image) -> Media:
     return Media(id=random_uuid(random), image=image)
 
 
-def _change_metadata(tx: Transaction, batch: Batch, before: BatchView) -> None:
+def _change_metadata(tx: Transaction, batch: Batch, before: BatchView) -> _Done:
+    """Write what never costs; a webhook that is still to come goes to the new address."""
     tx.save_batch(batch)
     if batch.webhook_url == before.batch.webhook_url or before.seen.status.is_final:
-        return
+        return _Done()
     if before.batch.webhook_url is None:
         _plan_webhook(tx, batch)
-    else:
-        _redirect_webhooks(tx, batch)
+    elif batch.webhook_url is not None:
+        _redirect_webhooks(tx, batch, batch.webhook_url)
+    return _Done()
 
 
-def _redirect_webhooks(tx: Transaction, batch: Batch) -> None:
-    """Send what is planned for the submission in force to the batch's present URL."""
+def _redirect_webhooks(tx: Transaction, batch: Batch, url: str) -> None:
+    """Send what is planned for the submission in force to another URL."""
     for message in tx.messages(batch.id, batch.submission.number):
-        if message.state is MessageState.PENDING and batch.webhook_url is not None:
-            tx.save_message(replace(message, url=batch.webhook_url))
+        if message.state is MessageState.PENDING:
+            tx.save_message(replace(message, url=url))
 
 
 def _withdraw_webhook(tx: Transaction, before: BatchView) -> None:

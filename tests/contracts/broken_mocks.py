@@ -280,10 +280,10 @@ class _CarelessStore(MemoryStore):
 class _PaysLast(BatchService):
     """Writes first, and looks at the balance afterwards."""
 
-    def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> None:
+    def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> service._Done:
         tx.save_batch(batch)
         service._plan_webhook(tx, batch)
-        super()._submit(tx, batch, reason)
+        return super()._submit(tx, batch, reason)
 
 
 def _written_though_refused(patch: pytest.MonkeyPatch) -> Mock:

@@ -15,12 +15,14 @@ from vimmerse_mock.model.ledger import InsufficientCreditError, Reason
 from vimmerse_mock.model.outbox import Attempt, Message, MessageState
 from vimmerse_mock.model.retention import Keep
 from vimmerse_mock.model.scenarios import Script
+from vimmerse_mock.model.snapshot import Snapshot
 from vimmerse_mock.stores import (
     NOBODY,
     DuplicateAccountError,
     Store,
     UnknownAccountError,
     open_store,
+    opened,
 )
 
 LEASE = 30 * SECOND
@@ -87,12 +89,12 @@ class TestStore:
 
     def test_an_account_is_found_by_id_and_by_key(self, store: Store) -> None:
         """What was opened is found both ways, as it was."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         assert store.account("c1") == store.account_by_key("key-c1") == account()
 
     def test_the_first_credits_come_with_the_account(self, store: Store) -> None:
         """Opening and first entry are one write, so no crash leaves an account without credit."""
-        store.add_account(account(), 10)
+        store.add(opened(account(), 10))
         (entry,) = store.ledger("c1")
         assert (entry.amount, entry.balance, entry.reason) == (10, 10, Reason.OPENING)
         assert store.balance("c1") == 10
@@ -102,8 +104,8 @@ class TestStore:
 
         Another URL, and another account's message to the same one, do not wait for it.
         """
-        store.add_account(account("c1"))
-        store.add_account(account("c2"))
+        store.add(Snapshot(account("c1")))
+        store.add(Snapshot(account("c2")))
         elsewhere = replace(message(3, 3), url="http://127.0.0.1/elsewhere?n=3")
         plan(store, message(1, 1), message(2, 2), elsewhere, message(1, 4, "c2"))
         claimed = claim_all(store, SECOND)
@@ -113,7 +115,7 @@ class TestStore:
 
     def test_what_comes_at_once_waits_for_nobody(self, store: Store) -> None:
         """Messages without an order are under way together, and beside one that has one."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         burst = [replace(message(n, n), at_once=True) for n in range(2, 5)]
         plan(store, message(1, 1), *burst, message(5, 5))
         assert [m.submission for m in claim_all(store, SECOND)] == [1, 2, 3, 4]
@@ -121,7 +123,7 @@ class TestStore:
     def test_a_receiver_can_be_avoided(self, store: Store) -> None:
         """What goes to a receiver that is avoided is left for later; the others' is claimed."""
         for customer_id in ("c1", "c2"):
-            store.add_account(account(customer_id))
+            store.add(Snapshot(account(customer_id)))
         busy = "http://127.0.0.1:1"
         for n in range(1, 4):
             plan(store, replace(message(n, n), url=f"{busy}/{n}"))
@@ -139,7 +141,7 @@ class TestStore:
 
     def test_a_submission_may_have_several_messages(self, store: Store) -> None:
         """Each is kept and found by its number, and all by their submission."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         several = [replace(message(), id=f"msg_1-{n}", number=n) for n in (1, 2, 3)]
         plan(store, *several, message(2))
         with store.transaction("c1") as tx:
@@ -151,7 +153,7 @@ class TestStore:
 
     def test_a_message_that_gets_another_url_changes_its_lane(self, store: Store) -> None:
         """It is claimed beside what is under way to its former URL."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         plan(store, message(1, 1), message(2, 2))
         claim_all(store, SECOND)
         plan(store, replace(message(2, 2), url="http://127.0.0.1/elsewhere"))
@@ -159,7 +161,7 @@ class TestStore:
 
     def test_a_failed_transaction_leaves_messages_as_they_were(self, store: Store) -> None:
         """A message saved, one added and one leased in it are as before, and can be claimed."""
-        store.add_account(account(is_manual=True))
+        store.add(Snapshot(account(is_manual=True)))
         plan(store, message(1, 0), message(2, 0))
 
         def change_and_fail() -> None:
@@ -188,15 +190,15 @@ class TestStore:
 
     def test_ids_and_keys_are_taken_once(self, store: Store) -> None:
         """A second account with the same id or the same key is refused."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         with pytest.raises(DuplicateAccountError):
-            store.add_account(replace(account(), api_key="other"))
+            store.add(Snapshot(replace(account(), api_key="other")))
         with pytest.raises(DuplicateAccountError):
-            store.add_account(replace(account(), customer_id="other"))
+            store.add(Snapshot(replace(account(), customer_id="other")))
 
     def test_a_removed_account_leaves_nothing_behind(self, store: Store) -> None:
         """After removal its key, batches and due messages are gone; removing again is no error."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         plan(store, message())
         store.remove_account("c1")
         store.remove_account("c1")
@@ -206,7 +208,7 @@ class TestStore:
 
     def test_a_transaction_writes_everything_together(self, store: Store) -> None:
         """What was written is there afterwards, and the account's clock with it."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         with store.transaction("c1") as tx:
             tx.book(10, Reason.OPENING, 0)
             tx.book(-4, Reason.CREATE, 1, "b1", 1)
@@ -221,7 +223,7 @@ class TestStore:
 
     def test_a_failed_transaction_writes_nothing(self, store: Store) -> None:
         """An exception in the block leaves everything as it was."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
 
         def write_and_fail() -> None:
             with store.transaction("c1") as tx:
@@ -240,7 +242,7 @@ class TestStore:
 
     def test_a_transaction_sees_what_it_wrote(self, store: Store) -> None:
         """Within the block, reads see the writes before them."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         with store.transaction("c1") as tx:
             tx.save_batch(batch())
             tx.save_message(message())
@@ -250,7 +252,7 @@ class TestStore:
 
     def test_the_balance_never_falls_under_zero(self, store: Store) -> None:
         """A charge that the balance does not cover is refused, with both numbers."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         with store.transaction("c1") as tx:
             tx.book(3, Reason.OPENING, 0)
             with pytest.raises(InsufficientCreditError, match="4 credits, and there are 3"):
@@ -259,8 +261,8 @@ class TestStore:
 
     def test_two_accounts_never_see_each_other(self, store: Store) -> None:
         """A batch of one account is not there for another."""
-        store.add_account(account("c1"))
-        store.add_account(account("c2"))
+        store.add(Snapshot(account("c1")))
+        store.add(Snapshot(account("c2")))
         with store.transaction("c1") as tx:
             tx.save_batch(batch())
         assert store.batch("c2", "b1") is None
@@ -268,7 +270,7 @@ class TestStore:
 
     def test_concurrent_charges_never_spend_the_same_credit(self, store: Store) -> None:
         """Of sixteen threads that each want one of four credits, four get one."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         with store.transaction("c1") as tx:
             tx.book(4, Reason.OPENING, 0)
         barrier, refused = Barrier(16), []
@@ -291,7 +293,7 @@ class TestStore:
 
     def test_a_message_is_claimed_once_it_is_due(self, store: Store) -> None:
         """Before its instant nobody gets it; at its instant one claimer does, and no other."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         plan(store, message(due_at=5 * SECOND))
         assert store.next_due() == 5 * SECOND
         assert store.claim(5 * SECOND - 1, LEASE) is None
@@ -300,7 +302,7 @@ class TestStore:
 
     def test_the_oldest_is_claimed_first(self, store: Store) -> None:
         """Messages are claimed in the order in which they fall due, then of planning."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         plan(store, message(3, 3), message(1, 1), message(2, 2), message(4, 2))
         claimed = []
         while one := store.claim(SECOND, LEASE):
@@ -310,7 +312,7 @@ class TestStore:
 
     def test_a_lease_that_ran_out_gives_the_message_to_another(self, store: Store) -> None:
         """A claimer that never came back does not lose the message."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         plan(store, message())
         assert store.claim(SECOND, 2 * SECOND) == message()
         assert store.claim(2 * SECOND - 1, LEASE) is None
@@ -318,7 +320,7 @@ class TestStore:
 
     def test_a_failed_attempt_is_due_again_later(self, store: Store) -> None:
         """Recording a failure ends the lease, and plans the message anew."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         plan(store, message())
         store.claim(0, LEASE)
         retried = message().after(Attempt(0, 500, "", 0))
@@ -328,7 +330,7 @@ class TestStore:
 
     def test_a_delivered_or_withdrawn_message_is_never_claimed(self, store: Store) -> None:
         """What is through, or taken back, is not due any more."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         plan(store, message(1), message(2))
         plan(store, message(1).withdrawn(), message(2).after(Attempt(0, 200, "", 0)))
         assert store.claim(SECOND, LEASE) is None
@@ -339,7 +341,7 @@ class TestStore:
 
     def test_nothing_falls_due_by_itself_on_a_manual_clock(self, store: Store) -> None:
         """Messages of an account with a manual clock wait until the clock is moved to them."""
-        store.add_account(account(is_manual=True))
+        store.add(Snapshot(account(is_manual=True)))
         plan(store, message(due_at=5))
         assert store.claim(SECOND, LEASE) is None
         with store.transaction("c1") as tx:
@@ -348,7 +350,7 @@ class TestStore:
 
     def test_the_next_due_message_of_an_account_can_be_leased(self, store: Store) -> None:
         """Within a transaction the first due message is found, and leased from everybody else."""
-        store.add_account(account(is_manual=True))
+        store.add(Snapshot(account(is_manual=True)))
         elsewhere = replace(message(2, 2), url="http://127.0.0.1/elsewhere")
         plan(store, elsewhere, message(1, 1))
         with store.transaction("c1") as tx:
@@ -410,8 +412,8 @@ class TestStore:
 
     def test_every_account_is_listed(self, store: Store) -> None:
         """The ids of all accounts are told."""
-        store.add_account(account("c1"))
-        store.add_account(account("c2"))
+        store.add(Snapshot(account("c1")))
+        store.add(Snapshot(account("c2")))
         assert sorted(store.customers()) == ["c1", "c2"]
 
     def _left(self, store: Store) -> list[str]:
@@ -419,7 +421,7 @@ class TestStore:
 
     def _fill(self, store: Store, pending: str = "") -> None:
         """Four batches, created and ended ten seconds apart, for 1, 2, 3 and 4 credits."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         with store.transaction("c1") as tx:
             tx.book(100, Reason.OPENING, 0)
         for n in range(1, 5):

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Lock
+from threading import Lock, RLock
 from typing import Final
 
 from vimmerse_mock.model import timeline
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.model.clock import Instant, wall_clock
+from vimmerse_mock.model.journal import Exchange
 from vimmerse_mock.model.ledger import InsufficientCreditError, LedgerEntry, Reason
 from vimmerse_mock.model.outbox import Message, MessageState
 from vimmerse_mock.model.retention import Keep
+from vimmerse_mock.model.snapshot import Snapshot
 from vimmerse_mock.model.webhooks import MessageKey
 from vimmerse_mock.stores import (
     FORGOTTEN_AT_ONCE,
     NOBODY,
+    STRANGERS,
     DuplicateAccountError,
     UnknownAccountError,
-    opening_entry,
 )
 from vimmerse_mock.stores.lanes import Lanes
 
@@ -49,12 +52,13 @@ class _Shelf:
     """
 
     account: AccountState
-    lock: Lock = field(default_factory=Lock)
+    lock: RLock = field(default_factory=RLock)
     batches: dict[str, Batch] = field(default_factory=dict)
     ledger: list[LedgerEntry] = field(default_factory=list)
     messages: dict[MessageKey, Message] = field(default_factory=dict)
     leases: dict[MessageKey, tuple[Instant, str]] = field(default_factory=dict)
     lanes: Lanes = field(init=False)
+    journal: deque[Exchange] = field(default_factory=deque)
     wake_at: Instant | None = None
 
     def __post_init__(self) -> None:
@@ -120,7 +124,7 @@ class _Shelf:
         surplus = len(self.batches) - (len(self.batches) if keep.count is None else keep.count)
         found = []
         for place, batch in enumerate(self.batches.values()):
-            ended = timeline.plan(batch.submission, len(batch.medias)).ends_at
+            ended = timeline.ends_at(batch)
             aged = keep.age is not None and ended < now - keep.age
             if ended <= now and batch.id not in busy and (aged or place < surplus):
                 found.append(batch.id)
@@ -146,6 +150,16 @@ class _Shelf:
         for key in [key for key, (until, _) in self.leases.items() if until <= now]:
             self.release(key)
             self.plan(self.messages[key])
+
+
+def _filled(snapshot: Snapshot) -> _Shelf:
+    """Put everything of a snapshot on a shelf."""
+    shelf = _Shelf(snapshot.account, ledger=list(snapshot.ledger), journal=deque(snapshot.journal))
+    shelf.batches = {batch.id: batch for batch in snapshot.batches}
+    shelf.messages = {_key(message): message for message in snapshot.messages}
+    for message in snapshot.messages:
+        shelf.plan(message)
+    return shelf
 
 
 class _MemoryTransaction:
@@ -238,23 +252,23 @@ class MemoryStore:
         self._lock = Lock()
         self._wakes: list[tuple[Instant, str]] = []
         self._avoided: dict[str, set[str]] = {}
+        self._strangers: deque[Exchange] = deque()
 
     def real_time(self) -> Instant:
         """Tell real time."""
         return wall_clock()
 
-    def add_account(self, account: AccountState, credits: int = 0) -> None:  # noqa: A002 - as the protocol
-        """Open an account."""
+    def add(self, snapshot: Snapshot) -> None:
+        """Add an account and everything of it."""
+        account, shelf = snapshot.account, _filled(snapshot)
         with self._lock:
             if account.customer_id in self._shelves:
                 raise DuplicateAccountError(f"customer {account.customer_id!r} exists already")
             if account.api_key in self._by_key:
                 raise DuplicateAccountError("another account has this API key already")
-            shelf = _Shelf(account)
-            if credits:
-                shelf.ledger.append(opening_entry(account, credits))
             self._shelves[account.customer_id] = shelf
             self._by_key[account.api_key] = shelf
+        self._schedule(shelf)
 
     def remove_account(self, customer_id: str) -> None:
         """Close an account and forget everything of it."""
@@ -280,6 +294,31 @@ class MemoryStore:
         """Return a batch of an account."""
         shelf = self._shelves.get(customer_id)
         return shelf.batches.get(batch_id) if shelf else None
+
+    def batches(self, customer_id: str, ends_after: Instant | None = None) -> tuple[Batch, ...]:
+        """Return an account's batches."""
+        shelf = self._shelf(customer_id)
+        with shelf.lock:
+            batches = tuple(shelf.batches.values())
+        if ends_after is None:
+            return batches
+        return tuple(batch for batch in batches if timeline.ends_at(batch) > ends_after)
+
+    def journal(self, customer_id: str) -> tuple[Exchange, ...]:
+        """Return the last exchanges."""
+        if customer_id == STRANGERS:
+            return tuple(self._strangers)
+        return tuple(self._shelf(customer_id).journal)
+
+    def note(self, customer_id: str, exchange: Exchange, keep: int) -> None:
+        """Add to a journal."""
+        shelf = self._shelves.get(customer_id)
+        if shelf is None and customer_id != STRANGERS:
+            return
+        journal = self._strangers if shelf is None else shelf.journal
+        journal.append(exchange)
+        if len(journal) > keep:
+            journal.popleft()
 
     def ledger(self, customer_id: str) -> tuple[LedgerEntry, ...]:
         """Return an account's ledger."""

@@ -15,14 +15,14 @@ from sqlalchemy import Connection, RowMapping, insert, inspect, select, text, up
 from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.model.timeline import PLAN_VERSION
 from vimmerse_mock.stores import StoreRefusedError
-from vimmerse_mock.stores.sql.tables import MESSAGES, META, METADATA
+from vimmerse_mock.stores.sql.tables import JOURNAL, MESSAGES, META, METADATA
 
 Migration = Callable[[Connection], None]
 
 _MIGRATING: Final = 7_624_662
 """The advisory lock that PostgreSQL's starters queue for."""
 _AT_ONCE: Final = 1_000
-_VERSION_1_INDEXES: Final = (
+_FORMER_INDEXES: Final = (
     "messages_of_customer",
     "messages_due",
     "messages_due_of_customer",
@@ -35,6 +35,10 @@ def _begin(_connection: Connection) -> None:
     """Do nothing: version 1 is where history begins."""
 
 
+def _add_journal(connection: Connection) -> None:
+    JOURNAL.create(connection, checkfirst=True)
+
+
 def _several_messages(connection: Connection) -> None:
     """Let a submission have several messages, in lanes.
 
@@ -42,7 +46,7 @@ def _several_messages(connection: Connection) -> None:
     table has to write down here what it looks like before.
     """
     connection.execute(text("ALTER TABLE messages RENAME TO messages_1"))
-    for index in _VERSION_1_INDEXES:
+    for index in _FORMER_INDEXES:
         connection.execute(text(f"DROP INDEX {index}"))
     MESSAGES.create(connection)
     rows = connection.execute(text("SELECT * FROM messages_1 ORDER BY serial")).mappings()
@@ -57,7 +61,7 @@ def _in_lane(row: RowMapping) -> dict[str, Any]:
     return {**fields, "number": 1, "receiver": message.receiver, "lane": message.lane}
 
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (_begin, _several_messages)
+MIGRATIONS: Final[tuple[Migration, ...]] = (_begin, _add_journal, _several_messages)
 """The second leads from version 1 to version 2, and so on.
 
 An empty database is given the newest tables at once.
