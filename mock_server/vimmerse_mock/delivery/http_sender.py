@@ -17,14 +17,13 @@ from typing import Final, TypeVar
 from urllib.parse import SplitResult, quote, urlsplit
 
 from vimmerse_contracts.vocabulary import WEBHOOK_TIMEOUT_SECONDS
-from vimmerse_mock.delivery.reach import Reach
+from vimmerse_mock.delivery.reach import Endpoint, Reach
 from vimmerse_mock.delivery.sending import KEPT_BODY, Post, Reply, ascii_host, explain
 
 T = TypeVar("T")
 
 _PORTS: Final = {"http": 80, "https": 443}
 _SAFE: Final = "%/:?@!$&'()*+,;=-._~"
-_Address = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +50,10 @@ class HttpSender:
         if url.scheme not in _PORTS:
             raise ValueError(f"webhooks go to http and https, not to {url.scheme!r}")
         host, port = ascii_host(url), url.port or _PORTS[url.scheme]
-        resolve = partial(self.reach.addresses, host, port)
-        addresses = resolve() if _is_number(host) else _within(self.timeout, resolve)
+        resolve = partial(self.reach.endpoints, host, port)
+        endpoints = resolve() if _is_number(host) else _within(self.timeout, resolve)
         kind = _Https if url.scheme == "https" else _Http
-        connection = kind(host, port, addresses, deadline)
+        connection = kind(host, port, endpoints, deadline)
         ending = Timer(deadline - monotonic(), _cut, [connection])
         ending.daemon = True
         ending.start()
@@ -67,27 +66,34 @@ class HttpSender:
 
 
 class _Http(http.client.HTTPConnection):
-    """A connection to addresses that were checked; nothing is resolved again."""
+    """A connection to where it was allowed; nothing is resolved again."""
 
     def __init__(
-        self, host: str, port: int, addresses: Sequence[_Address], deadline: float
+        self, host: str, port: int, endpoints: Sequence[Endpoint], deadline: float
     ) -> None:
         super().__init__(host, port)
-        self._addresses = addresses
+        self._endpoints = endpoints
         self._deadline = deadline
 
     def connect(self) -> None:
-        """Connect to the first address that takes it."""
-        *others, last = self._addresses
-        for address in others:
+        """Connect to the first endpoint that takes it."""
+        *others, last = self._endpoints
+        for endpoint in others:
             with suppress(OSError):
-                self.sock = self._connected(address)
+                self.sock = self._connected(endpoint)
                 return
         self.sock = self._connected(last)
 
-    def _connected(self, address: _Address) -> socket.socket:
-        remaining = max(0.001, self._deadline - monotonic())
-        return socket.create_connection(address, timeout=remaining)
+    def _connected(self, endpoint: Endpoint) -> socket.socket:
+        connected = socket.socket(endpoint.family, socket.SOCK_STREAM)
+        try:
+            connected.settimeout(max(0.001, self._deadline - monotonic()))
+            connected.connect(endpoint.address)
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except BaseException:
+            connected.close()
+            raise
+        return connected
 
 
 class _Https(_Http):
@@ -95,8 +101,8 @@ class _Https(_Http):
 
     default_port = _PORTS["https"]
 
-    def _connected(self, address: _Address) -> socket.socket:
-        plain = super()._connected(address)
+    def _connected(self, endpoint: Endpoint) -> socket.socket:
+        plain = super()._connected(endpoint)
         try:
             context = ssl.create_default_context()
             return context.wrap_socket(plain, server_hostname=self.host)

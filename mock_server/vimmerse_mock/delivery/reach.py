@@ -8,9 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Final, Self
-
-from vimmerse_mock.addresses import resolved
+from typing import Final
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -41,10 +39,24 @@ class RefusedReceiver(OSError):  # noqa: N818 - its name stands in the log of at
 
 
 @dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a socket can connect to, without resolving anything: as `getaddrinfo` tells it."""
+
+    family: int
+    address: tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+
+    @property
+    def text(self) -> str:
+        """The address in numbers."""
+        return str(self.address[0])
+
+
+@dataclass(frozen=True, slots=True)
 class Reach:
     """Which hosts are called: those that a pattern names and, where `local`, those nearby.
 
     A pattern is a host name, in which `*` stands for anything, or an address or network in numbers.
+    A mock that others can reach should not be `local`.
     """
 
     patterns: tuple[str, ...] = ()
@@ -55,25 +67,16 @@ class Reach:
         for pattern in self.patterns:
             _require_pattern(pattern)
 
-    @classmethod
-    def of_listener(cls, host: str, patterns: Iterable[str] = ()) -> Self:
-        """Make the reach of a mock that listens on a host: beyond loopback nobody is nearby.
-
-        Raises:
-            ReachError: a pattern is none.
-        """
-        return cls(tuple(patterns), local=_is_loopback(host))
-
-    def addresses(self, host: str, port: int) -> list[tuple[str, int]]:
-        """Resolve a host once, and return where it may be called: an address and port each.
+    def endpoints(self, host: str, port: int) -> list[Endpoint]:
+        """Resolve a host once, and return where it may be called.
 
         Raises:
             OSError: it has no address, or none that may be called.
         """
         found = list(dict.fromkeys(_resolved(host, port)))
-        allowed = [(text, port) for text in found if self._allows(host, text)]
+        allowed = [one for one in found if self._allows(host, one.text)]
         if not allowed:
-            raise RefusedReceiver(self._refusal(host, found))
+            raise RefusedReceiver(self._refusal(host, [one.text for one in found]))
         return allowed
 
     def _allows(self, host: str, text: str) -> bool:
@@ -103,8 +106,9 @@ def _require_pattern(pattern: str) -> None:
 
 
 def _network(pattern: str) -> Network | None:
+    text = pattern.strip("[]")
     try:
-        return ip_network(pattern.strip("[]"), strict=False)
+        return ip_network(text if "/" in text else _plain(text), strict=False)
     except ValueError:
         return None
 
@@ -125,13 +129,6 @@ def _plain(text: str) -> Address:
     return address if mapped is None else mapped
 
 
-def _resolved(host: str, port: int) -> Iterator[str]:
-    for _, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        yield str(address[0])
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return _plain(resolved(host)).is_loopback
-    except OSError:
-        return False
+def _resolved(host: str, port: int) -> Iterator[Endpoint]:
+    for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        yield Endpoint(family, address)
