@@ -53,6 +53,8 @@ REFUSALS: Final[Mapping[str, type[Exception]]] = MappingProxyType(
     }
 )
 """What the control plane's word for a refusal is raised as."""
+REFUSED: Final[tuple[type[Exception], ...]] = (ControlError, *REFUSALS.values())
+"""Everything that a call may raise."""
 
 
 class Caller(Protocol):
