@@ -62,7 +62,7 @@ def test_without_a_secret_nothing_is_signed() -> None:
 def test_every_secret_of_the_allowed_length_verifies(key: bytes) -> None:
     """From 24 to 64 bytes, whatever they are."""
     secret = "whsec_" + b64encode(key).decode()
-    WebhookSettings().signed_with([secret])
+    assert WebhookSettings(secrets=(secret,)).secrets == (secret,)
     post = post_of(MESSAGE, (secret,), NOW)
     assert verified(secret, dict(post.headers), post.body) == json.loads(post.body)
 
@@ -81,17 +81,25 @@ def test_every_secret_of_the_allowed_length_verifies(key: bytes) -> None:
 def test_what_is_no_secret_is_refused_without_repeating_it(secret: str) -> None:
     """The sentence says what a secret is."""
     with pytest.raises(WebhookSettingsError, match="base64 of 24 to 64 bytes") as refusal:
-        WebhookSettings().signed_with([secret])
+        WebhookSettings(secrets=(secret,))
     assert not secret or secret not in str(refusal.value).replace("whsec_ and", "")
 
 
 def test_at_most_two_secrets_sign() -> None:
     """The present one and the one before it."""
     with pytest.raises(WebhookSettingsError, match="at most 2 secrets"):
-        WebhookSettings().signed_with([new_secret() for _ in range(3)])
+        WebhookSettings(secrets=tuple(new_secret() for _ in range(3)))
 
 
 def test_secrets_are_not_shown() -> None:
     """Neither the settings nor the account show them."""
     secret = new_secret()
-    assert secret not in repr(WebhookSettings().signed_with([secret]))
+    assert secret not in repr(WebhookSettings(secrets=(secret,)))
+
+
+def test_a_new_secret_goes_beside_the_present_one() -> None:
+    """Rotating twice leaves the last two, the newest first."""
+    first, second, third = (new_secret() for _ in range(3))
+    settings = WebhookSettings().rotated(first)
+    assert settings.secrets == (first,)
+    assert settings.rotated(second).rotated(third).secrets == (third, second)

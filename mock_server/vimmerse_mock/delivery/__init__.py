@@ -5,7 +5,7 @@ With the clock, this is the only place that waits.
 
 from __future__ import annotations
 
-from vimmerse_mock.delivery.courier import Courier, UnknownMessageError
+from vimmerse_mock.delivery.courier import Courier
 from vimmerse_mock.delivery.dispatcher import Dispatcher
 from vimmerse_mock.delivery.http_sender import HttpSender
 from vimmerse_mock.delivery.reach import Reach, ReachError
@@ -23,6 +23,5 @@ __all__ = [
     "ReachError",
     "Reply",
     "Sender",
-    "UnknownMessageError",
     "new_secret",
 ]

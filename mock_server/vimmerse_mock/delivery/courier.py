@@ -13,7 +13,7 @@ from vimmerse_mock.delivery.sending import Post, Reply, Sender, for_the_log, pos
 from vimmerse_mock.model.clock import Instant, Span, seconds, wall_clock
 from vimmerse_mock.model.delivery_plans import OK, REFUSED, TIMEOUT
 from vimmerse_mock.model.outbox import LEASE, Attempt, Message, MessageState, without_login
-from vimmerse_mock.stores import Store, Transaction, UnknownAccountError
+from vimmerse_mock.stores import Store, Transaction, UnknownAccountError, UnknownMessageError
 from vimmerse_mock.stores.conflicts import retried
 
 _LOOK_AGAIN_SECONDS: Final = 0.005
@@ -23,10 +23,6 @@ _PRETENCES: Final = {
     TIMEOUT: Reply(None, f"TimeoutError: no answer within {WEBHOOK_TIMEOUT_SECONDS} s (pretended)"),
     REFUSED: Reply(None, "ConnectionRefusedError: the connection was refused (pretended)"),
 }
-
-
-class UnknownMessageError(LookupError):
-    """The account has no such message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +85,20 @@ class Courier:
         except Exception:  # noqa: BLE001 - the batch was created, and its caller must hear of it
             _LOG.exception("message %s could not be recorded", message.id)
 
+    def message(self, customer_id: str, message_id: str) -> Message:
+        """Return one message of an account.
+
+        Raises:
+            UnknownAccountError: there is no such account.
+            UnknownMessageError: it has no such message.
+        """
+        self.store.account(customer_id)
+        found = (each for each in self.store.messages(customer_id) if each.id == message_id)
+        message = next(found, None)
+        if message is None:
+            raise UnknownMessageError(f"no webhook {message_id!r}: list them to see what there is")
+        return message
+
     def redeliver(self, customer_id: str, message_id: str) -> Message:
         """Send a message again, really, as a new attempt; return it as it is afterwards.
 
@@ -96,10 +106,7 @@ class Courier:
             UnknownAccountError: there is no such account.
             UnknownMessageError: it has no such message.
         """
-        found = (m for m in self.store.messages(customer_id) if m.id == message_id)
-        message = next(found, None)
-        if message is None:
-            raise UnknownMessageError(f"no message {message_id!r}: the outbox lists what there is")
+        message = self.message(customer_id, message_id)
         self._lease(message)
         return self._record(self._send(message, self._secrets(message)))
 

@@ -8,7 +8,7 @@ webhook, which comes all the same unless it is dropped.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from types import MappingProxyType
@@ -25,6 +25,7 @@ REFUSED: Final = "refused"
 SWAP: Final = "swap"
 MOST_COPIES: Final = 1_000
 _MOST_STEPS: Final = 100
+_COPIES: Final = re.compile(r"\d{1,9}", re.ASCII)
 _STATUS: Final = re.compile(r"[1-9]\d\d", re.ASCII)
 _WRONG_STATUS: Final = "finished"
 _ONCE: Final = ("delay", "burst")
@@ -50,6 +51,18 @@ class DeliveryPlan:
     """What happens to the webhooks of one submission; `str` writes it as `parse_plan` reads it."""
 
     steps: tuple[Step, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense, wherever it comes from.
+
+        Raises:
+            PlanError: the sentence says what is allowed.
+        """
+        if not 0 < len(self.steps) <= _MOST_STEPS:
+            raise PlanError(f"a plan has 1 to {_MOST_STEPS} steps, not {len(self.steps)}")
+        for step in self.steps:
+            _require_verb(step)
+        _require_sense(self.steps)
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.steps))
@@ -97,41 +110,34 @@ Apply = Callable[[Planned, str], Planned]
 class Verb:
     """A word that a plan may use.
 
-    `written` shows it with its argument, which `reads` looks at: it returns the argument in its
-    usual form, or raises PlanError. `apply` is what it does to a submission's webhooks; None for
-    an answer, which stands for one attempt. `alone` verbs go with no other.
+    `written` shows it with its argument, which `requires` looks at: it raises PlanError for one
+    that does not fit. `apply` is what the verb does to a submission's webhooks; None for an answer,
+    which stands for one attempt. `alone` verbs go with no other.
     """
 
     written: str
     meaning: str
-    reads: Callable[[str], str]
+    requires: Callable[[str], object]
     apply: Apply | None = None
     alone: bool = False
 
 
-def _nothing(argument: str) -> str:
+def _nothing(argument: str) -> None:
     if argument:
         raise PlanError(f"nothing may stand behind it, not {argument!r}")
-    return ""
 
 
-def _field(argument: str) -> str:
+def _field(argument: str) -> None:
     if argument not in BODY_FIELDS:
         raise PlanError(f"a field stands behind it ({', '.join(BODY_FIELDS)}), not {argument!r}")
-    return argument
 
 
-def _copies(argument: str) -> str:
-    if not argument.isascii() or not argument.isdecimal() or len(argument) > 9:
-        number = 0
-    else:
-        number = int(argument)
-    if not 2 <= number <= MOST_COPIES:
+def _copies(argument: str) -> None:
+    if not _COPIES.fullmatch(argument) or not 2 <= int(argument) <= MOST_COPIES:
         raise PlanError(f"a number from 2 to {MOST_COPIES} stands behind it, not {argument!r}")
-    return str(number)
 
 
-def _delay(argument: str) -> str:
+def _delay(argument: str) -> None:
     try:
         shortest, longest = _bounds(argument)
     except SpanError as error:
@@ -140,7 +146,6 @@ def _delay(argument: str) -> str:
         ) from error
     if shortest > longest:
         raise PlanError(f"the shorter span of {argument!r} comes first")
-    return argument
 
 
 def _bounds(argument: str) -> tuple[Span, Span]:
@@ -250,11 +255,7 @@ def parse_plan(text: str) -> DeliveryPlan:
     words = [word.split() for word in text.split(",")]
     if not text.strip() or not all(words):
         raise PlanError(f"the plan {text!r} has nothing in a place: {allowed()}")
-    if len(words) > _MOST_STEPS:
-        raise PlanError(f"a plan has at most {_MOST_STEPS} steps, not {len(words)}")
-    plan = DeliveryPlan(tuple(_step(verb, " ".join(rest)) for verb, *rest in words))
-    _require_sense(plan)
-    return plan
+    return DeliveryPlan(tuple(Step(verb.lower(), " ".join(rest)) for verb, *rest in words))
 
 
 def allowed() -> str:
@@ -262,12 +263,11 @@ def allowed() -> str:
     return "use " + ", ".join(verb.written for verb in VERBS.values()) + ", separated by commas"
 
 
-def _step(word: str, argument: str) -> Step:
-    name = word.lower()
+def _require_verb(step: Step) -> None:
     try:
-        return Step(name, _verb(name).reads(argument))
+        _verb(step.verb).requires(step.argument)
     except PlanError as error:
-        raise PlanError(f"{word!r}: {error}") from error
+        raise PlanError(f"{step.verb!r}: {error}") from error
 
 
 def _verb(name: str) -> Verb:
@@ -283,11 +283,11 @@ def _verb(name: str) -> Verb:
     return VERBS[name]
 
 
-def _require_sense(plan: DeliveryPlan) -> None:
-    shaping = [step for step in plan.steps if _verb(step.verb).apply is not None]
+def _require_sense(steps: Sequence[Step]) -> None:
+    shaping = [step for step in steps if _verb(step.verb).apply is not None]
     for step in shaping:
-        if _verb(step.verb).alone and len(plan.steps) > 1:
-            raise PlanError(f"{step.verb} goes with nothing else, and here is {str(plan)!r}")
+        if _verb(step.verb).alone and len(steps) > 1:
+            raise PlanError(f"{step.verb} goes with nothing else")
     repeated = [step for step in shaping if shaping.count(step) > 1]
     if repeated:
         raise PlanError(f"{repeated[0]} stands there twice, once is enough")

@@ -76,6 +76,13 @@ class Attempt:
     pretended: bool = False
 
     @property
+    def came(self) -> str:
+        """What came back, in a few words."""
+        if self.status is None:
+            return self.error
+        return f"{self.status} (pretended)" if self.pretended else str(self.status)
+
+    @property
     def succeeded(self) -> bool:
         """Only 2xx counts (P26)."""
         return self.status is not None and 200 <= self.status < 300

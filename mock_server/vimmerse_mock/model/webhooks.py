@@ -41,32 +41,36 @@ class WebhookSettings:
     swapping: MessageKey | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
-    def retried_after(self, delays: Sequence[Span]) -> WebhookSettings:
-        """Retry after these delays from now on; none of them means no retry.
+    def __post_init__(self) -> None:
+        """Refuse what cannot be done.
 
         Raises:
-            WebhookSettingsError: there are more than `MOST_RETRIES`, or one is negative.
+            WebhookSettingsError: there are too many retries or secrets, or one makes no sense.
         """
-        if len(delays) > MOST_RETRIES or any(delay < 0 for delay in delays):
+        if len(self.retry_delays) > MOST_RETRIES or any(delay < 0 for delay in self.retry_delays):
             raise WebhookSettingsError(
-                f"at most {MOST_RETRIES} retries, none after a negative span: {list(delays)}"
+                f"at most {MOST_RETRIES} retries, none after a negative span, "
+                f"not {len(self.retry_delays)}"
             )
-        return replace(self, retry_delays=tuple(delays))
-
-    def signed_with(self, secrets: Sequence[str]) -> WebhookSettings:
-        """Sign with these secrets from now on, the newest first; none of them ends signing.
-
-        Raises:
-            WebhookSettingsError: one is no secret, or there are more than `MOST_SECRETS`.
-        """
-        if len(secrets) > MOST_SECRETS:
+        if len(self.secrets) > MOST_SECRETS:
             raise WebhookSettingsError(
                 f"at most {MOST_SECRETS} secrets sign, the present one and the one before it, "
-                f"not {len(secrets)}"
+                f"not {len(self.secrets)}"
             )
-        for secret in secrets:
+        for secret in self.secrets:
             secret_key(secret)
-        return replace(self, secrets=tuple(secrets))
+
+    def rotated(self, secret: str) -> WebhookSettings:
+        """Sign with a new secret from now on, and with the present one beside it.
+
+        Raises:
+            WebhookSettingsError: it is no secret.
+        """
+        return replace(self, secrets=(secret, *self.secrets[: MOST_SECRETS - 1]))
+
+    def followed_by(self, plans: Sequence[DeliveryPlan]) -> WebhookSettings:
+        """Add plans for the submissions to come."""
+        return replace(self, next_plans=(*self.next_plans, *plans))
 
     def plan_taken(self) -> tuple[DeliveryPlan | None, WebhookSettings]:
         """Take the plan of the next submission, and tell what is left."""

@@ -29,6 +29,10 @@ class UnknownAccountError(LookupError):
     """No account has that customer id."""
 
 
+class UnknownMessageError(LookupError):
+    """No message of the account has that id."""
+
+
 class DuplicateAccountError(ValueError):
     """An account has that customer id, or that API key, already."""
 
