@@ -2,23 +2,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from threading import Event, Lock
 from typing import Any
-from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 
 from frozen_time import FrozenTime
+from lasting.waiting import await_condition
 from vimmerse_mock.account import Account
 from vimmerse_mock.app import Mock, create_mock
-from vimmerse_mock.delivery import Post, Reply
-from vimmerse_mock.listener import Listener
+from vimmerse_mock.delivery import LEASE, Post, Reply
+from vimmerse_mock.delivery.sending import post_of
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.batch import Image
-from vimmerse_mock.model.clock import ClockError
+from vimmerse_mock.model.clock import SECOND, ClockError
 from vimmerse_mock.model.outbox import MessageState
 from vimmerse_mock.model.spans import SpanError
-from vimmerse_mock.wsgi_thread import WsgiThread
+from vimmerse_mock.stores import open_store
 
 Form = Callable[..., dict[str, Any]]
 HOOK = "http://127.0.0.1:9/hook"
@@ -197,87 +198,6 @@ def test_a_removed_account_gets_no_webhook(
     assert len(sender.sent) == 1
 
 
-class TestOnALiveClock:
-    """What the dispatcher does by itself, with real sockets."""
-
-    @pytest.fixture
-    def listener(self) -> Iterator[Listener]:
-        """A real listener."""
-        listener = Listener()
-        yield listener
-        listener.stop()
-
-    @pytest.fixture
-    def live(self) -> Iterator[Mock]:
-        """A mock on real time, whose dispatcher runs."""
-        mock = create_mock()
-        mock.dispatcher.start()
-        yield mock
-        mock.close()
-
-    def test_a_webhook_reaches_a_real_listener_once(
-        self, live: Mock, listener: Listener, form: Form
-    ) -> None:
-        """On a clock that runs a hundredfold, the POST arrives as JSON, and it arrives once."""
-        account = live.open_account("http://mock", Opening(speed=100))
-        inbox = listener.open_inbox()
-        wanted = form(webhook_url=inbox.url)
-        batch = live.service.create(account.customer_id, wanted, [Image("a")]).batch
-        (webhook,) = inbox.wait_for(1)
-        assert webhook.headers["Content-Type"] == "application/json"
-        assert list(webhook.body) == ["customer_id", "batch_id", "status"]
-        assert webhook.body["batch_id"] == batch.id
-        live.dispatcher.stop()
-        assert len(inbox.received) == 1
-        assert account.outbox[0].state is MessageState.DELIVERED
-
-    def test_a_hundred_webhooks_of_ten_accounts_each_arrive_once(
-        self, live: Mock, listener: Listener, form: Form
-    ) -> None:
-        """No message is lost, and none is sent twice."""
-        inbox = listener.open_inbox()
-        wanted = form(webhook_url=inbox.url)
-        accounts = [live.open_account("http://mock", Opening(speed=1000)) for _ in range(10)]
-        created = [
-            live.service.create(account.customer_id, wanted, [Image("a")]).batch.id
-            for account in accounts
-            for _ in range(10)
-        ]
-        received = inbox.wait_for(100, within=20)
-        live.dispatcher.stop()
-        assert sorted(w.body["batch_id"] for w in received) == sorted(created)
-        assert len(inbox.received) == 100
-
-    def test_a_receiver_may_call_back_from_its_handler(self, form: Form) -> None:
-        """A receiver that reads the batch while it is being told about it gets its final state."""
-        from vimmerse_client import Client
-        from vimmerse_mock.server import MockServer
-
-        done, statuses = Event(), []
-
-        with MockServer() as server:
-            account = server.open_account(Opening(speed=0))
-            client = Client(account.key, account.url)
-
-            def receive(environ: WSGIEnvironment, start: StartResponse) -> list[bytes]:
-                environ["wsgi.input"].read()
-                statuses.append(client.get(batch_id).status)
-                done.set()
-                start("200 OK", [("Content-Length", "0")])
-                return []
-
-            receiver = WsgiThread(receive)
-            receiver.start()
-            wanted = form(webhook_url=receiver.url)
-            service = server.mock.service
-            batch_id = service.create(account.customer_id, wanted, [Image("a")]).batch.id
-            account.clock.advance(60)
-            assert done.is_set()
-            assert statuses == ["success"]
-            receiver.stop()
-            client.close()
-
-
 def test_an_unforeseen_failure_does_not_end_delivery(
     frozen_time: FrozenTime,
     sender: ScriptedSender,
@@ -307,3 +227,28 @@ def test_an_unforeseen_failure_does_not_end_delivery(
     mock.close()
     assert failed.is_set()
     assert "nobody thought of this" in caplog.text
+
+
+def test_a_crash_between_attempt_and_record_repeats_the_attempt(
+    frozen_time: FrozenTime, sender: ScriptedSender, form: Form, tmp_path: Path
+) -> None:
+    """What was sent and not recorded is sent again, by another mock, once the lease has ended."""
+    url = f"sqlite:///{tmp_path / 'mock.db'}"
+    crashing = create_mock(store=open_store(url), real_time=frozen_time, sender=sender)
+    account = crashing.open_account("http://mock", Opening(seed="s"))
+    create(crashing, account, form)
+    frozen_time.pass_seconds(5)
+    claimed = crashing.courier.store.claim(frozen_time(), frozen_time() + LEASE)
+    assert claimed is not None
+    crashing.courier.sender.send(post_of(claimed, (), 0))  # and here it dies
+    crashing.close()
+    heir = create_mock(store=open_store(url), real_time=frozen_time, sender=sender)
+    assert heir.courier.store.claim(frozen_time(), frozen_time() + LEASE) is None
+    frozen_time.pass_seconds(LEASE / SECOND)
+    heir.dispatcher.start()
+    await_condition(lambda: len(sender.sent) == 2, "it is sent again")
+    heir.dispatcher.stop()
+    (message,) = heir.courier.store.messages(account.customer_id)
+    assert (message.state, len(message.attempts)) == ("delivered", 1)
+    assert sender.sent[0] == sender.sent[1]
+    heir.close()
