@@ -19,6 +19,7 @@ from vimmerse_contracts.provenance import Source
 from vimmerse_contracts.vocabulary import MOTION_TYPES
 from vimmerse_mock.cli import main as mock_cli
 from vimmerse_mock.control.snapshots import read_snapshots
+from vimmerse_mock.model.delivery_plans import VERBS
 from vimmerse_mock.model.ledger import PriceList
 from vimmerse_mock.model.scenarios import SCENARIOS
 
@@ -70,6 +71,12 @@ def test_the_test_in_the_readme_passes(pytester: pytest.Pytester) -> None:
 @pytest.mark.parametrize("example", [b for b in blocks("python") if "def test_" not in b])
 def test_the_examples_in_the_readme_run(example: str) -> None:
     """Each of the README's other examples runs as it stands, in a Python of its own."""
+    subprocess.run([sys.executable, "-W", "error", "-c", example], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("example", _examples(ROOT / "docs" / "webhooks.md", "python"))
+def test_the_examples_of_webhooks_run(example: str) -> None:
+    """Each example of the page runs as it stands, in a Python of its own."""
     subprocess.run([sys.executable, "-W", "error", "-c", example], check=True, timeout=60)
 
 
@@ -151,6 +158,14 @@ def test_every_option_of_pytest_is_documented(pytestconfig: pytest.Config) -> No
 def test_every_scenario_is_documented() -> None:
     """The reference has a row for each preset."""
     assert all(f"| `{name}` |" in REFERENCE for name in SCENARIOS)
+
+
+def test_every_step_of_a_delivery_plan_is_documented() -> None:
+    """The page of webhooks has a row for each verb, in the table's words, and no other."""
+    page = (ROOT / "docs" / "webhooks.md").read_text()
+    rows = [f"| `{verb.written}` | {verb.meaning} |" for verb in VERBS.values()]
+    table = page.partition("| step |")[2].partition("\n\n")[0]
+    assert table.splitlines()[2:] == rows
 
 
 def test_every_price_is_documented() -> None:
