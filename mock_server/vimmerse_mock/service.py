@@ -21,6 +21,7 @@ from vimmerse_mock.model.batch import (
 )
 from vimmerse_mock.model.clock import Instant, wall_clock
 from vimmerse_mock.model.delivery_plans import planned_messages, swapped
+from vimmerse_mock.model.faults import Fault, meet
 from vimmerse_mock.model.ledger import LedgerEntry, PriceList, Reason
 from vimmerse_mock.model.outbox import LEASE, Message, MessageState, Twist
 from vimmerse_mock.model.scenarios import Pace
@@ -80,6 +81,21 @@ class BatchService:
     real_time: Callable[[], Instant] = wall_clock
     on_planned: Callable[[], None] = lambda: None
     deliver_early: Callable[[Message], None] = lambda _message: None
+
+    @retried
+    def admit(self, customer_id: str, operation: str) -> Fault | None:
+        """Count a call against the account's limits and faults; return the fault that it meets.
+
+        Raises:
+            ThrottledError: the account has had its requests of this minute.
+        """
+        with self.store.transaction(customer_id) as tx:
+            account = tx.account
+            throttle = account.throttle.admit(self._now(account))
+            faults, met = meet(account.faults, operation)
+            if (throttle, faults) != (account.throttle, account.faults):
+                tx.save_account(replace(account, throttle=throttle, faults=faults))
+        return met
 
     @retried
     def create(
@@ -216,6 +232,7 @@ class BatchService:
 
     def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> _Done:
         """Write batch, charge and webhook together, or nothing."""
+        _require_room(tx, batch)
         charges: tuple[LedgerEntry, ...] = ()
         if price := self._price(batch):
             now, number = batch.submission.at, batch.submission.number
@@ -230,6 +247,13 @@ class BatchService:
         if batch.submission.kind is SubmissionKind.COMPOSE:
             return self.prices.compose
         return self.prices.generation(batch.settings, len(batch.medias))
+
+
+def _require_room(tx: Transaction, batch: Batch) -> None:
+    """Hold the account to its limit of batches at once."""
+    throttle, now = tx.account.throttle, batch.submission.at
+    if throttle.concurrent_batches is not None:
+        throttle.require_room(tx.processing(now, batch.id), now)
 
 
 def checked_id(batch_id: str) -> str:

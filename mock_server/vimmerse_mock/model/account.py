@@ -9,7 +9,9 @@ from uuid import UUID
 
 from vimmerse_contracts.vocabulary import SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
 from vimmerse_mock.model.clock import FASTEST, Clock, Span
+from vimmerse_mock.model.faults import Fault
 from vimmerse_mock.model.scenarios import Scenario
+from vimmerse_mock.model.throttle import Throttle
 from vimmerse_mock.model.webhooks import WebhookSettings
 
 DEFAULT_CREDITS: Final = 100_000
@@ -63,6 +65,8 @@ class AccountState:
     scenario: Scenario = field(default_factory=Scenario)
     batches: int = 0
     webhooks: WebhookSettings = field(default_factory=WebhookSettings)
+    faults: tuple[Fault, ...] = ()
+    throttle: Throttle = field(default_factory=Throttle)
 
     def random(self, *purpose: object) -> Random:
         """Make the random source for one purpose, apart from every other's."""

@@ -85,6 +85,9 @@ class Transaction(Protocol):
     def save_batch(self, batch: Batch) -> None:
         """Add a batch, or replace it."""
 
+    def processing(self, now: Instant, but: str) -> tuple[Instant, ...]:
+        """Tell when each batch ends, but for one, that has not ended at an instant."""
+
     def message(self, batch_id: str, submission: int, number: int = 1) -> Message | None:
         """Return one message of a submission."""
 
