@@ -113,6 +113,24 @@ class TestStore:
         plan(store, message(1, 1).after(Attempt(2, 500, "", 0)))
         assert [m.submission for m in claim_all(store, SECOND)] == [2]
 
+    def test_claims_at_once_never_take_two_of_a_lane(self, store: Store) -> None:
+        """Eight threads that claim together get one message of each of two lanes."""
+        store.add(Snapshot(account()))
+        plan(store, *(message(n, n) for n in range(1, 11)))
+        plan(store, *(replace(message(n, n), url="http://127.0.0.1/b") for n in range(11, 21)))
+        barrier, claimed = Barrier(8), []
+
+        def claim() -> None:
+            barrier.wait()
+            claimed.extend(claim_all(store, SECOND))
+
+        threads = [Thread(target=claim) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(m.submission for m in claimed) == [1, 11]
+
     def test_what_comes_at_once_waits_for_nobody(self, store: Store) -> None:
         """Messages without an order are under way together, and beside one that has one."""
         store.add(Snapshot(account()))

@@ -68,12 +68,18 @@ class Courier:
     sender: Sender
     real_time: Callable[[], Instant] = wall_clock
 
-    def deliver(self, message: Message) -> None:
-        """Try a message once and record what came of it; no lock is held while it is under way."""
+    def deliver(self, message: Message) -> Span:
+        """Try a message once and record what came of it; no lock is held while it is under way.
+
+        Returns how long the receiver took.
+        """
         try:
-            self._record(self._try(message, self._secrets(message)))
+            tried = self._try(message, self._secrets(message))
+            self._record(tried)
         except UnknownAccountError:
             _LOG.debug("account of message %s was removed meanwhile", message.id)
+            return 0
+        return 0 if tried.pretended else tried.took
 
     def deliver_early(self, message: Message) -> None:
         """Deliver a leased message while a request waits for it; never raises.

@@ -115,12 +115,12 @@ class Dispatcher:
         return claimed
 
     def _deliver(self, message: Message) -> None:
-        started = self._courier.real_time()
+        took: Span = 0
         try:
-            self._courier.deliver(message)
+            took = self._courier.deliver(message)
         except Exception:  # noqa: BLE001 - a sender must outlive any failure; the lease brings it back
             _LOG.exception("message %s could not be recorded", message.id)
         finally:
-            self._traffic.end(message.receiver, self._courier.real_time() - started)
+            self._traffic.end(message.receiver, took)
             self._free.release()
             self._wake.set()

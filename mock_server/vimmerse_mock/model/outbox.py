@@ -156,13 +156,13 @@ class Message:
 
     def after(self, attempt: Attempt, delays: Sequence[Span] = RETRY_DELAYS) -> Message:
         """Record an attempt: delivered, due again, or exhausted."""
-        tried = replace(self, attempts=(*self.attempts, attempt))
+        attempts = (*self.attempts, attempt)
         if attempt.succeeded:
-            return replace(tried, state=MessageState.DELIVERED)
-        failures = len(tried.attempts)
+            return replace(self, attempts=attempts, state=MessageState.DELIVERED)
+        failures = len(attempts)
         if failures > len(delays) or attempt.status == GONE:
-            return replace(tried, state=MessageState.EXHAUSTED)
-        return replace(tried, due_at=attempt.at + delays[failures - 1])
+            return replace(self, attempts=attempts, state=MessageState.EXHAUSTED)
+        return replace(self, attempts=attempts, due_at=attempt.at + delays[failures - 1])
 
     def besides(self, attempt: Attempt) -> Message:
         """Record an attempt of a message that is not pending: it can still get through."""
