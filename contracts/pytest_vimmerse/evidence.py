@@ -28,7 +28,7 @@ from vimmerse_contracts.target import ReceivedWebhook, Target
 from vimmerse_mock.model.clock import SECOND, Instant, to_datetime, wall_clock
 
 _HANDED_ON: Final = "vimmerse_evidence"
-_SUITE: Final = Path(vimmerse_contracts.suite.__file__).parent
+_SUITE: Final = Path(vimmerse_contracts.suite.__file__).resolve().parent
 _CRASHED: Final = "???"
 """When, in xdist's words, a worker crashed."""
 _ORDINARY_ENDS: Final = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
@@ -135,7 +135,7 @@ class EvidencePlugin:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Write down which test asks, and what came of it."""
-        ours = item.path.parent == _SUITE
+        ours = item.path.resolve().parent == _SUITE
         self._recorder.test = _short(item.nodeid)
         self._phases.clear()
         done: Any = yield
@@ -163,7 +163,7 @@ class EvidencePlugin:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Judge a test that took its worker along."""
-        ours = (self._root / report.nodeid.partition("::")[0]).parent == _SUITE
+        ours = (self._root / report.nodeid.partition("::")[0]).resolve().parent == _SUITE
         if self._first and ours and str(report.when) == _CRASHED:
             verdict = Verdict(_short(report.nodeid), "failed", (), "the worker crashed")
             self._recorder.judged(verdict)

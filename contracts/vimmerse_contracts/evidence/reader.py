@@ -126,10 +126,8 @@ def load_evidence(path: Path) -> Evidence:
     except OSError as error:
         raise EvidenceError(f"{path} cannot be read: {error.strerror}") from error
     if not (evidence.exchanges or evidence.verdicts or evidence.webhooks):
-        first = evidence.problems[0] if evidence.problems else "it is empty"
         raise EvidenceError(
-            f"{path} has no evidence in it ({first}); "
-            "pytest --vimmerse-evidence FILE writes such a file"
+            f"{path} has no evidence in it; pytest --vimmerse-evidence FILE writes such a file"
         )
     return evidence
 
