@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any, Final
@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from contracts.broken_mocks import changed_answers, changed_batches
+from contracts.broken_mocks import BROKEN_MOCKS, changed_answers, changed_batches
 from contracts.suite_runs import run_suite
 from pytest_vimmerse.targets import MockTarget
 from vimmerse_contracts.drift import Finding, Severity, compare_evidence, in_order
@@ -418,13 +418,16 @@ def test_findings_come_worst_first_and_once() -> None:
 
 
 def recorded_from(
-    pytester: pytest.Pytester, listener: Listener, build: Callable[[pytest.MonkeyPatch], Any]
+    pytester: pytest.Pytester,
+    listener: Listener,
+    build: Callable[[pytest.MonkeyPatch], Any],
+    only: Sequence[str] = (),
 ) -> Evidence:
-    """Record the whole suite against another mock."""
+    """Record the whole suite, or some of its modules, against another mock."""
     path = pytester.path / "other.jsonl"
     with pytest.MonkeyPatch.context() as patch, MockServer(build(patch)) as server:
         target = MockTarget("other", server.open_account, listener)
-        run_suite(pytester, f"--vimmerse-evidence={path}", target=target)
+        run_suite(pytester, f"--vimmerse-evidence={path}", target=target, only=only)
     return load_evidence(path)
 
 
@@ -445,6 +448,27 @@ def test_a_service_that_has_grown_is_additive_throughout(
         (f"{operation} 200", "$.data.used_credits")
         for operation in ("create_batch", "get_batch", "update_batch", "concat_batch")
     }
+
+
+BROKEN: Final = {
+    "progress is text": ("retyped", "$.data.progress_percentage"),
+    "a key is missing": ("key removed", "$.data.feedback"),
+    "timestamps with a T": ("format", "$.data.created_at"),
+    "a progress that falls": ("progress falls", "$.data.progress_percentage"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_is_broken_in_a_mock_is_named(
+    name: str, pytester: pytest.Pytester, listener: Listener
+) -> None:
+    """The fault of a broken mock is among the breaking findings, by its kind and place."""
+    (broken,) = [each for each in BROKEN_MOCKS if each.name == name]
+    other = recorded_from(pytester, listener, broken.build, ["test_lifecycle", "test_read"])
+    found = compare_evidence(recorded(), other)
+    breaking = {(each.kind, each.path) for each in found if each.severity is Severity.BREAKING}
+    assert BROKEN[name] in breaking
+    assert "rule" in {kind for kind, _ in breaking}
 
 
 def test_a_service_with_other_errors_is_breaking(

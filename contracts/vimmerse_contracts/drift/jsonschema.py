@@ -111,12 +111,14 @@ def compare_schemas(
     direction: Direction,
     within: tuple[tuple[int, int], ...] = (),
 ) -> Iterator[Finding]:
-    """Compare two schemas, each with the document that it stands in."""
-    nodes = tuple(resolver.resolve(schema) for resolver, schema in sides)
-    here = (id(nodes[0]), id(nodes[1]))
+    """Compare two schemas, each with the document that it stands in.
+
+    `within` tells the objects that these are inside of: one that contains its like is told once.
+    """
+    old, new = (resolver.flat(schema) for resolver, schema in sides)
+    here = (id(old.properties), id(new.properties))
     if here in within or len(within) > _DEEPEST:
         return
-    old, new = (resolver.flat(node) for (resolver, _), node in zip(sides, nodes, strict=True))
     yield from _compare_types(old, new, place, path, direction)
     yield from _compare_enums(old, new, place, path, direction)
     yield from _compare_bounds(old, new, place, path, direction)
@@ -245,7 +247,7 @@ def _both(one: Flat, two: Flat) -> Flat:
     return Flat(
         types=one.types & _widened(two.types) or one.types,
         enum=reduce(frozenset.intersection, enums) if enums else None,
-        properties={**two.properties, **one.properties},
+        properties=_joined(one.properties, two.properties),
         required=one.required | two.required,
         items=one.items or two.items,
         bounds={**two.bounds, **one.bounds},
@@ -264,10 +266,15 @@ def _either(one: Flat, two: Flat) -> Flat:
     return Flat(
         types=one.types | two.types,
         enum=enum,
-        properties={**two.properties, **one.properties},
+        properties=_joined(one.properties, two.properties),
         required=reduce(frozenset.intersection, (each.required for each in objects or [one])),
         items=one.items or two.items,
     )
+
+
+def _joined(one: Mapping[str, Json], two: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Join properties; what there is nothing to join with stays the same object."""
+    return {**two, **one} if one and two else one or two
 
 
 def _with_types(schema: Flat, types: frozenset[str]) -> Flat:
