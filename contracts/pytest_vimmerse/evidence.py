@@ -18,7 +18,15 @@ import pytest
 import vimmerse_contracts.suite
 from vimmerse_contracts.checks import ContractViolation
 from vimmerse_contracts.evidence.linefile import LineFile, begin, seal
-from vimmerse_contracts.evidence.lines import FORMAT, Contract, Header, Outcome, Verdict
+from vimmerse_contracts.evidence.lines import (
+    FORMAT,
+    UNFINISHED,
+    Begun,
+    Contract,
+    Header,
+    Outcome,
+    Verdict,
+)
 from vimmerse_contracts.evidence.recorder import Recorder, recording, without_userinfo
 from vimmerse_contracts.evidence.redaction import Redactor
 from vimmerse_contracts.evidence.references import Labels
@@ -29,8 +37,6 @@ from vimmerse_mock.model.clock import SECOND, Instant, to_datetime, wall_clock
 
 _HANDED_ON: Final = "vimmerse_evidence"
 _SUITE: Final = Path(vimmerse_contracts.suite.__file__).resolve().parent
-_CRASHED: Final = "???"
-"""When, in xdist's words, a worker crashed."""
 _ORDINARY_ENDS: Final = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 
 
@@ -96,7 +102,6 @@ class EvidencePlugin:
     """Records the tests of the suite that this process runs."""
 
     def __init__(self, config: pytest.Config, run: _Run, *, first: bool = False) -> None:
-        self._root = config.rootpath
         self._run = run
         self._first = first
         self._stack = ExitStack()
@@ -136,13 +141,15 @@ class EvidencePlugin:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Write down which test asks, and what came of it."""
         ours = item.path.resolve().parent == _SUITE
-        self._recorder.test = _short(item.nodeid)
+        test = self._recorder.test = _short(item.path, item.nodeid)
+        rules = rules_of(getattr(getattr(item, "obj", None), "__doc__", "") or "")
         self._phases.clear()
+        if ours:
+            self._recorder.begins(Begun(test, rules))
         done: Any = yield
         if ours:
             outcome, reason = _worst(self._phases)
-            rules = rules_of(getattr(getattr(item, "obj", None), "__doc__", "") or "")
-            self._recorder.judged(Verdict(_short(item.nodeid), outcome, rules, reason))
+            self._recorder.judged(Verdict(test, outcome, rules, reason))
         self._recorder.test = ""
         return done
 
@@ -161,13 +168,6 @@ class EvidencePlugin:
                 self._recorder.received(webhook)
         self._urls.clear()
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Judge a test that took its worker along."""
-        ours = (self._root / report.nodeid.partition("::")[0]).resolve().parent == _SUITE
-        if self._first and ours and str(report.when) == _CRASHED:
-            verdict = Verdict(_short(report.nodeid), "failed", (), "the worker crashed")
-            self._recorder.judged(verdict)
-
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         """Seal the file, once no worker writes any more."""
@@ -184,10 +184,9 @@ class EvidencePlugin:
         return () if self._target is None else tuple(self._target.webhooks(url))
 
 
-def _short(node_id: str) -> str:
+def _short(path: Path, node_id: str) -> str:
     """Name a test in the same way wherever it is installed: `test_read::test_x[1]`."""
-    path, _, test = node_id.partition("::")
-    return f"{path.rpartition('/')[2].removesuffix('.py')}::{test}"
+    return f"{path.stem}::{node_id.partition('::')[2]}"
 
 
 def _worst(phases: list[tuple[Outcome, str]]) -> tuple[Outcome, str]:
@@ -196,7 +195,7 @@ def _worst(phases: list[tuple[Outcome, str]]) -> tuple[Outcome, str]:
         for outcome, reason in phases:
             if outcome == wanted:
                 return outcome, reason
-    return ("passed", "") if phases else ("failed", "it was not run to its end")
+    return ("passed", "") if phases else ("failed", UNFINISHED)
 
 
 def _reason(report: pytest.TestReport, call: pytest.CallInfo[None]) -> str:

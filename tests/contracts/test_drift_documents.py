@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Callable
 from functools import reduce
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.test_drift import ANSWERS as CHANGES_OF_ANSWERS
+from contracts.test_drift import CHANGES as CHANGES_OF_EVIDENCE
 from vimmerse_contracts.drift import DocumentError, Finding, Severity, compare_documents
 from vimmerse_contracts.openapi import openapi_document
 
@@ -430,3 +434,15 @@ def test_an_odd_schema_never_makes_it_fail(schema: Any) -> None:
     ):
         assert all(each.severity in Severity for each in findings)
     assert compare_documents(changed, copy.deepcopy(changed)) == ()
+
+
+def test_every_kind_of_finding_is_documented() -> None:
+    """What docs/evidence.md lists are the kinds that these tests and those of evidence find."""
+    page = (Path(__file__).parents[2] / "docs" / "evidence.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`.*?) \|", page.partition("## Severities")[2], re.MULTILINE)
+    documented = {kind for row in rows for kind in re.findall(r"`(.*?)`", row)}
+    found = {kind for _, expected in CHANGES.values() for _, kind, *_ in expected}
+    found |= {kind for _, expected in CHANGES_OF_EVIDENCE.values() for _, kind, *_ in expected}
+    found |= {kind for *_, expected in CHANGES_OF_ANSWERS.values() for _, kind, *_ in expected}
+    assert len(found) > 30
+    assert found <= documented

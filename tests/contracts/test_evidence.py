@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -399,3 +400,12 @@ def test_every_line_of_a_recorded_file_is_read_back_as_it_was_written(
         load_evidence(path).exchanges
     )
     assert not any("~" in str(line) for line in lines)
+
+
+def test_the_example_in_the_documents_is_a_whole_file() -> None:
+    """What docs/evidence.md shows can be read, to the last line."""
+    page = (Path(__file__).parents[2] / "docs" / "evidence.md").read_text("utf-8")
+    (example,) = re.findall(r"^```json\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    evidence = read_evidence(example.encode().splitlines(keepends=True))
+    assert evidence.problems == ()
+    assert (len(evidence.exchanges), len(evidence.webhooks), len(evidence.verdicts)) == (1, 1, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,7 +12,9 @@ from typing import Self
 import msgspec
 
 from vimmerse_contracts.evidence.lines import (
+    UNFINISHED,
     AnyLine,
+    Begun,
     Exchange,
     Footer,
     TargetLine,
@@ -73,32 +75,39 @@ def begin(path: Path, header: AnyLine) -> None:
 
 
 def seal(path: Path, incidents: Iterable[str] = ()) -> None:
-    """End a file: number its references, leave out repeated targets, and put a footer behind.
+    """End a file: number its references, judge what was not run to its end, and add a footer.
 
     The file is replaced in one step, so that there is always a whole one.
     """
-    lines = _without_repeated_targets(path.read_text("utf-8").splitlines(keepends=True))
-    sealed = path.with_name(f"{path.name}.sealing")
-    counts = Counter(_kind(line) for line in lines)
+    lines = list(_settled(path.read_text("utf-8").splitlines(keepends=True)))
+    counts = Counter(type(_decoded(line)) for line in lines)
     footer = Footer(counts[Exchange], counts[Webhook], counts[Verdict], incidents=tuple(incidents))
+    sealed = path.with_name(f"{path.name}.sealing")
+    sealed.touch(0o600)
     sealed.write_text("".join(number([*lines, encode(footer)])), "utf-8")
-    sealed.chmod(path.stat().st_mode)
     sealed.replace(path)
 
 
-def _without_repeated_targets(lines: Iterable[str]) -> list[str]:
-    seen: set[str] = set()
-    kept = []
+def _settled(lines: Iterable[str]) -> Iterator[str]:
+    """Leave out what only a running file needs, and judge the tests that did not end."""
+    begun: dict[str, Begun] = {}
+    targets: set[str] = set()
     for line in lines:
-        if _kind(line) is TargetLine and line in seen:
-            continue
-        seen.add(line)
-        kept.append(line)
-    return kept
+        decoded = _decoded(line)
+        if isinstance(decoded, Begun):
+            begun[decoded.test] = decoded
+        elif not (isinstance(decoded, TargetLine) and line in targets):
+            yield line
+        if isinstance(decoded, TargetLine):
+            targets.add(line)
+        if isinstance(decoded, Verdict):
+            begun.pop(decoded.test, None)
+    for test in begun.values():
+        yield encode(Verdict(test.test, "failed", test.rules, UNFINISHED))
 
 
-def _kind(line: str) -> type[AnyLine] | None:
+def _decoded(line: str) -> AnyLine | None:
     try:
-        return type(decode(line))
+        return decode(line)
     except msgspec.DecodeError:
         return None

@@ -11,6 +11,9 @@ import msgspec
 FORMAT: Final = 1
 """The version of the format that this package writes; it reads this one and older ones."""
 
+UNFINISHED: Final = "it was not run to its end"
+"""The reason of a test that its process did not survive."""
+
 Outcome = Literal["passed", "failed", "skipped"]
 
 
@@ -83,6 +86,13 @@ class Webhook(Line, frozen=True, tag="webhook"):
     body: Any
 
 
+class Begun(Line, frozen=True, tag="begun"):
+    """A test begins. Sealed files have no such lines: a test that did not end has its verdict."""
+
+    test: str
+    rules: tuple[str, ...] = ()
+
+
 class Verdict(Line, frozen=True, tag="verdict"):
     """What became of a test; `rules` are the ids of the rules that it holds the target to."""
 
@@ -101,7 +111,7 @@ class Footer(Line, frozen=True, tag="footer"):
     incidents: tuple[str, ...] = ()
 
 
-AnyLine = Header | TargetLine | Exchange | Webhook | Verdict | Footer
+AnyLine = Header | TargetLine | Exchange | Webhook | Begun | Verdict | Footer
 
 _DECODER: Final[msgspec.json.Decoder[AnyLine]] = msgspec.json.Decoder(AnyLine)
 

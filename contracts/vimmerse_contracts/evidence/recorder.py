@@ -17,6 +17,7 @@ from vimmerse_contracts.evidence.linefile import LineFile
 from vimmerse_contracts.evidence.lines import (
     Answer,
     Asked,
+    Begun,
     Exchange,
     TargetLine,
     Verdict,
@@ -66,7 +67,7 @@ class Recorder:
         operation, asked = self._asked(request)
         self._file.write(
             Exchange(
-                test=self._redactor.text(self.test),
+                test=self.test,
                 at=round(began, 3),
                 took=round(self.now() - began, 3),
                 operation=operation,
@@ -79,15 +80,16 @@ class Recorder:
     def received(self, webhook: ReceivedWebhook) -> None:
         """Write down a webhook that reached the suite."""
         headers = self._headers(webhook.headers)
-        test = self._redactor.text(self.test)
-        self._file.write(Webhook(test, headers, self._redactor.json(webhook.body)))
+        self._file.write(Webhook(self.test, headers, self._redactor.json(webhook.body)))
+
+    def begins(self, test: Begun) -> None:
+        """Write down that a test begins."""
+        self._file.write(test)
 
     def judged(self, verdict: Verdict) -> None:
         """Write down what became of a test."""
-        text = self._redactor.text
-        self._file.write(
-            Verdict(text(verdict.test), verdict.outcome, verdict.rules, text(verdict.reason))
-        )
+        reason = self._redactor.text(verdict.reason)
+        self._file.write(Verdict(verdict.test, verdict.outcome, verdict.rules, reason))
 
     def _asked(self, request: PreparedRequest) -> tuple[str, Asked]:
         method, url = request.method or "", request.url or ""
