@@ -174,8 +174,16 @@ class EvidencePlugin:
         self._stack.close()
         if self._first:
             ordinary = exitstatus in _ORDINARY_ENDS
-            ended = () if ordinary else (f"pytest ended with exit code {int(exitstatus)}",)
-            seal(self._run.path, ended)
+            self._seal(() if ordinary else (f"pytest ended with exit code {int(exitstatus)}",))
+
+    def _seal(self, incidents: tuple[str, ...]) -> None:
+        try:
+            seal(self._run.path, incidents)
+        except OSError as error:
+            pytest.exit(
+                f"--vimmerse-evidence: {self._run.path} could not be sealed: {error.strerror}",
+                returncode=pytest.ExitCode.INTERNAL_ERROR,
+            )
 
     def _seconds(self) -> float:
         return (wall_clock() - self._run.began) / SECOND

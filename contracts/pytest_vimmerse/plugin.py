@@ -70,7 +70,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", f"{NEEDS}(*capabilities): skip unless the contract suite's target has these"
     )
     path: str | None = config.getoption("--vimmerse-evidence")
-    if path:
+    if path and not (config.option.collectonly or config.option.help):
         from pytest_vimmerse.evidence import open_evidence  # noqa: PLC0415 - only who records pays
 
         config.pluginmanager.register(open_evidence(config, path), EVIDENCE)

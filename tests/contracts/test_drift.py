@@ -8,12 +8,14 @@ from typing import Any, Final
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contracts.broken_mocks import BROKEN_MOCKS, changed_answers, changed_batches
 from contracts.suite_runs import run_suite
 from pytest_vimmerse.targets import MockTarget
 from vimmerse_contracts.drift import Finding, Severity, compare_evidence, in_order
-from vimmerse_contracts.evidence.lines import Answer, Exchange, Verdict, Webhook
+from vimmerse_contracts.evidence.lines import Answer, Asked, Exchange, Verdict, Webhook
 from vimmerse_contracts.evidence.reader import Evidence, load_evidence
 from vimmerse_mock.app import create_mock
 from vimmerse_mock.cli.drift_run import recorded_now
@@ -406,6 +408,51 @@ def test_another_contract_is_said() -> None:
     header = msgspec.structs.replace(evidence.header, contract=contract)
     (finding,) = compare_evidence(evidence, replace(evidence, header=header))
     assert (finding.severity, finding.kind) == (Severity.COSMETIC, "contract")
+
+
+_values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["data", "id", "status", "progress_percentage", "updated_at", "x"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=10,
+)
+
+
+@given(st.lists(_values, max_size=4), st.lists(_values, max_size=4))
+def test_whatever_was_answered_is_compared(before: list[Any], now: list[Any]) -> None:
+    """Bodies that are no Batch at all are compared without an exception, and same is same."""
+    sides = [
+        Evidence(
+            exchanges=[
+                Exchange("t", 0, 0, "get_batch", Asked("GET", "/"), Answer(200, {}, body))
+                for body in bodies
+            ]
+        )
+        for bodies in (before, now)
+    ]
+    compare_evidence(*sides)
+    assert compare_evidence(sides[0], sides[0]) == ()
+
+
+def test_success_beside_errors_tells_nothing() -> None:
+    """Whether a test or another before it made a batch that both need is no difference."""
+
+    def answered(*statuses: int) -> Evidence:
+        asked = Asked("GET", "/")
+        return Evidence(
+            exchanges=[Exchange("t", 0, 0, "o", asked, Answer(s, {}, {})) for s in statuses]
+        )
+
+    assert compare_evidence(answered(200, 404), answered(404)) == ()
+    assert compare_evidence(answered(404), answered(200, 404)) == ()
+    (finding,) = compare_evidence(answered(200, 404), answered(200, 403))
+    assert (finding.kind, finding.expected, finding.seen) == ("status", "404", "403")
 
 
 def test_findings_come_worst_first_and_once() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from vimmerse_contracts.drift import compare_evidence
+from vimmerse_contracts.evidence.linefile import begin
+from vimmerse_contracts.evidence.lines import Contract, Header
 from vimmerse_contracts.evidence.reader import Evidence, load_evidence
 
 QUIETLY = ("-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-W", "error")
@@ -123,11 +125,39 @@ def test_a_file_that_cannot_be_written_is_one_clear_sentence(pytester: pytest.Py
     )
 
 
+def test_what_is_no_evidence_is_not_written_over(pytester: pytest.Pytester) -> None:
+    """A file that is something else stays what it was, and so does one that is only looked at."""
+    path: Path = pytester.path / "e.jsonl"
+    path.write_text("mine\n")
+    result = run(pytester, only="test_health")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*e.jsonl cannot be written: it is there already, and is no evi*"])
+    assert path.read_text() == "mine\n"
+    path.unlink()
+    run(pytester, only="test_health")
+    before = path.read_text()
+    run(pytester, "--collect-only", only="test_read")
+    assert path.read_text() == before
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
 def test_only_its_owner_may_read_it(pytester: pytest.Pytester) -> None:
-    """What is not for everybody's eyes is not for everybody's eyes."""
+    """A recorded file is its owner's, whoever could read the one that was there before."""
     path: Path = pytester.path / "e.jsonl"
-    path.write_text("old\n")
+    run(pytester, only="test_read")
+    path.chmod(0o644)
     run(pytester, only="test_health")
     assert path.stat().st_mode & 0o777 == 0o600
-    assert "old" not in path.read_text()
+    assert "test_read" not in path.read_text()
+    with pytest.raises(FileExistsError):
+        begin(Path(os.devnull), Header(1, "", "", Contract("", {})))
+
+
+def test_a_file_that_is_taken_away_is_one_clear_sentence(pytester: pytest.Pytester) -> None:
+    """Where the file is gone when the run ends, that is said, and no traceback."""
+    pytester.makepyfile(crashing=CRASHING.replace("os._exit(9)", "os.unlink('e.jsonl')"))
+    result = run(pytester, "-p", "crashing", only="test_read")
+    output = result.stdout.str() + result.stderr.str()
+    assert "e.jsonl could not be sealed: No such file or directory" in output
+    assert "Traceback" not in output
+    assert result.ret not in (0, 1)

@@ -83,7 +83,7 @@ def _compare_key(place: str, path: str, before: str, now: str) -> Iterator[Findi
 
 def _compare_values(place: str, path: str, first: Shape, second: Shape) -> Iterator[Finding]:
     types = first.types[path], second.types[path]
-    if not types[1] <= types[0]:
+    if not types[1] <= types[0] | ({"integer"} if "number" in types[0] else set()):
         yield _finding(Severity.BREAKING, "retyped", place, path, types)
         return
     formats = first.formats[path], second.formats[path]
@@ -144,7 +144,11 @@ def _compare_header(place: str, name: str, values: tuple[set[str], set[str]]) ->
 
 
 def _compare_statuses(first: Evidence, second: Evidence) -> Iterator[Finding]:
-    """Compare the statuses that the same test got from the same operation."""
+    """Compare the statuses that the same test got from the same operation.
+
+    Beside an error that it provokes, a test may be served by way of preparation, or may find that
+    done by another test: success next to errors tells nothing.
+    """
     before, now = _statuses(first), _statuses(second)
     found = set()
     for test, operation in before.keys() & now.keys():
@@ -153,7 +157,7 @@ def _compare_statuses(first: Evidence, second: Evidence) -> Iterator[Finding]:
 
 
 def _status_findings(operation: str, before: set[int], now: set[int]) -> Iterator[Finding]:
-    gone, new = before - now, now - before
+    gone, new = _telling(before) - now, now - before
     errors = {status for status in new if status >= _FIRST_ERROR}
     if gone and new:
         seen = errors or new
@@ -162,6 +166,10 @@ def _status_findings(operation: str, before: set[int], now: set[int]) -> Iterato
         worst = max(errors) >= _FIRST_SERVER_ERROR
         severity = Severity.BREAKING if worst else Severity.ADDITIVE
         yield _finding(severity, "status", operation, "", (before, errors))
+
+
+def _telling(statuses: set[int]) -> set[int]:
+    return {status for status in statuses if status >= _FIRST_ERROR} or statuses
 
 
 def _compare_presence(first: Evidence, second: Evidence) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from vimmerse_contracts.drift.jsonschema import (
     Json,
     Resolver,
     compare_schemas,
+    list_at,
 )
 from vimmerse_contracts.operations import OPERATIONS, Operation
 
@@ -38,7 +39,7 @@ def compare_documents(
     Raises:
         DocumentError: one is no OpenAPI 3 document, or has none of the contract's operations.
     """
-    resolvers = _resolver(old, "the first"), _resolver(new, "the second")
+    resolvers = _resolver(old, "the first document"), _resolver(new, "the second document")
     tables = tuple(_operations(resolver, renamed or {}) for resolver in resolvers)
     if not tables[0]:
         raise DocumentError(
@@ -54,12 +55,12 @@ def compare_documents(
 
 def _resolver(document: object, which: str) -> Resolver:
     if not isinstance(document, Mapping):
-        raise DocumentError(f"{which} document is no OpenAPI: it is no JSON object")
+        raise DocumentError(f"{which} is no OpenAPI: it is no JSON object")
     version = document.get("openapi")
     if not isinstance(version, str) or not version.startswith("3."):
         seen = f"its 'openapi' is {version!r}" if version is not None else "it has no 'openapi'"
-        raise DocumentError(f"{which} document is no OpenAPI 3: {seen}")
-    return Resolver(document)
+        raise DocumentError(f"{which} is no OpenAPI 3: {seen}")
+    return Resolver(document, which)
 
 
 def _operations(resolver: Resolver, renamed: Mapping[str, str]) -> dict[tuple[str, str], Json]:
@@ -68,11 +69,11 @@ def _operations(resolver: Resolver, renamed: Mapping[str, str]) -> dict[tuple[st
     found: dict[tuple[str, str], Json] = {}
     for path, item in _mapping(resolver, resolver.document.get("paths")).items():
         methods = _mapping(resolver, item)
-        shared = methods.get("parameters") or []
+        shared = list_at(methods, "parameters")
         for method, node in methods.items():
             key = (method.upper(), _anonymous(_renamed(path, renamed)))
             if key in wanted and isinstance(node, Mapping):
-                found[key] = {**node, "parameters": [*shared, *(node.get("parameters") or [])]}
+                found[key] = {**node, "parameters": shared + list_at(node, "parameters")}
     return found
 
 
@@ -209,14 +210,14 @@ def _compare_webhooks(resolvers: tuple[Resolver, Resolver]) -> Iterator[Finding]
         yield _there_or_not("webhook", WEBHOOK, "", old, new, "a webhook with batch_id")
 
 
-def _webhook(resolver: Resolver) -> Json | None:
+def _webhook(resolver: Resolver) -> Any:  # noqa: ANN401 - a schema, or None
     """Find the body of the contract's webhook: the one that names customer and batch."""
     for item in _mapping(resolver, resolver.document.get("webhooks")).values():
         for method in _mapping(resolver, item).values():
             body = _mapping(resolver, method).get("requestBody")
             schema = _content(resolver, body).get(_JSON, {}).get("schema")
             if schema is not None and resolver.flat(schema).properties.keys() >= _WEBHOOK_KEYS:
-                return {"allOf": [schema]}
+                return schema
     return None
 
 

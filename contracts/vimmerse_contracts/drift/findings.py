@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -56,7 +56,7 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(
         sorted(
             dict.fromkeys(findings),
-            key=lambda each: (each.severity.rank, each.place, each.path, each.kind),
+            key=lambda each: (each.severity.rank, *astuple(each)[2:], each.kind),
         )
     )
 

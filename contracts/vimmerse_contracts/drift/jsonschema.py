@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import reduce
+from types import MappingProxyType
 from typing import Any, Final
 
 from vimmerse_contracts.drift.findings import Finding, Severity, listed, severity_of_new_value
@@ -21,16 +22,18 @@ Json = Mapping[str, Any]
 _EVERY_TYPE: Final = frozenset(
     {"array", "boolean", "integer", "null", "number", "object", "string"}
 )
-_BOUNDS: Final = {
-    "minimum": -1,
-    "exclusiveMinimum": -1,
-    "minLength": -1,
-    "minItems": -1,
-    "maximum": 1,
-    "exclusiveMaximum": 1,
-    "maxLength": 1,
-    "maxItems": 1,
-}
+_BOUNDS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "minimum": -1,
+        "exclusiveMinimum": -1,
+        "minLength": -1,
+        "minItems": -1,
+        "maximum": 1,
+        "exclusiveMaximum": 1,
+        "maxLength": 1,
+        "maxItems": 1,
+    }
+)
 """Bounds, and the direction in which each loosens."""
 
 _DEEPEST: Final = 12
@@ -64,9 +67,10 @@ class Flat:
 
 @dataclass(frozen=True, slots=True)
 class Resolver:
-    """Follows references within a document."""
+    """Follows references within a document; `name` is what messages call it."""
 
     document: Json
+    name: str
 
     def resolve(self, node: Any) -> Any:  # noqa: ANN401 - any JSON
         """Return what a node refers to, or the node itself where it refers to nothing.
@@ -78,16 +82,18 @@ class Resolver:
             if not isinstance(node, Mapping) or not isinstance(node.get("$ref"), str):
                 return node
             node = self._follow(node["$ref"])
-        raise DocumentError("a $ref in it leads in circles")
+        raise DocumentError(f"{self.name}: a $ref leads in circles")
 
     def _follow(self, reference: str) -> Any:  # noqa: ANN401 - any JSON
         if not reference.startswith("#/"):
-            raise DocumentError(f"$ref {reference!r} leads out of the document: bundle it first")
+            raise DocumentError(
+                f"{self.name}: $ref {reference!r} leads out of the document: bundle it first"
+            )
         node: Any = self.document
         for step in reference[2:].split("/"):
             name = step.replace("~1", "/").replace("~0", "~")
             if not isinstance(node, Mapping) or name not in node:
-                raise DocumentError(f"$ref {reference!r} leads nowhere")
+                raise DocumentError(f"{self.name}: $ref {reference!r} leads nowhere")
             node = node[name]
         return node
 
@@ -96,9 +102,9 @@ class Resolver:
         node = self.resolve(schema)
         if not isinstance(node, Mapping) or depth > _DEEPEST:
             return Flat()
-        parts = [self.flat(each, depth + 1) for each in _list(node, "allOf")]
+        parts = [self.flat(each, depth + 1) for each in list_at(node, "allOf")]
         for name in ("anyOf", "oneOf"):
-            alternatives = [self.flat(each, depth + 1) for each in _list(node, name)]
+            alternatives = [self.flat(each, depth + 1) for each in list_at(node, name)]
             if alternatives:
                 parts.append(reduce(_either, alternatives))
         return reduce(_both, parts, _own(node))
@@ -226,7 +232,7 @@ def _own(node: Json) -> Flat:
         types=_own_types(node),
         enum=frozenset(map(str, enum)) if isinstance(enum, list) else None,
         properties=properties if isinstance(properties, Mapping) else {},
-        required=frozenset(map(str, _list(node, "required"))),
+        required=frozenset(map(str, list_at(node, "required"))),
         items=items if isinstance(items, Mapping) else None,
         bounds=bounds,
         default=repr(node["default"]) if "default" in node else None,
@@ -235,7 +241,8 @@ def _own(node: Json) -> Flat:
 
 def _own_types(node: Json) -> frozenset[str]:
     types = node.get("type")
-    named = {types} if isinstance(types, str) else set(_list(node, "type"))
+    given = [types] if isinstance(types, str) else list_at(node, "type")
+    named = {each for each in given if isinstance(each, str)}
     if named and node.get("nullable") is True:
         named |= {"null"}
     return frozenset(named) or _EVERY_TYPE
@@ -298,7 +305,8 @@ def _types(schema: Flat) -> str:
     return "any type" if schema.types == _EVERY_TYPE else " or ".join(sorted(schema.types))
 
 
-def _list(node: Json, name: str) -> list[Any]:
+def list_at(node: Json, name: str) -> list[Any]:
+    """Return the list at a key, an empty one where there is none."""
     value = node.get(name)
     return value if isinstance(value, list) else []
 

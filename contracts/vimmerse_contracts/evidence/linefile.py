@@ -17,6 +17,7 @@ from vimmerse_contracts.evidence.lines import (
     Begun,
     Exchange,
     Footer,
+    Header,
     TargetLine,
     Verdict,
     Webhook,
@@ -62,14 +63,15 @@ class LineFile:
         self._file.close()
 
 
-def begin(path: Path, header: AnyLine) -> None:
+def begin(path: Path, header: Header) -> None:
     """Begin a file anew with its header; only its owner may read it.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: it cannot be written, or is there already and is something else.
     """
-    path.unlink(missing_ok=True)
-    path.touch(0o600)
+    if path.exists() and not _is_evidence(path):
+        raise FileExistsError(errno.EEXIST, "it is there already, and is no evidence")
+    _touch_anew(path)
     with LineFile(path) as file:
         file.write(header)
 
@@ -78,14 +80,31 @@ def seal(path: Path, incidents: Iterable[str] = ()) -> None:
     """End a file: number its references, judge what was not run to its end, and add a footer.
 
     The file is replaced in one step, so that there is always a whole one.
+
+    Raises:
+        OSError: it cannot be read any more, or not be written.
     """
-    lines = list(_settled(path.read_text("utf-8").splitlines(keepends=True)))
+    lines = list(_settled(path.read_text("utf-8", "replace").splitlines(keepends=True)))
     counts = Counter(type(_decoded(line)) for line in lines)
     footer = Footer(counts[Exchange], counts[Webhook], counts[Verdict], incidents=tuple(incidents))
     sealed = path.with_name(f"{path.name}.sealing")
-    sealed.touch(0o600)
+    _touch_anew(sealed)
     sealed.write_text("".join(number([*lines, encode(footer)])), "utf-8")
     sealed.replace(path)
+
+
+def _is_evidence(path: Path) -> bool:
+    """Say whether a file may be written over: one of ours, or an empty one."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        first = file.readline()
+    return not first or isinstance(_decoded(first), Header)
+
+
+def _touch_anew(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.touch(0o600)
 
 
 def _settled(lines: Iterable[str]) -> Iterator[str]:
@@ -106,7 +125,7 @@ def _settled(lines: Iterable[str]) -> Iterator[str]:
         yield encode(Verdict(test.test, "failed", test.rules, UNFINISHED))
 
 
-def _decoded(line: str) -> AnyLine | None:
+def _decoded(line: str | bytes) -> AnyLine | None:
     try:
         return decode(line)
     except msgspec.DecodeError:

@@ -49,12 +49,16 @@ WITHHELD: Final = "<text>"
 
 _TEXT_LIMIT: Final = 2_000
 _LEARNED: Final = frozenset({"batch", "media", "customer", "manager", "email"})
-_SHORTEST_LEARNED: Final = 4
+_SHORTEST_IN_TEXT: Final = 4
+"""An id that is shorter is found in its own key and in paths, but not in the midst of a text."""
 _UUID: Final = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _URL: Final = r"https?://[^\s\"'<>|\\]+"
 _EMAIL: Final = r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
 _INSTANT: Final = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?"
-_WORD: Final = re.compile(r"[a-z]{1,16}")
+_PATH_WORDS: Final = frozenset(
+    {"batch", "concat", "edit", "files", "health", "image", "media", "url", "video"}
+)
+"""What may stand in the path of a URL as it is; any other word may be a name."""
 _EXTENSION: Final = re.compile(r"[^.]+(\.[a-z0-9]{1,4})")
 _REFERENCE: Final = re.compile(r"<[a-z]+(?::[^<>]*(?:<[^<>]*>[^<>]*)*)?>")
 
@@ -105,7 +109,7 @@ class Redactor:
 
     def identifier(self, kind: str, value: str) -> str:
         """Make the reference of an id, and remember it for wherever else it turns up."""
-        if kind in _LEARNED and len(value) >= _SHORTEST_LEARNED and value not in self._learned:
+        if kind in _LEARNED and value not in self._learned:
             self._learned[value] = kind
             if not re.fullmatch(_UUID, value):
                 self._pattern = self._compiled()
@@ -158,7 +162,11 @@ class Redactor:
         return shown if len(shown) <= _TEXT_LIMIT else f"{shown[:_TEXT_LIMIT]}..."
 
     def _compiled(self) -> re.Pattern[str]:
-        known = [value for value in self._learned if not re.fullmatch(_UUID, value)]
+        known = [
+            value
+            for value in self._learned
+            if len(value) >= _SHORTEST_IN_TEXT and not re.fullmatch(_UUID, value)
+        ]
         literal = {
             "secret": _alternatives(self._secrets),
             "url": _URL,
@@ -198,7 +206,7 @@ class Redactor:
         if segment in self._learned or re.fullmatch(_UUID, segment):
             kind = self._learned.get(segment, ANY)
             return self._labels.reference(kind, segment, _looks(kind, segment))
-        if not segment or _WORD.fullmatch(segment):
+        if not segment or segment in _PATH_WORDS:
             return segment
         extension = _EXTENSION.fullmatch(segment)
         return f"*{extension[1]}" if extension else "*"

@@ -72,7 +72,7 @@ def _table(report: Report) -> None:
             severity, *others = _row(finding)
             table.add_row(Text(severity, _STYLES[finding.severity]), *map(Text, others))
         console.print(table)
-    console.print(report.verdict)
+    console.print(report.verdict, highlight=False)
 
 
 def _json(report: Report) -> None:
