@@ -26,8 +26,18 @@ Json = dict[str, Any]
 Told = tuple[str, str, str, str]
 """Severity, kind, place and path of a finding."""
 
-recorded = cache(recorded_now)
+whole = cache(recorded_now)
 """The whole suite against the sound mock, recorded once."""
+
+POLLING: Final = ("test_update::", "test_webhook::")
+"""What asks most, and is told nothing that others are not."""
+
+
+@cache
+def recorded() -> Evidence:
+    """Leave out of the recorded run what makes it long."""
+    exchanges = [each for each in whole().exchanges if not each.test.startswith(POLLING)]
+    return replace(whole(), exchanges=tuple(exchanges))
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +84,7 @@ def with_batches(change: Callable[[Json], object]) -> Evidence:
 
 def test_a_run_compared_with_itself_has_no_findings() -> None:
     """The same evidence on both sides is no drift."""
-    assert compare_evidence(recorded(), recorded()) == ()
+    assert compare_evidence(whole(), whole()) == ()
 
 
 def _as_done(batch: Json) -> None:
@@ -481,7 +491,7 @@ def recorded_from(
 def test_a_sound_service_is_no_drift(pytester: pytest.Pytester, listener: Listener) -> None:
     """The same mock on another port, as another target, on another day, does not differ."""
     other = recorded_from(pytester, listener, lambda _patch: create_mock())
-    assert compare_evidence(recorded(), other) == ()
+    assert compare_evidence(whole(), other) == ()
 
 
 def test_a_service_that_has_grown_is_additive_throughout(
@@ -489,7 +499,7 @@ def test_a_service_that_has_grown_is_additive_throughout(
 ) -> None:
     """A key more in every Batch is found in each operation, and breaks nothing (P26)."""
     build = changed_batches(lambda batch: batch.update(used_credits=176))
-    found = compare_evidence(recorded(), recorded_from(pytester, listener, build))
+    found = compare_evidence(whole(), recorded_from(pytester, listener, build))
     assert {each.severity for each in found} == {Severity.ADDITIVE}
     assert {(each.place, each.path) for each in found} == {
         (f"{operation} 200", "$.data.used_credits")
@@ -512,7 +522,7 @@ def test_what_is_broken_in_a_mock_is_named(
     """The fault of a broken mock is among the breaking findings, by its kind and place."""
     (broken,) = [each for each in BROKEN_MOCKS if each.name == name]
     other = recorded_from(pytester, listener, broken.build, ["test_lifecycle", "test_read"])
-    found = compare_evidence(recorded(), other)
+    found = compare_evidence(whole(), other)
     breaking = {(each.kind, each.path) for each in found if each.severity is Severity.BREAKING}
     assert BROKEN[name] in breaking
     assert "rule" in {kind for kind, _ in breaking}
@@ -528,6 +538,6 @@ def test_a_service_with_other_errors_is_breaking(
             answer.set_data(json.dumps({"message": "Story not found"}))
         return answer
 
-    found = compare_evidence(recorded(), recorded_from(pytester, listener, changed_answers(detail)))
+    found = compare_evidence(whole(), recorded_from(pytester, listener, changed_answers(detail)))
     assert ("breaking", "rule", "rule", "error.404") in told(found)
     assert ("breaking", "error body", "get_batch 404", "$.message") in told(found)

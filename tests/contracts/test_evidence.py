@@ -19,6 +19,7 @@ from pytest_vimmerse.targets import MockTarget
 from vimmerse_contracts.evidence.forms import sent_form
 from vimmerse_contracts.evidence.lines import FORMAT, AnyLine, Exchange, decode
 from vimmerse_contracts.evidence.reader import Evidence, load_evidence, read_evidence
+from vimmerse_contracts.evidence.recorder import without_userinfo
 from vimmerse_contracts.evidence.redaction import WITHHELD, Redactor
 from vimmerse_contracts.evidence.references import Labels, number
 from vimmerse_mock.app import Mock, create_mock
@@ -273,6 +274,19 @@ def test_of_an_address_only_the_shape_of_its_path_is_kept(
 ) -> None:
     """Host, file names, long segments and values of a query are not."""
     assert number([redactor.text(url)]) == [written]
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("mock", "mock"),
+        ("https://api.example/v1", "https://api.example/v1"),
+        ("https://jane:secret@api.example/@x", "https://api.example/@x"),
+    ],
+)
+def test_a_target_is_named_without_password(name: str, written: str) -> None:
+    """What a target is called stays, except who calls it."""
+    assert without_userinfo(name) == written
 
 
 def test_a_number_for_an_id_stays_a_number(redactor: Redactor) -> None:
