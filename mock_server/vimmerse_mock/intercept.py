@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Mapping
 from contextlib import ContextDecorator
-from io import BytesIO
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import requests
 import responses
 from requests.adapters import HTTPAdapter
-from werkzeug.test import run_wsgi_app
 
 from vimmerse_contracts.vocabulary import (
     PRODUCTION_HOSTS,
     PRODUCTION_URL,
     WEBHOOK_TIMEOUT_SECONDS,
 )
-from vimmerse_mock.account import SAMPLE_ACCOUNT, Account, Opening
+from vimmerse_mock.account import Account
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.delivery import Reply
+from vimmerse_mock.in_process import InProcessSender
+from vimmerse_mock.inbox import Inbox
+from vimmerse_mock.intercepted_faults import failure_of
+from vimmerse_mock.marks import INTERCEPTED
+from vimmerse_mock.model.account import SAMPLE_ACCOUNT, Opening
+from vimmerse_mock.planned import AccountSource
 from vimmerse_mock.web.render import FILES_PATH
+from vimmerse_mock.wsgi_call import call_wsgi
 
 if TYPE_CHECKING:
-    from wsgiref.types import WSGIEnvironment
-
     from requests import PreparedRequest
 
 API_HOST, MEDIA_HOST = PRODUCTION_HOSTS
@@ -45,10 +48,32 @@ class Intercepted:
     URLs can be registered.
     """
 
-    def __init__(self, mock: Mock, requests_mock: responses.RequestsMock, opening: Opening) -> None:
+    def __init__(
+        self,
+        mock: Mock,
+        requests_mock: responses.RequestsMock,
+        opening: Opening,
+        sender: InProcessSender,
+    ) -> None:
         self.mock = mock
         self.responses = requests_mock
         self.account = self.open_account(opening)
+        self._sender = sender
+
+    @cached_property
+    def webhooks(self) -> Inbox:
+        """An inbox of the account, without a socket: `webhooks.url`, `webhooks.expect(...)`.
+
+        `webhooks.deliver_to(app)` hands what comes on to a WSGI application.
+        """
+        return Inbox("", AccountSource(self.account), self._sender)
+
+    def close(self, *, quietly: bool) -> None:
+        """Close the inbox; raises what a receiver of it raised, if nothing did before."""
+        if "webhooks" in self.__dict__:
+            self.webhooks.close()
+            if not quietly:
+                self.webhooks.raise_errors()
 
     def open_account(self, opening: Opening | None = None) -> Account:
         """Open an account.
@@ -76,6 +101,7 @@ class intercept(ContextDecorator):  # noqa: N801 - it reads as a verb: `with int
         self._opening = opening
         self._mock: Mock | None = None
         self._requests_mock: responses.RequestsMock | None = None
+        self._intercepted: Intercepted | None = None
 
     def _recreate_cm(self) -> Self:
         """Give each call of a decorated function a mock of its own."""
@@ -84,14 +110,15 @@ class intercept(ContextDecorator):  # noqa: N801 - it reads as a verb: `with int
     def __enter__(self) -> Intercepted:
         if self._mock is not None:
             raise RuntimeError("this interception is at work already: make another intercept()")
-        mock = create_mock(files_url=f"https://{MEDIA_HOST}", sender=RequestsSender())
+        sender = InProcessSender(RequestsSender())
+        mock = create_mock(files_url=f"https://{MEDIA_HOST}", sender=sender)
         requests_mock = responses.RequestsMock(
             assert_all_requests_are_fired=False, real_adapter_send=HTTPAdapter.send
         )
         requests_mock.add_passthru(_EVERYTHING if self._others == "pass" else _LOOPBACK)
         requests_mock.add(_ProductionHosts(mock))
-        intercepted = Intercepted(mock, requests_mock, self._opening)
-        self._mock, self._requests_mock = mock, requests_mock
+        intercepted = Intercepted(mock, requests_mock, self._opening, sender)
+        self._mock, self._requests_mock, self._intercepted = mock, requests_mock, intercepted
         requests_mock.start()
         mock.dispatcher.start()
         return intercepted
@@ -103,12 +130,14 @@ class intercept(ContextDecorator):  # noqa: N801 - it reads as a verb: `with int
         traceback: TracebackType | None,
     ) -> None:
         if self._mock is not None and self._requests_mock is not None:
-            mock, requests_mock = self._mock, self._requests_mock
-            self._mock = self._requests_mock = None
+            mock, requests_mock, intercepted = self._mock, self._requests_mock, self._intercepted
+            self._mock = self._requests_mock = self._intercepted = None
             try:
                 mock.close()
             finally:
                 requests_mock.stop()
+            if intercepted is not None:
+                intercepted.close(quietly=error is not None)
 
 
 class RequestsSender:
@@ -140,42 +169,23 @@ class _ProductionHosts(responses.CallbackResponse):
         return ours, "" if ours else f"the host is not one of {', '.join(PRODUCTION_HOSTS)}"
 
     def _call(self, request: PreparedRequest) -> tuple[int, list[tuple[str, str]], bytes]:
-        chunks, status, headers = run_wsgi_app(self._app, _environ(request), buffered=True)
-        body = b"".join(chunks)
-        return int(status.split(" ", 1)[0]), list(headers), body
+        headers = {name: _text(value) for name, value in request.headers.items()}
+        url, method = _on_the_mock(request.url or ""), request.method or "GET"
+        happened: list[object] = []
+        marks = {INTERCEPTED: happened}
+        answer = call_wsgi(self._app, method, url, headers, _body(request.body), marks)
+        for each in happened:
+            if (failure := failure_of(each, request)) is not None:
+                raise failure
+        return answer
 
 
-def _environ(request: PreparedRequest) -> WSGIEnvironment:
-    """Translate a request of `requests` into what a WSGI server hands over."""
-    url = urlsplit(request.url or "")
-    body = _body(request.body)
-    port = url.port or (443 if url.scheme == "https" else 80)
-    prefix = FILES_PATH if url.hostname == MEDIA_HOST else ""
-    environ: WSGIEnvironment = {
-        "REQUEST_METHOD": request.method or "GET",
-        "SCRIPT_NAME": "",
-        "PATH_INFO": unquote(prefix + (url.path or "/"), "latin-1"),
-        "QUERY_STRING": url.query,
-        "SERVER_NAME": url.hostname,
-        "SERVER_PORT": str(port),
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "HTTP_HOST": url.netloc,
-        "REMOTE_ADDR": "127.0.0.1",
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": url.scheme,
-        "wsgi.input": BytesIO(body),
-        "wsgi.input_terminated": True,
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-    }
-    for name, value in request.headers.items():
-        environ["HTTP_" + name.upper().replace("-", "_")] = _text(value)
-    environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
-    environ.pop("HTTP_CONTENT_LENGTH", None)
-    environ["CONTENT_LENGTH"] = str(len(body))
-    return environ
+def _on_the_mock(url: str) -> str:
+    """Translate a URL: the media host's files have a folder of their own on the mock."""
+    parts = urlsplit(url)
+    if parts.hostname != MEDIA_HOST:
+        return url
+    return urlunsplit(parts._replace(path=FILES_PATH + (parts.path or "/")))
 
 
 def _text(value: str | bytes) -> str:

@@ -13,14 +13,14 @@ import pytest
 import requests
 
 from vimmerse_contracts.schemas import CreateBatchSchema
-from vimmerse_contracts.vocabulary import RESUBMITTING_FIELDS
+from vimmerse_contracts.vocabulary import CONTROL_ROOT, RESUBMITTING_FIELDS
 from vimmerse_mock import service
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.delivery import HttpSender, Reply, Sender
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch, Image
 from vimmerse_mock.model.clock import SECOND
-from vimmerse_mock.model.ledger import InsufficientCreditError, Reason
+from vimmerse_mock.model.ledger import InsufficientCreditError, LedgerEntry, Reason
 from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.model.scenarios import Pace
 from vimmerse_mock.service import BatchService, BatchView, NotComposableError
@@ -59,11 +59,14 @@ def changed_batches(change: Callable[[Json], object]) -> Build:
 
 
 def changed_answers(change: Callable[[flask.Response], flask.Response]) -> Build:
-    """Make a mock whose every answer is changed on its way out."""
+    """Make a mock whose every answer of the public API is changed on its way out."""
+
+    def change_public(answer: flask.Response) -> flask.Response:
+        return answer if flask.request.path.startswith(CONTROL_ROOT) else change(answer)
 
     def build(_patch: pytest.MonkeyPatch) -> Mock:
         mock = create_mock()
-        mock.app.after_request(change)
+        mock.app.after_request(change_public)
         return mock
 
     return build
@@ -280,10 +283,10 @@ class _CarelessStore(MemoryStore):
 class _PaysLast(BatchService):
     """Writes first, and looks at the balance afterwards."""
 
-    def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> None:
+    def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> tuple[LedgerEntry, ...]:
         tx.save_batch(batch)
         service._plan_webhook(tx, batch)
-        super()._submit(tx, batch, reason)
+        return super()._submit(tx, batch, reason)
 
 
 def _written_though_refused(patch: pytest.MonkeyPatch) -> Mock:

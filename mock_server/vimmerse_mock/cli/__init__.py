@@ -12,8 +12,13 @@ import click
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "serve": "vimmerse_mock.cli.serve",
+        "run": "vimmerse_mock.cli.run",
+        "export": "vimmerse_mock.cli.export",
+        "import": "vimmerse_mock.cli.import_",
         "openapi": "vimmerse_mock.cli.openapi",
         "drift": "vimmerse_mock.cli.drift",
+        "listen": "vimmerse_mock.cli.listen",
+        "trigger": "vimmerse_mock.cli.trigger",
     }
 )
 """The commands by name, in the order of the help; each module has its `command`."""
