@@ -21,8 +21,9 @@ from vimmerse_mock.model.batch import (
 )
 from vimmerse_mock.model.clock import Instant, wall_clock
 from vimmerse_mock.model.ledger import PriceList, Reason
+from vimmerse_mock.model.magic import read_magic, read_title
 from vimmerse_mock.model.outbox import Message
-from vimmerse_mock.model.scenarios import Pace
+from vimmerse_mock.model.scenarios import Pace, Scenario
 from vimmerse_mock.model.timeline import Observation, Timeline, plan
 from vimmerse_mock.stores import Store, Transaction, UnknownAccountError
 from vimmerse_mock.stores.conflicts import retried
@@ -72,17 +73,19 @@ class BatchService:
         """Create a batch from a form loaded by `CreateBatchSchema`, and charge for it (S).
 
         Raises:
+            MarkerError: a magic marker says nothing known.
             NoImagesError: there is no image.
             InsufficientCreditError: the balance does not suffice; nothing was created.
         """
+        read_magic(form["title"], images)
         if not images:
             raise NoImagesError("a batch needs at least one image")
         with self.store.transaction(customer_id) as tx:
             account, now = tx.account, self._now(tx.account)
-            batch = self._generated(account, _new_batch(account, form, images, now), now)
-            tx.save_account(replace(account, batches=account.batches + 1))
+            batch = self._generated(tx, _new_batch(account, form, images, now), now)
+            tx.save_account(replace(tx.account, batches=account.batches + 1))
             self._submit(tx, batch, Reason.CREATE)
-        return self._answer(account, batch, now)
+        return self._begun(account, batch)
 
     def read(self, account: AccountState, batch_id: str) -> BatchView:
         """Look at a batch.
@@ -111,10 +114,12 @@ class BatchService:
         """Change a batch by a form loaded by `UpdateBatchSchema`; may process and charge again (S).
 
         Raises:
+            MarkerError: a magic marker in the title says nothing known.
             InvalidBatchIdError: the id is no UUID.
             BatchNotFoundError: the account has no such batch.
             InsufficientCreditError: the balance does not suffice; nothing was changed.
         """
+        read_title(form.get("title", ""))
         with self.store.transaction(customer_id) as tx:
             account, now = tx.account, self._now(tx.account)
             before = _view(account, tx.batch(checked_id(batch_id)), now)
@@ -122,12 +127,12 @@ class BatchService:
             changes = _given(form, RESUBMITTING_FIELDS)
             if changes:
                 batch = replace(batch, settings=replace(batch.settings, **changes))
-                batch = self._generated(account, batch, now)
+                batch = self._generated(tx, batch, now)
                 _withdraw_webhook(tx, before)
                 self._submit(tx, batch, Reason.RESUBMIT)
             else:
                 _change_metadata(tx, batch, before)
-        return self._answer(account, batch, now)
+        return self._begun(account, batch) if changes else self._answer(account, batch, now)
 
     @retried
     def compose(self, customer_id: str, batch_id: str) -> BatchView:
@@ -156,12 +161,16 @@ class BatchService:
             self.on_planned()
         return _view(account, batch, now)
 
-    def _generated(self, account: AccountState, batch: Batch, now: Instant) -> Batch:
-        """Add a submission of all media for generation, by the account's present scenario."""
+    def _begun(self, account: AccountState, batch: Batch) -> BatchView:
+        """Answer a generation as accepted, even if it ends in this same instant (S)."""
+        view = self._answer(account, batch, batch.submission.at)
+        return replace(view, seen=_timeline(batch).begun())
+
+    def _generated(self, tx: Transaction, batch: Batch, now: Instant) -> Batch:
+        """Add a submission of all media for generation, by the scenario that is its turn."""
         how, medias = batch.settings, len(batch.medias)
-        script = self.pace.script(
-            how.motion_type, how.duration, how.quantity, account.scenario, medias
-        )
+        chosen = _take_scenario(tx, batch)
+        script = self.pace.script(how.motion_type, how.duration, how.quantity, chosen, medias)
         return batch.submitted(
             Submission(batch.next_number, SubmissionKind.GENERATE, now, shared(script))
         )
@@ -210,6 +219,21 @@ def _view(account: AccountState, batch: Batch | None, now: Instant) -> BatchView
     if batch is None:
         raise BatchNotFoundError("the account has no such batch")
     return BatchView(account, batch, _timeline(batch).at(now))
+
+
+def _take_scenario(tx: Transaction, batch: Batch) -> Scenario:
+    """Choose what becomes of a batch: its title's marker, else the account's next, else its usual.
+
+    Markers in the names of images then decide over those images.
+    """
+    magic = read_magic(batch.title, [media.image for media in batch.medias])
+    if magic.scenario is not None:
+        return magic.on(magic.scenario)
+    if not tx.account.next_scenarios:
+        return magic.on(tx.account.scenario)
+    chosen, *others = tx.account.next_scenarios
+    tx.save_account(replace(tx.account, next_scenarios=tuple(others)))
+    return magic.on(chosen)
 
 
 def _timeline(batch: Batch) -> Timeline:
@@ -265,9 +289,9 @@ def _withdraw_webhook(tx: Transaction, before: BatchView) -> None:
 
 def _plan_webhook(tx: Transaction, batch: Batch) -> None:
     """Plan the one webhook of the submission in force."""
-    if batch.webhook_url is None:
-        return
     number, timeline = batch.submission.number, _timeline(batch)
+    if batch.webhook_url is None or timeline.ends_at is None:
+        return
     random = tx.account.random("webhook", batch.id, number)
     tx.save_message(
         Message(

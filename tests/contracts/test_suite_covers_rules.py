@@ -18,6 +18,8 @@ UNTESTABLE: Final[Mapping[str, str]] = MappingProxyType(
         "webhook.timeout": "it would take a receiver that keeps the target waiting for 10 seconds",
         "webhook.retries": "the suite's receiver takes everything, and on a live service the last "
         "retry comes after 36 minutes",
+        "read.queued": "no request makes a target keep a batch waiting; the mock's own tests do",
+        "read.refused": "no request is known that every target refuses an image of",
         "error.413": "no limit is public, so there is no size that every target must refuse",
         "error.500": "no request is known that makes a sound service fail",
         "error.503": "no request can make a target's store busy, or take it away",

@@ -12,6 +12,7 @@ import click
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "serve": "vimmerse_mock.cli.serve",
+        "scenarios": "vimmerse_mock.cli.scenarios",
         "openapi": "vimmerse_mock.cli.openapi",
     }
 )

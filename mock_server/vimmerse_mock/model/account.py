@@ -15,7 +15,8 @@ class AccountState:
     """What the store keeps of an account; its credits are its ledger's.
 
     `batches` counts the batches it ever created; with `seed` it decides every identifier, so that
-    the same calls on the same seed give the same bytes.
+    the same calls on the same seed give the same bytes. `scenario` is what becomes of a submission
+    where nothing else is said; the next that generate take the first of `next_scenarios` instead.
     """
 
     customer_id: str
@@ -25,6 +26,7 @@ class AccountState:
     seed: str
     scenario: Scenario = field(default_factory=Scenario)
     batches: int = 0
+    next_scenarios: tuple[Scenario, ...] = ()
 
     def random(self, *purpose: object) -> Random:
         """Make the random source for one purpose, apart from every other's."""

@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 from vimmerse_contracts import errors as e
 from vimmerse_contracts.problems import validation_body
 from vimmerse_mock.model.ledger import InsufficientCreditError
+from vimmerse_mock.model.magic import MarkerError
 from vimmerse_mock.service import (
     BatchNotFoundError,
     InvalidBatchIdError,
@@ -58,6 +59,7 @@ def register_errors(app: flask.Flask) -> None:
     for exception, error in _BY_EXCEPTION.items():
         app.register_error_handler(exception, _answer_with(error))
     app.register_error_handler(ValidationError, _answer_validation)
+    app.register_error_handler(MarkerError, _answer_marker)
     app.register_error_handler(HTTPException, _answer_http)
     app.register_error_handler(Exception, _answer_mistake)
 
@@ -74,6 +76,14 @@ def _answer_with(error: e.ApiError) -> Any:  # noqa: ANN401 - Flask's own handle
 
 def _answer_validation(exception: ValidationError) -> flask.Response:
     return json_response(validation_body(exception.messages), e.VALIDATION.status)
+
+
+def _answer_marker(exception: MarkerError) -> flask.Response:
+    """Say what a magic marker may say; the field that it stands in is named as a wrong one."""
+    messages: Any = str(exception)
+    for part in reversed(("body", *exception.place)):
+        messages = {part: messages}
+    return json_response(validation_body(messages), e.VALIDATION.status)
 
 
 def _answer_http(exception: HTTPException) -> flask.Response:

@@ -24,6 +24,8 @@ _UPSERTS: Final[dict[str, Callable[..., Any]]] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
 }
+NEVER: Final = 2**63 - 1
+"""The column `ends_at` of a batch that has no end: the last instant that there is."""
 _BATCH: Final = msgspec.json.Decoder(Batch)
 _MESSAGE: Final = msgspec.json.Decoder(Message)
 
@@ -62,11 +64,12 @@ class SqlTransaction:
 
     def save_batch(self, batch: Batch) -> None:
         """Add a batch, or replace it."""
+        ends_at = plan(batch.submission, len(batch.medias)).ends_at
         fields = {
             "customer_id": batch.customer_id,
             "batch_id": batch.id,
             "created_at": batch.created_at,
-            "ends_at": plan(batch.submission, len(batch.medias)).ends_at,
+            "ends_at": NEVER if ends_at is None else ends_at,
             "body": msgspec.json.encode(batch),
         }
         self._upsert(BATCHES, fields, key=("customer_id", "batch_id"))
