@@ -185,6 +185,8 @@ def test_a_title_may_say_it_in_detail(
         ("[vimmerse:queue=soon]", "'soon' is no span of time"),
         ("[vimmerse:fail_medias=first]", "fail_medias: expected a list"),
         ("[vimmerse:fail_at=1" + 5000 * "0" + "]", "fail_at: expected a percent"),
+        ("[vimmerse:queue=1s, queue=2s]", "it says one thing twice"),
+        ("[vimmerse:slow, name=stuck]", "it says one thing twice"),
         ("[vimmerse:colour=red]", "has no 'colour': its fields are name, queue"),
         ("[vimmerse:slow] [vimmerse:fail_medias=1]", "one marker is enough"),
     ],
@@ -195,8 +197,9 @@ def test_a_title_that_says_nothing_known_changes_nothing(
     """A typo is an error that says what there is; a creation and an update leave all as it was."""
     batch = mock.service.create(account.customer_id, form(), images).batch
     before, ledger = state_of(mock, account), account.ledger
-    with pytest.raises(MarkerError, match=says):
+    with pytest.raises(MarkerError, match=says) as caught:
         mock.service.create(account.customer_id, form(title=title), images)
+    assert len(str(caught.value)) < 1_000
     for changes in ({"title": title}, {"title": title, "duration": 5}):
         with pytest.raises(MarkerError, match=says):
             mock.service.update(account.customer_id, batch.id, changes)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vimmerse_contracts.vocabulary import BatchStatus
@@ -20,7 +20,6 @@ from vimmerse_mock.model.scenarios import (
     UnknownScenarioError,
     scenario,
 )
-from vimmerse_mock.model.spans import parse_span
 from vimmerse_mock.model.timeline import Observation, Timeline, plan
 
 FOUR = 4
@@ -195,18 +194,24 @@ def test_an_instant_batch_begins_all_the_same() -> None:
 PLACES = st.lists(st.integers(0, 7), unique=True).map(lambda p: tuple(sorted(p)))
 PERCENT = st.none() | st.integers(0, 99)
 SPANS = st.integers(0, 10**8) | st.just(0)
-SCRIPTS = st.builds(
-    Script,
-    queue=SPANS,
-    media=SPANS,
-    finish=SPANS,
-    fail_medias=PLACES,
-    refuse_medias=PLACES,
-    fail_at=PERCENT,
-    stuck_at=PERCENT,
-    message=st.just("No."),
-    queue_counts=st.booleans(),
-).filter(lambda script: script.fail_at is None or script.stuck_at is None)
+
+
+def scripts(**more: st.SearchStrategy[int | None]) -> st.SearchStrategy[Script]:
+    """Any script, with more fields."""
+    return st.builds(
+        Script,
+        queue=SPANS,
+        media=SPANS,
+        finish=SPANS,
+        fail_medias=PLACES,
+        refuse_medias=PLACES,
+        message=st.just("No."),
+        queue_counts=st.booleans(),
+        **more,
+    )
+
+
+SCRIPTS = scripts(fail_at=PERCENT) | scripts(stuck_at=PERCENT)
 WRITTEN_SPANS = st.none() | st.integers(0, 10**8).map(lambda span: span / SECOND)
 SCENARIO_VALUES = st.sampled_from(list(SCENARIOS.values())) | st.builds(
     Scenario,
@@ -263,6 +268,14 @@ def test_every_submission_ends_as_planned_or_never(timeline: Timeline) -> None:
         assert sorted(seen.finished + seen.failed) == list(range(len(timeline.media_ends)))
 
 
+@given(PLANS, SPANS)
+def test_nothing_happens_before_a_batchs_turn(timeline: Timeline, ahead: int) -> None:
+    """Until progress rises there is none, no media has ended, and nothing is said."""
+    now = min(timeline.begins_at + ahead, timeline.rises_at - 1)
+    if now >= timeline.begins_at:
+        assert timeline.at(now) == timeline.begun()
+
+
 @given(PLANS, AHEAD)
 def test_it_is_final_exactly_from_its_end_on(timeline: Timeline, ahead: int) -> None:
     """A status is final if and only if there is an end, and it has come."""
@@ -274,11 +287,15 @@ def test_it_is_final_exactly_from_its_end_on(timeline: Timeline, ahead: int) -> 
     assert bool(seen.finished) or seen.status is not BatchStatus.SUCCESS
 
 
-@given(SCENARIO_VALUES, MEDIAS)
-def test_a_scenario_takes_as_long_as_it_says(scenario: Scenario, medias: int) -> None:
+@given(SPANS, SPANS, PLACES, PLACES, MEDIAS)
+def test_a_scenario_takes_as_long_as_it_says(
+    queue: int, processing: int, fails: tuple[int, ...], refused: tuple[int, ...], medias: int
+) -> None:
     """What is written for queue and processing adds up to the end, whatever the media do."""
-    assume(scenario.processing is not None and scenario.queue is not None)
-    assume(scenario.fail_at is None and scenario.stuck_at is None)
-    timeline = planned(script_of(scenario, medias), medias, 0)
-    whole = parse_span(scenario.queue or 0) + parse_span(scenario.processing or 0)
-    assert timeline.ends_at == whole
+    scenario = Scenario(
+        queue=queue / SECOND,
+        processing=processing / SECOND,
+        fail_medias=fails,
+        refuse_medias=refused,
+    )
+    assert planned(script_of(scenario, medias), medias, 0).ends_at == queue + processing

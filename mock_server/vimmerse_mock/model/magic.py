@@ -21,7 +21,7 @@ IMAGE_MARKERS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """What an image's marker may say of that image, and what comes of it."""
 
-
+_QUOTED: Final = 300
 _WHOLE: Final = re.compile(r"\d{1,12}", re.ASCII)
 
 
@@ -78,24 +78,29 @@ def read_title(title: str) -> Scenario | None:
 
 def _scenario(marker: Marker) -> Scenario:
     try:
-        return read_scenario({**_name(marker), **dict(map(_read, marker.fields))})
+        return read_scenario(_written(marker))
     except ScenarioError as error:
         raise MarkerError(
             ("title",),
-            f"{marker.text}: {error}; a marker has the name of a scenario "
+            f"{_short(marker.text)}: {_short(str(error))}; a marker has the name of a scenario "
             f"({', '.join(SCENARIOS)}), fields ({', '.join(FIELDS)}), or both, "
             "such as [vimmerse:slow, fail_medias=0,2]",
         ) from error
 
 
-def _name(marker: Marker) -> dict[str, str]:
-    """Take the name; a marker without fields needs one."""
-    return {"name": marker.name} if marker.name or not marker.fields else {}
+def _written(marker: Marker) -> dict[str, Any]:
+    """Make of a marker what its scenario is in JSON; one without fields needs a name."""
+    pairs = [("name", marker.name)] if marker.name or not marker.fields else []
+    pairs += marker.fields
+    written = {name: _FROM_TEXT.get(name, str)(text) for name, text in pairs}
+    if len(written) < len(pairs):
+        raise ScenarioError("it says one thing twice")
+    return written
 
 
-def _read(pair: tuple[str, str]) -> tuple[str, Any]:
-    name, text = pair
-    return name, _FROM_TEXT[name](text) if name in _FROM_TEXT else text
+def _short(text: str) -> str:
+    """Quote no more of a text than helps."""
+    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}..."
 
 
 def _number(text: str) -> int | str:
@@ -130,7 +135,7 @@ def _fate(place: int, image: Image) -> str | None:
     if marker.name not in IMAGE_MARKERS or marker.fields:
         raise MarkerError(
             where,
-            f"{marker.text}: an image's marker is one of "
+            f"{_short(marker.text)}: an image's marker is one of "
             f"{', '.join(f'vimmerse--{name}' for name in IMAGE_MARKERS)}; "
             "what is to become of the batch stands in the title",
         )
@@ -141,7 +146,7 @@ def _only(markers: Sequence[Marker], place: tuple[str | int, ...]) -> Marker | N
     if len(markers) > 1:
         raise MarkerError(
             place,
-            f"{' and '.join(marker.text for marker in markers)}: one marker is enough; "
+            f"{_short(' and '.join(marker.text for marker in markers))}: one marker is enough; "
             "say it in one, such as [vimmerse:slow, fail_medias=0,2]",
         )
     return markers[0] if markers else None

@@ -101,7 +101,9 @@ class Timeline:
 
     def _progress(self, last: Instant) -> int:
         """Percent of the way to the end, at most 99: only a success is at 100."""
-        gone = max(0, last - self.rises_at)
+        if last < self.rises_at:
+            return 0
+        gone = last - self.rises_at
         return min(self.most, 100 * gone // self.whole) if self.whole else self.most
 
     def _message(self, status: BatchStatus, done: tuple[int, ...]) -> str:
