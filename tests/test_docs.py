@@ -20,6 +20,7 @@ from vimmerse_contracts.provenance import Source
 from vimmerse_contracts.vocabulary import MOTION_TYPES
 from vimmerse_mock.cli import main as mock_cli
 from vimmerse_mock.cli.scenarios import timings
+from vimmerse_mock.control.snapshots import read_snapshots
 from vimmerse_mock.model.ledger import PriceList
 from vimmerse_mock.model.magic import IMAGE_MARKERS, read_title
 from vimmerse_mock.model.scenarios import FIELDS, PRESETS, read_scenario
@@ -31,9 +32,14 @@ SCENARIO_PAGE = (ROOT / "docs" / "scenarios.md").read_text()
 ASSUMPTIONS = (ROOT / "docs" / "assumptions.md").read_text()
 
 
+def _examples(page: Path, language: str) -> list[str]:
+    """The code blocks of a page in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
 def blocks(language: str) -> list[str]:
     """The README's code blocks in a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    return _examples(ROOT / "README.md", language)
 
 
 def commands() -> list[list[str]]:
@@ -69,6 +75,18 @@ def test_the_test_in_the_readme_passes(pytester: pytest.Pytester) -> None:
 def test_the_examples_in_the_readme_run(example: str) -> None:
     """Each of the README's other examples runs as it stands, in a Python of its own."""
     subprocess.run([sys.executable, "-W", "error", "-c", example], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("example", _examples(ROOT / "docs" / "control-plane.md", "python"))
+def test_the_examples_of_the_control_plane_run(example: str) -> None:
+    """Each example of the page runs as it stands, in a Python of its own."""
+    subprocess.run([sys.executable, "-W", "error", "-c", example], check=True, timeout=60)
+
+
+def test_the_seed_file_in_the_documents_is_one() -> None:
+    """The file that the page shows for writing by hand is read."""
+    (shown,) = _examples(ROOT / "docs" / "control-plane.md", "json")
+    assert [account.credits for account in read_snapshots(shown.encode()).accounts] == [10**6, 1]
 
 
 def test_the_make_targets_in_the_documents_exist() -> None:

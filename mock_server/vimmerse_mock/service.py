@@ -20,7 +20,7 @@ from vimmerse_mock.model.batch import (
     shared,
 )
 from vimmerse_mock.model.clock import Instant, wall_clock
-from vimmerse_mock.model.ledger import PriceList, Reason
+from vimmerse_mock.model.ledger import LedgerEntry, PriceList, Reason
 from vimmerse_mock.model.magic import read_magic, read_title
 from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.model.scenarios import Pace, Scenario
@@ -28,6 +28,7 @@ from vimmerse_mock.model.timeline import Observation, Timeline, plan
 from vimmerse_mock.stores import Store, Transaction, UnknownAccountError
 from vimmerse_mock.stores.conflicts import retried
 
+_Charges = tuple[LedgerEntry, ...]
 _SETTINGS: Final = tuple(VideoSettings.__dataclass_fields__)
 
 
@@ -49,11 +50,12 @@ class NotComposableError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class BatchView:
-    """A batch as it is seen at one instant."""
+    """A batch as it is seen at one instant, and what the request that looks at it was charged."""
 
     account: AccountState
     batch: Batch
     seen: Observation
+    charges: tuple[LedgerEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +86,26 @@ class BatchService:
             account, now = tx.account, self._now(tx.account)
             batch = self._generated(tx, _new_batch(account, form, images, now), now)
             tx.save_account(replace(tx.account, batches=account.batches + 1))
-            self._submit(tx, batch, Reason.CREATE)
-        return self._begun(account, batch)
+            charges = self._submit(tx, batch, Reason.CREATE)
+        return self._begun(account, batch, charges)
 
     def read(self, account: AccountState, batch_id: str) -> BatchView:
-        """Look at a batch.
+        """Look at a batch; while it has not ended, that moves a clock that steps.
 
         Raises:
             InvalidBatchIdError: the id is no UUID (P26).
             BatchNotFoundError: the account has no such batch.
         """
         batch = self.store.batch(account.customer_id, checked_id(batch_id))
-        return _view(account, batch, self._now(account))
+        view = _view(account, batch, self._now(account))
+        if account.clock.step and not view.seen.status.is_final:
+            self._step(account.customer_id)
+        return view
+
+    def seen(self, account: AccountState) -> tuple[BatchView, ...]:
+        """Look at every batch of an account at one instant, oldest first."""
+        now = self._now(account)
+        return tuple(_view(account, b, now) for b in self.store.batches(account.customer_id))
 
     def look(self, customer_id: str, batch_id: str) -> BatchView:
         """Look at a batch as someone who holds a link to it, without a key.
@@ -129,10 +139,12 @@ class BatchService:
                 batch = replace(batch, settings=replace(batch.settings, **changes))
                 batch = self._generated(tx, batch, now)
                 _withdraw_webhook(tx, before)
-                self._submit(tx, batch, Reason.RESUBMIT)
+                charges = self._submit(tx, batch, Reason.RESUBMIT)
             else:
-                _change_metadata(tx, batch, before)
-        return self._begun(account, batch) if changes else self._answer(account, batch, now)
+                charges = _change_metadata(tx, batch, before)
+        if changes:
+            return self._begun(account, batch, charges)
+        return self._answer(account, batch, now, charges)
 
     @retried
     def compose(self, customer_id: str, batch_id: str) -> BatchView:
@@ -150,20 +162,30 @@ class BatchService:
             if before.seen.status is not BatchStatus.SUCCESS:
                 raise NotComposableError("a batch can be composed once it is in 'success'")
             batch = self._composed(before, now)
-            self._submit(tx, batch, Reason.COMPOSE)
-        return self._answer(account, batch, now)
+            charges = self._submit(tx, batch, Reason.COMPOSE)
+        return self._answer(account, batch, now, charges)
+
+    @retried
+    def _step(self, customer_id: str) -> None:
+        """Move a stepping clock; the dispatcher delivers what falls due."""
+        with self.store.transaction(customer_id) as tx:
+            clock = tx.account.clock.stepped(self.real_time())
+            tx.save_account(replace(tx.account, clock=clock))
+        self.on_planned()
 
     def _now(self, account: AccountState) -> Instant:
         return account.clock.at(self.real_time())
 
-    def _answer(self, account: AccountState, batch: Batch, now: Instant) -> BatchView:
+    def _answer(
+        self, account: AccountState, batch: Batch, now: Instant, charges: _Charges
+    ) -> BatchView:
         if batch.webhook_url:
             self.on_planned()
-        return _view(account, batch, now)
+        return BatchView(account, batch, _timeline(batch).at(now), charges)
 
-    def _begun(self, account: AccountState, batch: Batch) -> BatchView:
+    def _begun(self, account: AccountState, batch: Batch, charges: _Charges) -> BatchView:
         """Answer a generation as accepted, even if it ends in this same instant (S)."""
-        view = self._answer(account, batch, batch.submission.at)
+        view = self._answer(account, batch, batch.submission.at, charges)
         return replace(view, seen=_timeline(batch).begun())
 
     def _generated(self, tx: Transaction, batch: Batch, now: Instant) -> Batch:
@@ -189,13 +211,15 @@ class BatchService:
             )
         )
 
-    def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> None:
+    def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> _Charges:
         """Write batch, charge and webhook together, or nothing."""
-        price = self._price(batch)
-        if price:
-            tx.book(-price, reason, batch.submission.at, batch.id, batch.submission.number)
+        charges: _Charges = ()
+        if price := self._price(batch):
+            now, number = batch.submission.at, batch.submission.number
+            charges = (tx.book(-price, reason, now, batch.id, number),)
         tx.save_batch(batch)
         _plan_webhook(tx, batch)
+        return charges
 
     def _price(self, batch: Batch) -> int:
         if batch.submission.kind is SubmissionKind.COMPOSE:
@@ -274,10 +298,12 @@ def _new_media(random: Random, image: Image) -> Media:
     return Media(id=random_uuid(random), image=image)
 
 
-def _change_metadata(tx: Transaction, batch: Batch, before: BatchView) -> None:
+def _change_metadata(tx: Transaction, batch: Batch, before: BatchView) -> _Charges:
+    """Write what never costs; a webhook that is still to come goes to the new address."""
     tx.save_batch(batch)
     if batch.webhook_url != before.batch.webhook_url and not before.seen.status.is_final:
         _plan_webhook(tx, batch)
+    return ()
 
 
 def _withdraw_webhook(tx: Transaction, before: BatchView) -> None:

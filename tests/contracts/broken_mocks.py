@@ -20,7 +20,7 @@ from vimmerse_mock.delivery import HttpSender, Reply, Sender
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch, Image
 from vimmerse_mock.model.clock import SECOND
-from vimmerse_mock.model.ledger import InsufficientCreditError, Reason
+from vimmerse_mock.model.ledger import InsufficientCreditError, LedgerEntry, Reason
 from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.model.scenarios import Pace
 from vimmerse_mock.service import BatchService, BatchView, NotComposableError
@@ -280,10 +280,10 @@ class _CarelessStore(MemoryStore):
 class _PaysLast(BatchService):
     """Writes first, and looks at the balance afterwards."""
 
-    def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> None:
+    def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> tuple[LedgerEntry, ...]:
         tx.save_batch(batch)
         service._plan_webhook(tx, batch)
-        super()._submit(tx, batch, reason)
+        return super()._submit(tx, batch, reason)
 
 
 def _written_though_refused(patch: pytest.MonkeyPatch) -> Mock:

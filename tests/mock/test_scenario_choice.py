@@ -11,9 +11,9 @@ import pytest
 import requests
 
 from frozen_time import FrozenTime
-from vimmerse_mock.account import Account, Opening
+from vimmerse_mock.account import Account
 from vimmerse_mock.app import Mock, create_mock
-from vimmerse_mock.model.account import AccountState
+from vimmerse_mock.model.account import AccountState, Opening
 from vimmerse_mock.model.batch import Batch, Image
 from vimmerse_mock.model.ledger import InsufficientCreditError
 from vimmerse_mock.model.magic import MarkerError
@@ -214,7 +214,8 @@ def test_a_stuck_batch_has_no_webhook_until_it_is_processed_again(
     account.use_scenario("stuck")
     batch = mock.service.create(account.customer_id, form(webhook_url=HOOK), images[:1]).batch
     mock.service.update(account.customer_id, batch.id, {"webhook_url": f"{HOOK}/2"})
-    account.clock.advance(10**6)
+    assert [event.what for event in account.clock.advance(10**6)] == ["processing -> stuck at 50 %"]
+    assert account.clock.advance_to_next() == ()
     assert mock.courier.store.messages(account.customer_id) == ()
     assert mock.courier.store.next_due() is None
     account.use_scenario("success")

@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vimmerse_contracts.vocabulary import BatchStatus
-from vimmerse_mock.model.batch import Submission, SubmissionKind
+from vimmerse_mock.model.batch import Batch, Submission, SubmissionKind
 from vimmerse_mock.model.clock import Instant, Span
 from vimmerse_mock.model.scenarios import Script
 
 PLAN_VERSION = 1
 """Grows when the same submission would be planned differently."""
+NEVER: Instant = 2**63 - 1
+"""After every instant that there will be; the last that a database's column takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,3 +162,9 @@ def _media_ends(
 def _part(whole: Span, percent: int) -> Span:
     """Return the shortest part of a span that makes so many percent of it."""
     return -(-whole * percent // 100)
+
+
+def ends_at(batch: Batch) -> Instant:
+    """Tell when the submission in force of a batch ends; `NEVER` if it is stuck."""
+    end = plan(batch.submission, len(batch.medias)).ends_at
+    return NEVER if end is None else end

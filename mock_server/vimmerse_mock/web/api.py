@@ -11,6 +11,7 @@ from marshmallow import Schema
 
 from vimmerse_contracts.operations import OPERATIONS, Operation
 from vimmerse_contracts.vocabulary import API_KEY_HEADER
+from vimmerse_mock.marks import ACCOUNT, BEGAN, VIEW
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Image
 from vimmerse_mock.service import BatchService, BatchView
@@ -88,7 +89,9 @@ class PublicApi:
         schema = operation.request() if operation.request else None
 
         def view(**path: str) -> flask.Response:
-            account = self._authenticate() if operation.needs_key else None
+            environ = flask.request.environ
+            environ[BEGAN] = self._service.real_time()
+            account = environ[ACCOUNT] = self._authenticate() if operation.needs_key else None
             return answer(Call(account, self._form(schema)), **path)
 
         return view
@@ -108,6 +111,7 @@ class PublicApi:
 
     def _answer(self, view: BatchView) -> flask.Response:
         request = flask.request
+        request.environ[VIEW] = view
         host = request.host or _listening_address(request)
         files_url = self._files_url or f"{request.scheme}://{host}{FILES_PATH}"
         return text_response(self._renderer.render(view, files_url))

@@ -16,7 +16,8 @@ from vimmerse_mock.model.clock import Instant
 from vimmerse_mock.model.ledger import InsufficientCreditError, LedgerEntry, Reason
 from vimmerse_mock.model.outbox import Message, MessageState
 from vimmerse_mock.model.retention import Keep
-from vimmerse_mock.model.timeline import plan
+from vimmerse_mock.model.snapshot import Snapshot
+from vimmerse_mock.model.timeline import ends_at
 from vimmerse_mock.stores.sql import statements as s
 from vimmerse_mock.stores.sql.tables import BATCHES, LEDGER, MESSAGES
 
@@ -24,8 +25,6 @@ _UPSERTS: Final[dict[str, Callable[..., Any]]] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
 }
-NEVER: Final = 2**63 - 1
-"""The column `ends_at` of a batch that has no end: the last instant that there is."""
 _BATCH: Final = msgspec.json.Decoder(Batch)
 _MESSAGE: Final = msgspec.json.Decoder(Message)
 
@@ -37,6 +36,15 @@ class SqlTransaction:
         self._connection = connection
         self._customer = {"of_customer": account.customer_id}
         self.account = account
+
+    def fill(self, snapshot: Snapshot) -> None:
+        """Write everything of a snapshot but its account and its journal."""
+        for entry in snapshot.ledger:
+            note(self._connection, self.account.customer_id, entry)
+        for batch in snapshot.batches:
+            self.save_batch(batch)
+        for message in snapshot.messages:
+            self.save_message(message)
 
     def save_account(self, account: AccountState) -> None:
         """Replace the account's state."""
@@ -64,12 +72,11 @@ class SqlTransaction:
 
     def save_batch(self, batch: Batch) -> None:
         """Add a batch, or replace it."""
-        ends_at = plan(batch.submission, len(batch.medias)).ends_at
         fields = {
             "customer_id": batch.customer_id,
             "batch_id": batch.id,
             "created_at": batch.created_at,
-            "ends_at": NEVER if ends_at is None else ends_at,
+            "ends_at": ends_at(batch),
             "body": msgspec.json.encode(batch),
         }
         self._upsert(BATCHES, fields, key=("customer_id", "batch_id"))
@@ -153,6 +160,11 @@ def read_batch(connection: Connection, customer_id: str, batch_id: str) -> Batch
     wanted = {"of_customer": customer_id, "batch_id": batch_id}
     body = connection.scalar(s.BATCH_BY_ID, wanted)
     return None if body is None else _BATCH.decode(body)
+
+
+def decode_batch(body: bytes) -> Batch:
+    """Read a batch."""
+    return _BATCH.decode(body)
 
 
 def _message(body: bytes | None) -> Message | None:
