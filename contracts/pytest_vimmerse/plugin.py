@@ -19,11 +19,18 @@ if TYPE_CHECKING:
     from vimmerse_mock.listener import Listener
 
 NEEDS = "vimmerse_needs"
+MARK = "vimmerse"
 MOCK_URL = "VIMMERSE_ADMIN_URL"
 """Variable that names a running mock; `vimmerse-mock run` sets it."""
 TOKEN = "VIMMERSE_ADMIN_TOKEN"  # noqa: S105 - the name of a variable
 STORY_LINES = 80
 _STORY_TITLE = "Vimmerse: what happened, on the account's clock"
+_UNFIRED = "a planned fault never fired, so the test did not do what it claims"
+_UNFIRED_ADVICE = (
+    "Aim it at a call that the test makes, or opt out: "
+    '@pytest.mark.vimmerse(unfired_faults="ignore")'
+)
+_FAILED: pytest.StashKey[bool] = pytest.StashKey()
 _HANDLES: pytest.StashKey[list[Vimmerse]] = pytest.StashKey()
 
 
@@ -64,7 +71,12 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker."""
+    """Declare the markers."""
+    config.addinivalue_line(
+        "markers",
+        f"{MARK}(unfired_faults='fail'): what the fixture `vimmerse` asks of a test; 'ignore' lets "
+        "faults that never fired pass",
+    )
     config.addinivalue_line(
         "markers", f"{NEEDS}(*capabilities): skip unless the contract suite's target has these"
     )
@@ -106,7 +118,20 @@ def vimmerse(
     handle = Vimmerse.open(vimmerse_server, vimmerse_listener)
     request.node.stash.setdefault(_HANDLES, []).append(handle)
     yield handle
+    unfired = handle.faults.unfired if _is_strict(request.node) else ()
     handle.close()
+    if unfired:
+        listed = "; ".join(map(str, unfired))
+        pytest.fail(f"{_UNFIRED}: {listed}. {_UNFIRED_ADVICE}", pytrace=False)
+
+
+def _is_strict(item: pytest.Item) -> bool:
+    """Say whether a fault that never fired fails a test: one that passed, and did not opt out."""
+    marker = item.get_closest_marker(MARK)
+    wanted = marker.kwargs.get("unfired_faults", "fail") if marker else "fail"
+    if wanted not in ("fail", "ignore"):
+        raise pytest.UsageError(f"unfired_faults is 'fail' or 'ignore', not {wanted!r}")
+    return wanted == "fail" and not item.stash.get(_FAILED, False)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -116,6 +141,7 @@ def pytest_runtest_makereport(
     """Tell, under a test that failed, what happened to its account."""
     report = yield
     if report.failed and report.when == "call":
+        item.stash[_FAILED] = True
         for handle in item.stash.get(_HANDLES, []):
             report.sections.append((_STORY_TITLE, _story(handle)))
     return report

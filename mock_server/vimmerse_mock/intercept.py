@@ -21,6 +21,8 @@ from vimmerse_contracts.vocabulary import (
 from vimmerse_mock.account import Account
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.delivery import Reply
+from vimmerse_mock.intercepted_faults import failure_of
+from vimmerse_mock.marks import INTERCEPTED
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT, Opening
 from vimmerse_mock.web.render import FILES_PATH
 from vimmerse_mock.wsgi_call import call_wsgi
@@ -139,7 +141,13 @@ class _ProductionHosts(responses.CallbackResponse):
     def _call(self, request: PreparedRequest) -> tuple[int, list[tuple[str, str]], bytes]:
         headers = {name: _text(value) for name, value in request.headers.items()}
         url, method = _on_the_mock(request.url or ""), request.method or "GET"
-        return call_wsgi(self._app, method, url, headers, _body(request.body))
+        happened: list[object] = []
+        marks = {INTERCEPTED: happened}
+        answer = call_wsgi(self._app, method, url, headers, _body(request.body), marks)
+        for each in happened:
+            if (failure := failure_of(each, request)) is not None:
+                raise failure
+        return answer
 
 
 def _on_the_mock(url: str) -> str:

@@ -21,6 +21,7 @@ UNTESTABLE: Final[Mapping[str, str]] = MappingProxyType(
         "read.queued": "no request makes a target keep a batch waiting; the mock's own tests do",
         "read.refused": "no request is known that every target refuses an image of",
         "error.413": "no limit is public, so there is no size that every target must refuse",
+        "error.429": "no source says how many requests are too many",
         "error.500": "no request is known that makes a sound service fail",
         "error.503": "no request can make a target's store busy, or take it away",
         "error.507": "no request can fill a target's disk",

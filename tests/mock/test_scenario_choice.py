@@ -224,6 +224,15 @@ def test_a_stuck_batch_has_no_webhook_until_it_is_processed_again(
     assert (message.submission, message.status) == (2, "success")
 
 
+def test_a_stuck_batch_takes_its_place_among_those_at_once_for_ever(api: Api) -> None:
+    """Where batches at once are limited, it counts for good, and an hour is the longest wait."""
+    api.account.limit(concurrent_batches=1)
+    assert api.create(title="[vimmerse:stuck]").status_code == 200
+    api.account.clock.advance("10d")
+    refused = api.create()
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "3600")
+
+
 def test_an_instant_batch_is_answered_as_begun_and_read_as_ended(
     mock: Mock, account: Account, form: Form, images: list[Image]
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import MappingProxyType
@@ -29,9 +29,11 @@ from vimmerse_mock.control.snapshots import (
 )
 from vimmerse_mock.model import story
 from vimmerse_mock.model.clock import ClockError, Instant, from_datetime, to_datetime
+from vimmerse_mock.model.faults import Fault, FaultError
 from vimmerse_mock.model.journal import Exchange
 from vimmerse_mock.model.scenarios import ScenarioError
 from vimmerse_mock.model.spans import SpanError, parse_span
+from vimmerse_mock.model.throttle import ThrottleError
 from vimmerse_mock.service import BatchService
 from vimmerse_mock.stores import (
     STRANGERS,
@@ -44,6 +46,7 @@ from vimmerse_mock.stores import (
 from vimmerse_mock.web import control_views as views
 from vimmerse_mock.web.access import Access, StrangerError, TokenMissingError
 
+_LIMITS: Final = ("requests_per_minute", "concurrent_batches")
 _BY_ID: Final = {operation.id: operation for operation in OPERATIONS}
 _ROUTES: Final = Map(
     [
@@ -68,7 +71,9 @@ _STATUS: Final[Mapping[type[Exception], HTTPStatus]] = MappingProxyType(
         InvalidRequestError: HTTPStatus.BAD_REQUEST,
         ClockError: HTTPStatus.BAD_REQUEST,
         CreditError: HTTPStatus.BAD_REQUEST,
+        FaultError: HTTPStatus.BAD_REQUEST,
         SpanError: HTTPStatus.BAD_REQUEST,
+        ThrottleError: HTTPStatus.BAD_REQUEST,
         SnapshotError: HTTPStatus.BAD_REQUEST,
         ScenarioError: HTTPStatus.BAD_REQUEST,
         msgspec.ValidationError: HTTPStatus.BAD_REQUEST,
@@ -135,6 +140,7 @@ class ControlPlane:
         """Change settings."""
         if body.scenario is not msgspec.UNSET:
             self.administration.use_scenario(customer_id, read_scenario(body.scenario))
+        self.administration.limit(customer_id, **_given(body, _LIMITS))
         return self.show_account(customer_id)
 
     def close_account(self, customer_id: str) -> None:
@@ -176,6 +182,19 @@ class ControlPlane:
     def advance_to_next(self, customer_id: str) -> r.Moved:
         """Move the clock to what comes next."""
         return self._moved(customer_id, self.administration.advance_to_next(customer_id))
+
+    def list_faults(self, customer_id: str) -> r.FaultList:
+        """List the faults."""
+        return views.fault_list(self.administration.store.account(customer_id))
+
+    def plan_fault(self, customer_id: str, body: r.PlanFault) -> r.FaultList:
+        """Plan a fault."""
+        fault = Fault(**msgspec.structs.asdict(body))
+        return views.fault_list(self.administration.plan_fault(customer_id, fault))
+
+    def clear_faults(self, customer_id: str) -> None:
+        """Take every fault back."""
+        self.administration.clear_faults(customer_id)
 
     def list_batches(self, customer_id: str) -> r.BatchList:
         """List the batches."""
@@ -255,6 +274,12 @@ def _body(operation: ControlOperation, request: flask.Request) -> dict[str, Any]
     except msgspec.MsgspecError as error:
         fields = ", ".join(operation.takes.__struct_fields__)
         raise InvalidRequestError(f"{error}; expected a JSON object of {fields}") from error
+
+
+def _given(body: r.Body, names: Iterable[str]) -> dict[str, Any]:
+    """Take those of some fields that were given, null included."""
+    values = {name: getattr(body, name) for name in names}
+    return {name: value for name, value in values.items() if value is not msgspec.UNSET}
 
 
 def _wanted(query: Mapping[str, str]) -> Callable[[Exchange], bool]:
