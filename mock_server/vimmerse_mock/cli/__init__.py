@@ -17,6 +17,8 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "import": "vimmerse_mock.cli.import_",
         "scenarios": "vimmerse_mock.cli.scenarios",
         "openapi": "vimmerse_mock.cli.openapi",
+        "listen": "vimmerse_mock.cli.listen",
+        "trigger": "vimmerse_mock.cli.trigger",
     }
 )
 """The commands by name, in the order of the help; each module has its `command`."""
