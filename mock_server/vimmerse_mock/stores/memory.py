@@ -125,8 +125,10 @@ class _Shelf:
         found = []
         for place, batch in enumerate(self.batches.values()):
             ended = timeline.ends_at(batch)
+            if ended > now:
+                continue
             aged = keep.age is not None and ended < now - keep.age
-            if ended <= now and batch.id not in busy and (aged or place < surplus):
+            if batch.id not in busy and (aged or place < surplus):
                 found.append(batch.id)
         return found[:FORGOTTEN_AT_ONCE]
 

@@ -39,7 +39,7 @@ from vimmerse_mock.model.clock import ClockError, Instant, from_datetime, to_dat
 from vimmerse_mock.model.delivery_plans import PlanError, parse_plan
 from vimmerse_mock.model.faults import Fault, FaultError
 from vimmerse_mock.model.journal import Exchange
-from vimmerse_mock.model.scenarios import UnknownScenarioError
+from vimmerse_mock.model.scenarios import ScenarioError
 from vimmerse_mock.model.spans import SpanError, parse_span
 from vimmerse_mock.model.throttle import ThrottleError
 from vimmerse_mock.model.webhooks import WebhookSettings, WebhookSettingsError
@@ -88,7 +88,7 @@ _STATUS: Final[Mapping[type[Exception], HTTPStatus]] = MappingProxyType(
         SpanError: HTTPStatus.BAD_REQUEST,
         ThrottleError: HTTPStatus.BAD_REQUEST,
         SnapshotError: HTTPStatus.BAD_REQUEST,
-        UnknownScenarioError: HTTPStatus.BAD_REQUEST,
+        ScenarioError: HTTPStatus.BAD_REQUEST,
         msgspec.ValidationError: HTTPStatus.BAD_REQUEST,
         TokenMissingError: HTTPStatus.UNAUTHORIZED,
         StrangerError: HTTPStatus.FORBIDDEN,
