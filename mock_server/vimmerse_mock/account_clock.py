@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol, TypeVar
 
 from vimmerse_mock.control import operations as o
 from vimmerse_mock.control import resources as r
 from vimmerse_mock.model.clock import ClockMode, in_seconds
 from vimmerse_mock.model.spans import parse_span
 
-if TYPE_CHECKING:
-    from vimmerse_mock.account import Account
-
+T = TypeVar("T")
 Events = tuple[r.EventInfo, ...]
+
+
+class _Owner(Protocol):
+    """The account that a clock is of."""
+
+    @property
+    def batches(self) -> tuple[r.BatchInfo, ...]: ...
+
+    def story(self) -> str: ...
+
+    def call(
+        self, operation: o.ControlOperation, answer: type[T], body: r.Body | None = None
+    ) -> T: ...
 
 
 class _Identified(Protocol):
@@ -30,7 +41,7 @@ class AccountClock:
     happened.
     """
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: _Owner) -> None:
         self._account = account
 
     @property
