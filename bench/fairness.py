@@ -17,7 +17,8 @@ from bench.databases import CREDITS, NotHereError, opened
 from bench.figures import Aim, BenchError, Figure, Section, interleave
 from vimmerse_contracts.schemas import CreateBatchSchema
 from vimmerse_mock.app import create_mock
-from vimmerse_mock.listener import Inbox, Listener
+from vimmerse_mock.inbox import Inbox
+from vimmerse_mock.listener import Listener
 from vimmerse_mock.model.account import AccountState, Opening
 from vimmerse_mock.model.batch import Image
 from vimmerse_mock.model.clock import SECOND

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypedDict, Unpack
 
 from vimmerse_mock.control import operations as o
 from vimmerse_mock.control import resources as r
@@ -19,12 +19,22 @@ class _Call(Protocol):
     ) -> Any: ...  # noqa: ANN401 - the operation's own answer
 
 
-class AccountFaults:
-    """Plans faults of the transport: what goes wrong with which call of an account.
+class Aim(TypedDict, total=False):
+    """Which calls a fault is for: the `nth` of an `operation` from now on, so many `times`.
 
-    Each is met by the `nth` call of an `operation` (the contract's id, such as `get_batch`; of any
-    where none is named) from now on, once unless `times` says otherwise (None: always). Every
-    method raises FaultError, or SpanError, for what makes no sense.
+    `operation` is the contract's id, such as `get_batch`, any if none is named. Unless said
+    otherwise, the next call meets it, and only that; `times` None is always.
+    """
+
+    operation: str
+    nth: int
+    times: int | None
+
+
+class AccountFaults:
+    """Plans faults of the transport: what goes wrong with which calls (`Aim`) of an account.
+
+    Every method raises FaultError, or SpanError, for what makes no sense.
     """
 
     def __init__(self, call: Callable[..., Any]) -> None:
@@ -34,7 +44,8 @@ class AccountFaults:
     @property
     def planned(self) -> tuple[r.FaultInfo, ...]:
         """Every fault of the account, as it stands: how often it was met, and by how many calls."""
-        return self._listed(self._call(o.LIST_FAULTS, r.FaultList))
+        listed: r.FaultList = self._call(o.LIST_FAULTS, r.FaultList)
+        return listed.faults
 
     @property
     def unfired(self) -> tuple[r.FaultInfo, ...]:
@@ -52,81 +63,47 @@ class AccountFaults:
         *,
         headers: Mapping[str, str] = _NO_HEADERS,
         body: str | None = None,
-        operation: str = "",
-        nth: int = 1,
-        times: int | None = 1,
+        **aim: Unpack[Aim],
     ) -> None:
         """Answer with a status out of turn, without carrying the request out.
 
         Without a `body`, the contract's for that status is sent.
         """
-        self._plan(
-            FaultKind.STATUS, operation, nth, times, status=status, headers=dict(headers), body=body
-        )
+        kind = FaultKind.STATUS
+        self._plan(r.PlanFault(kind=kind, status=status, headers=dict(headers), body=body, **aim))
 
     def latency(
-        self,
-        delay: str | float,
-        delay_to: str | float | None = None,
-        *,
-        operation: str = "",
-        nth: int = 1,
-        times: int | None = 1,
+        self, delay: str | float, delay_to: str | float | None = None, **aim: Unpack[Aim]
     ) -> None:
         """Answer late, in real time: by `delay`, or by a span drawn from `delay` to `delay_to`."""
-        self._plan(FaultKind.LATENCY, operation, nth, times, delay=delay, delay_to=delay_to)
+        kind = FaultKind.LATENCY
+        self._plan(r.PlanFault(kind=kind, delay=delay, delay_to=delay_to, **aim))
 
-    def reset(
-        self,
-        *,
-        midway: bool = False,
-        operation: str = "",
-        nth: int = 1,
-        times: int | None = 1,
-    ) -> None:
+    def reset(self, *, midway: bool = False, **aim: Unpack[Aim]) -> None:
         """Reset the connection before the request is carried out, or `midway` in its answer."""
         kind = FaultKind.RESET_MIDWAY if midway else FaultKind.RESET
-        self._plan(kind, operation, nth, times)
+        self._plan(r.PlanFault(kind=kind, **aim))
 
-    def truncate(self, *, operation: str = "", nth: int = 1, times: int | None = 1) -> None:
+    def truncate(self, **aim: Unpack[Aim]) -> None:
         """End the connection after half of the body that was announced."""
-        self._plan(FaultKind.TRUNCATE, operation, nth, times)
+        self._plan(r.PlanFault(kind=FaultKind.TRUNCATE, **aim))
 
-    def not_json(self, *, operation: str = "", nth: int = 1, times: int | None = 1) -> None:
+    def not_json(self, **aim: Unpack[Aim]) -> None:
         """Answer 200 with a body that is no JSON."""
-        self._plan(FaultKind.NOT_JSON, operation, nth, times)
+        self._plan(r.PlanFault(kind=FaultKind.NOT_JSON, **aim))
 
-    def html(self, *, operation: str = "", nth: int = 1, times: int | None = 1) -> None:
+    def html(self, **aim: Unpack[Aim]) -> None:
         """Answer as a proxy does whose upstream is gone: 502 with an HTML page."""
-        self._plan(FaultKind.HTML, operation, nth, times)
+        self._plan(r.PlanFault(kind=FaultKind.HTML, **aim))
 
-    def drip(
-        self,
-        delay: str | float,
-        *,
-        operation: str = "",
-        nth: int = 1,
-        times: int | None = 1,
-    ) -> None:
+    def drip(self, delay: str | float, **aim: Unpack[Aim]) -> None:
         """Send the answer in small pieces, `delay` apart."""
-        self._plan(FaultKind.DRIP, operation, nth, times, delay=delay)
+        self._plan(r.PlanFault(kind=FaultKind.DRIP, delay=delay, **aim))
 
-    def lose_answer(self, *, operation: str = "", nth: int = 1, times: int | None = 1) -> None:
+    def lose_answer(self, **aim: Unpack[Aim]) -> None:
         """Carry the request out, with all that it costs, and reset the connection in its place."""
-        self._plan(FaultKind.LOST, operation, nth, times)
+        self._plan(r.PlanFault(kind=FaultKind.LOST, **aim))
 
-    def _plan(
-        self,
-        kind: FaultKind,
-        operation: str,
-        nth: int,
-        times: int | None,
-        **details: Any,  # noqa: ANN401 - the fields of `PlanFault`
-    ) -> None:
-        body = r.PlanFault(kind=kind, operation=operation, nth=nth, times=times, **details)
+    def _plan(self, body: r.PlanFault) -> None:
         self._call(o.PLAN_FAULT, r.FaultList, body)
         self._is_used = True
-
-    @staticmethod
-    def _listed(answer: r.FaultList) -> tuple[r.FaultInfo, ...]:
-        return answer.faults

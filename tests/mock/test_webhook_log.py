@@ -15,7 +15,8 @@ from click.testing import CliRunner, Result
 from vimmerse_mock.account import Account
 from vimmerse_mock.cli import main
 from vimmerse_mock.control.resources import WebhookInfo
-from vimmerse_mock.listener import Inbox, Listener
+from vimmerse_mock.inbox import Inbox
+from vimmerse_mock.listener import Listener
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.delivery_plans import PlanError
 from vimmerse_mock.model.spans import SpanError

@@ -17,6 +17,9 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "import": "vimmerse_mock.cli.import_",
         "webhooks": "vimmerse_mock.cli.webhooks",
         "openapi": "vimmerse_mock.cli.openapi",
+        "drift": "vimmerse_mock.cli.drift",
+        "listen": "vimmerse_mock.cli.listen",
+        "trigger": "vimmerse_mock.cli.trigger",
     }
 )
 """The commands by name, in the order of the help; each module has its `command`."""

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import hmac
 import secrets as randomness
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 
+from vimmerse_contracts.signatures import (
+    ID_HEADER,
+    SECRET_PREFIX,
+    SIGNATURE_HEADER,
+    TIMESTAMP_HEADER,
+    sign,
+)
 from vimmerse_mock.model.clock import SECOND, Instant
-from vimmerse_mock.model.webhooks import SECRET_PREFIX, secret_key
+from vimmerse_mock.model.webhooks import secret_key
 
 _FRESH_BYTES = 24
 
@@ -26,13 +32,8 @@ def signature_headers(
     if not keys:
         return {}
     timestamp = str(real // SECOND)
-    signed = f"{event_id}.{timestamp}.".encode() + body
     return {
-        "webhook-id": event_id,
-        "webhook-timestamp": timestamp,
-        "webhook-signature": " ".join(_signature(key, signed) for key in keys),
+        ID_HEADER: event_id,
+        TIMESTAMP_HEADER: timestamp,
+        SIGNATURE_HEADER: " ".join(sign(key, event_id, timestamp, body) for key in keys),
     }
-
-
-def _signature(key: bytes, signed: bytes) -> str:
-    return "v1," + b64encode(hmac.digest(key, signed, "sha256")).decode()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
-from binascii import Error as Base64Error
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from vimmerse_contracts import signatures
+from vimmerse_contracts.signatures import SECRET_PREFIX
 from vimmerse_mock.model.clock import Span
 from vimmerse_mock.model.delivery_plans import DeliveryPlan
 from vimmerse_mock.model.outbox import RETRY_DELAYS
 
-SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - how every secret begins
 MOST_SECRETS: Final = 2
 """The present secret and, during rotation, the one before."""
 MOST_RETRIES: Final = 50
@@ -86,8 +85,8 @@ def secret_key(secret: str) -> bytes:
         WebhookSettingsError: it is no secret; the sentence does not repeat it.
     """
     try:
-        key = b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
-    except (Base64Error, ValueError):
+        key = signatures.secret_key(secret)
+    except ValueError:
         key = b""
     if not secret.startswith(SECRET_PREFIX) or len(key) not in _SECRET_BYTES:
         raise WebhookSettingsError(
