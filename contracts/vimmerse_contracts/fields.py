@@ -17,7 +17,7 @@ TIMESTAMP_FORMAT = "%Y-%m-%d %H:%M:%S.%f+00:00"
 _INTEGER = re.compile(r"\s*[+-]?\d{1,30}(\.0+)?\s*", re.ASCII)
 _TRUE = frozenset({"1", "on", "t", "true", "y", "yes"})
 _FALSE = frozenset({"0", "off", "f", "false", "n", "no"})
-_UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f]")
+_UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
 
 
 def invalid(*found: Problem) -> ValidationError:

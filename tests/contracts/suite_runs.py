@@ -14,7 +14,7 @@ from vimmerse_contracts.target import Target
 
 SUITE = "vimmerse_contracts.suite"
 ROOT = Path(vimmerse_contracts.suite.__file__).parent
-_WITHOUT = ("randomly", "xdist", "cacheprovider", "timeout", "hypothesispytest")
+_WITHOUT = ("randomly", "xdist", "cacheprovider", "timeout", "hypothesispytest", "schemathesis")
 _QUIETLY = ("-q", "-W", "error", *(f"-pno:{plugin}" for plugin in _WITHOUT))
 
 
