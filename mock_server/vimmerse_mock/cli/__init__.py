@@ -13,6 +13,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "serve": "vimmerse_mock.cli.serve",
         "openapi": "vimmerse_mock.cli.openapi",
+        "schemas": "vimmerse_mock.cli.schemas",
     }
 )
 """The commands by name, in the order of the help; each module has its `command`."""
