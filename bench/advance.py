@@ -12,9 +12,9 @@ from bench.databases import CREDITS, NotHereError, opened
 from bench.figures import BenchError, Figure, Section
 from bench.filling import Pattern, fill_memory
 from bench.stores import STORES
-from vimmerse_mock.account import AccountClock, Opening
 from vimmerse_mock.app import create_mock
 from vimmerse_mock.delivery import Reply
+from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.clock import SECOND, Span
 from vimmerse_mock.model.outbox import MessageState
 from vimmerse_mock.stores import Store, open_store
@@ -73,9 +73,8 @@ def _seconds(context: Context, kind: str, webhooks: int, spacing: Span) -> float
             fill_memory(store, account, pattern)
         else:
             context.databases.fill(url, account, pattern)
-        clock = AccountClock(
-            create_mock(store=store, sender=_Receiver()).courier, account.customer_id
-        )
+        mock = create_mock(store=store, sender=_Receiver())
+        clock = mock.find_account("", account.customer_id).clock
         span = webhooks * spacing / SECOND + _MARGIN_SECONDS
         seconds = _timed(lambda: clock.advance(span))
         _require_delivered(store, account.customer_id, webhooks)

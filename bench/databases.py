@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.filling import Filled, Pattern, a_busy_month, fill_database, require_filled
-from vimmerse_mock.account import SAMPLE_ACCOUNT, Opening, open_account
+from vimmerse_mock.administration import Administration
 from vimmerse_mock.delivery import Courier, HttpSender
-from vimmerse_mock.model.account import AccountState
+from vimmerse_mock.model.account import SAMPLE_ACCOUNT, AccountState, Opening
 from vimmerse_mock.stores import Store, open_store
 
 if TYPE_CHECKING:
@@ -108,8 +108,7 @@ class Databases:
 
 def opened(store: Store, opening: Opening) -> AccountState:
     """Open an account, as a mock would."""
-    account = open_account(Courier(store, HttpSender(), store.real_time), "", opening)
-    return store.account(account.customer_id)
+    return Administration(Courier(store, HttpSender(), store.real_time)).open(opening)
 
 
 def _tests_postgres() -> Any:  # noqa: ANN401 - a module

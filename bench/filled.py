@@ -19,8 +19,8 @@ from granian.constants import Interfaces
 
 from bench.databases import CREDITS
 from bench.filling import a_busy_month, fill_memory, require_filled
-from vimmerse_mock.account import SAMPLE_ACCOUNT
 from vimmerse_mock.app import create_mock
+from vimmerse_mock.model.account import SAMPLE_ACCOUNT
 from vimmerse_mock.serve import THREADS
 from vimmerse_mock.stores.memory import MemoryStore
 

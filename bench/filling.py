@@ -18,9 +18,8 @@ from sqlalchemy import Connection, Engine, Table, event, insert, text, update
 
 from bench.figures import BenchError
 from vimmerse_contracts.schemas import CreateBatchSchema
-from vimmerse_mock.account import SAMPLE_ACCOUNT
 from vimmerse_mock.app import create_mock
-from vimmerse_mock.model.account import AccountState, random_uuid
+from vimmerse_mock.model.account import SAMPLE_ACCOUNT, AccountState, random_uuid
 from vimmerse_mock.model.batch import Batch, Image
 from vimmerse_mock.model.clock import SECOND, Instant, Span
 from vimmerse_mock.model.ledger import LedgerEntry, Reason
@@ -141,7 +140,8 @@ def _template(form: Mapping[str, str]) -> _Made:
     account = mock.open_account("", SAMPLE_ACCOUNT)
     loaded = CreateBatchSchema().load({"image_urls": ["https://example.com/0.png"], **form})
     view = mock.service.create(account.customer_id, loaded, [Image("https://example.com/0.png")])
-    return _Made(view.batch, -account.ledger[-1].amount, next(iter(account.outbox), None))
+    messages = mock.courier.store.messages(account.customer_id)
+    return _Made(view.batch, -account.ledger[-1].amount, next(iter(messages), None))
 
 
 def _varied(

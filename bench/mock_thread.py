@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from threading import Event
 
-from vimmerse_mock.account import SAMPLE_ACCOUNT
 from vimmerse_mock.app import create_mock
+from vimmerse_mock.model.account import SAMPLE_ACCOUNT
 from vimmerse_mock.server import MockServer
 
 

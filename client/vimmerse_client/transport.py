@@ -37,7 +37,7 @@ from vimmerse_contracts.operations import Operation
 T = TypeVar("T")
 Timeout = float | tuple[float, float]
 """Seconds to connect and to read, or one number for both."""
-Sleep = Callable[[float], None]
+Sleep = Callable[[float], object]
 Now = Callable[[], float]
 
 DEFAULT_TIMEOUT: Final = (5.0, 60.0)

@@ -6,67 +6,29 @@ from functools import cached_property
 from typing import Self
 
 from vimmerse_client import Client
-from vimmerse_mock.account import Account, AccountClock, Opening
+from vimmerse_mock.account import Account, Accounts
 from vimmerse_mock.listener import Inbox, Listener
-from vimmerse_mock.model.ledger import LedgerEntry
-from vimmerse_mock.model.outbox import Message
-from vimmerse_mock.model.scenarios import Scenario
-from vimmerse_mock.server import MockServer
+from vimmerse_mock.model.account import Opening
 
 
-class Vimmerse:
-    """A fresh, isolated account for one test.
+class Vimmerse(Account):
+    """A fresh, isolated account for one test, with a client and an inbox for webhooks.
 
     Its clock stands still until the test moves it; the client's own waiting moves it too, so that
     `client.wait(...)` takes milliseconds.
     """
 
     def __init__(self, account: Account, listener: Listener) -> None:
-        self._account = account
+        super().__init__(account.control, account.url, account.info)
         self._listener = listener
 
     @classmethod
-    def open(cls, server: MockServer, listener: Listener) -> Self:
-        """Open an account on a server."""
-        return cls(server.open_account(Opening(speed=0)), listener)
+    def open(cls, accounts: Accounts, listener: Listener) -> Self:
+        """Open an account on a mock."""
+        return cls(accounts.open_account(Opening(speed=0)), listener)
 
     def __repr__(self) -> str:
-        return f"<Vimmerse {self._account!r}>"
-
-    @property
-    def url(self) -> str:
-        """The base URL of the API, for `VIMMERSE_BASE_URL`."""
-        return self._account.url
-
-    @property
-    def key(self) -> str:
-        """The account's API key, for `VIMMERSE_API_KEY`."""
-        return self._account.key
-
-    @property
-    def customer_id(self) -> str:
-        """The account's customer id."""
-        return self._account.customer_id
-
-    @property
-    def clock(self) -> AccountClock:
-        """The account's clock: `clock.advance(seconds)`, `clock.now()`, `clock.move_to(moment)`."""
-        return self._account.clock
-
-    @property
-    def credits(self) -> int:
-        """The credits left."""
-        return self._account.credits
-
-    @property
-    def ledger(self) -> tuple[LedgerEntry, ...]:
-        """Where every credit went."""
-        return self._account.ledger
-
-    @property
-    def outbox(self) -> tuple[Message, ...]:
-        """Every webhook that was planned, with its attempts."""
-        return self._account.outbox
+        return f"<Vimmerse {self.customer_id} at {self.url}>"
 
     @cached_property
     def client(self) -> Client:
@@ -83,17 +45,9 @@ class Vimmerse:
         """A real listener: `webhooks.url` to hand out, `webhooks.received` to look at."""
         return self._listener.open_inbox()
 
-    def use_scenario(self, wanted: str | Scenario) -> None:
-        """Decide what becomes of the submissions from now on.
-
-        Raises:
-            UnknownScenarioError: no preset has that name.
-        """
-        self._account.use_scenario(wanted)
-
     def close(self) -> None:
         """Remove the account, and forget its webhooks."""
-        self._account.close()
+        super().close()
         if "client" in self.__dict__:
             self.client.close()
         if "webhooks" in self.__dict__:

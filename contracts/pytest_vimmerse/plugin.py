@@ -6,7 +6,8 @@ nothing but pytest; what a fixture needs is imported when it is first used.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,10 +15,23 @@ import pytest
 if TYPE_CHECKING:
     from pytest_vimmerse.handle import Vimmerse
     from vimmerse_contracts.target import Target
+    from vimmerse_mock.account import Accounts
     from vimmerse_mock.listener import Listener
-    from vimmerse_mock.server import MockServer
 
 NEEDS = "vimmerse_needs"
+MARK = "vimmerse"
+MOCK_URL = "VIMMERSE_ADMIN_URL"
+"""Variable that names a running mock; `vimmerse-mock run` sets it."""
+TOKEN = "VIMMERSE_ADMIN_TOKEN"  # noqa: S105 - the name of a variable
+STORY_LINES = 80
+_STORY_TITLE = "Vimmerse: what happened, on the account's clock"
+_UNFIRED = "a planned fault never fired, so the test did not do what it claims"
+_UNFIRED_ADVICE = (
+    "Aim it at a call that the test makes, or opt out: "
+    '@pytest.mark.vimmerse(unfired_faults="ignore")'
+)
+_FAILED: pytest.StashKey[bool] = pytest.StashKey()
+_HANDLES: pytest.StashKey[list[Vimmerse]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -57,15 +71,27 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker."""
+    """Declare the markers."""
+    config.addinivalue_line(
+        "markers",
+        f"{MARK}(unfired_faults='fail'): what the fixture `vimmerse` asks of a test; 'ignore' lets "
+        "faults that never fired pass",
+    )
     config.addinivalue_line(
         "markers", f"{NEEDS}(*capabilities): skip unless the contract suite's target has these"
     )
 
 
 @pytest.fixture(scope="session")
-def vimmerse_server() -> Iterator[MockServer]:
-    """A mock on a free port of the loopback, for the whole run (`MockServer`)."""
+def vimmerse_server() -> Iterator[Accounts]:
+    """A mock for the whole run: the one that `VIMMERSE_ADMIN_URL` names, else one of its own."""
+    if os.environ.get(MOCK_URL):
+        from vimmerse_mock.account import RemoteMock  # noqa: PLC0415 - see the module's docstring
+
+        remote = RemoteMock(os.environ[MOCK_URL], os.environ.get(TOKEN, ""))
+        yield remote
+        remote.close()
+        return
     from vimmerse_mock.server import MockServer  # noqa: PLC0415 - see the module's docstring
 
     with MockServer() as server:
@@ -83,13 +109,49 @@ def vimmerse_listener() -> Iterator[Listener]:
 
 
 @pytest.fixture
-def vimmerse(vimmerse_server: MockServer, vimmerse_listener: Listener) -> Iterator[Vimmerse]:
+def vimmerse(
+    request: pytest.FixtureRequest, vimmerse_server: Accounts, vimmerse_listener: Listener
+) -> Iterator[Vimmerse]:
     """A fresh account for this test, with a clock moved by hand, a client and a webhook inbox."""
     from pytest_vimmerse.handle import Vimmerse  # noqa: PLC0415 - see the module's docstring
 
     handle = Vimmerse.open(vimmerse_server, vimmerse_listener)
+    request.node.stash.setdefault(_HANDLES, []).append(handle)
     yield handle
+    unfired = handle.faults.unfired if _is_strict(request.node) else ()
     handle.close()
+    if unfired:
+        listed = "; ".join(map(str, unfired))
+        pytest.fail(f"{_UNFIRED}: {listed}. {_UNFIRED_ADVICE}", pytrace=False)
+
+
+def _is_strict(item: pytest.Item) -> bool:
+    """Say whether a fault that never fired fails a test: one that passed, and did not opt out."""
+    marker = item.get_closest_marker(MARK)
+    wanted = marker.kwargs.get("unfired_faults", "fail") if marker else "fail"
+    if wanted not in ("fail", "ignore"):
+        raise pytest.UsageError(f"unfired_faults is 'fail' or 'ignore', not {wanted!r}")
+    return wanted == "fail" and not item.stash.get(_FAILED, False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell, under a test that failed, what happened to its account."""
+    report = yield
+    if report.failed and report.when == "call":
+        item.stash[_FAILED] = True
+        for handle in item.stash.get(_HANDLES, []):
+            report.sections.append((_STORY_TITLE, _story(handle)))
+    return report
+
+
+def _story(handle: Vimmerse) -> str:
+    try:
+        return handle.story(STORY_LINES)
+    except Exception as error:  # noqa: BLE001 - a report must not fail, whatever is the matter
+        return f"the mock does not tell: {error}"
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,10 @@ SAMPLE_CUSTOMER_ID: Final = "YOUR_CUSTOMER_ID"
 """The customer in the reference's samples (S)."""
 
 
+CONTROL_ROOT: Final = "/__admin"
+"""Where a mock's control plane begins; the real service has nothing there."""
+
+
 class BatchStatus(StrEnum):
     """What may stand in a batch's `status` (P26)."""
 

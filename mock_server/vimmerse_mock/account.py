@@ -1,117 +1,150 @@
-"""Accounts as a test holds them: open one, move its clock, read its credits and its outbox."""
+"""Accounts as a test holds them: one interface, wherever the mock runs."""
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from uuid import uuid4
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, Protocol, TypeVar
 
-from vimmerse_contracts.vocabulary import SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
-from vimmerse_mock.delivery import Courier
-from vimmerse_mock.model.account import AccountState
-from vimmerse_mock.model.clock import (
-    Clock,
-    ClockError,
-    from_datetime,
-    live,
-    manual,
-    seconds,
-    to_datetime,
-)
-from vimmerse_mock.model.ledger import LedgerEntry
-from vimmerse_mock.model.outbox import Message
-from vimmerse_mock.model.scenarios import Scenario, scenario
-from vimmerse_mock.stores import DuplicateAccountError
+import msgspec
 
-DEFAULT_CREDITS = 100_000
-"""Credits that an account starts with where nothing else is said."""
+from vimmerse_mock.account_faults import AccountFaults
+from vimmerse_mock.account_journal import AccountJournal
+from vimmerse_mock.control import operations as o
+from vimmerse_mock.control import resources as r
+from vimmerse_mock.control.calls import Control, HttpCaller
+from vimmerse_mock.control.openings import write_opening
+from vimmerse_mock.control.snapshots import SnapshotFile
+from vimmerse_mock.model.account import Opening
+from vimmerse_mock.model.clock import ClockMode, in_seconds
+from vimmerse_mock.model.scenarios import Scenario
+from vimmerse_mock.model.spans import parse_span
+from vimmerse_mock.stores import UnknownAccountError
 
-FASTEST = 1_000_000.0
-"""A clock that runs faster would soon leave the calendar."""
+T = TypeVar("T")
+Events = tuple[r.EventInfo, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """How an account begins; what is empty is made up.
-
-    `speed` is how many times as fast as real time its clock runs; 0 makes a clock that is moved by
-    hand. The same `seed` makes the same identifiers for the same calls.
-    """
-
-    api_key: str = field(default="", repr=False)
-    customer_id: str = ""
-    credits: int = DEFAULT_CREDITS
-    speed: float = 1.0
-    seed: str = ""
-
-    def __post_init__(self) -> None:
-        """Refuse a balance that no account has, and a speed that no clock has."""
-        if not 0 <= self.speed <= FASTEST:
-            raise ValueError(f"a clock runs at 0 to {FASTEST:g} times real time, not {self.speed}")
-        if self.credits < 0:
-            raise ValueError(f"an account opens with 0 credits or more, not {self.credits}")
-
-
-SAMPLE_ACCOUNT = Opening(api_key=SAMPLE_API_KEY, customer_id=SAMPLE_CUSTOMER_ID)
-"""The account of the reference's samples, so that a pasted sample just works."""
+class _Identified(Protocol):
+    @property
+    def id(self) -> str: ...
 
 
 class AccountClock:
-    """An account's clock; it moves forward only."""
+    """An account's clock; it moves forward only.
 
-    def __init__(self, courier: Courier, customer_id: str) -> None:
-        self._courier = courier
-        self._customer_id = customer_id
+    Spans are texts like `90s`, or numbers of seconds. Whatever moves it delivers the webhooks that
+    fall due on the way, each at its own instant and in order, before it returns, and returns what
+    happened.
+    """
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    @property
+    def mode(self) -> ClockMode:
+        """What moves it: real time, a hand, or every read of an unfinished batch."""
+        return self._info().mode
 
     def now(self) -> datetime:
         """Tell the time on this clock, in UTC."""
-        clock = self._courier.store.account(self._customer_id).clock
-        return to_datetime(clock.at(self._courier.real_time()))
+        return self._info().now
 
-    def advance(self, span: float) -> None:
-        """Move forward by seconds; webhooks that fall due are delivered before this returns.
-
-        Each is delivered at its own instant, in order.
+    def advance(self, span: str | float) -> Events:
+        """Move forward by a span.
 
         Raises:
-            ClockError: the span is negative.
+            SpanError: it is none, or negative.
         """
-        if span < 0:
-            raise ClockError(f"a clock moves forward only, not by {span} seconds")
-        self._courier.advance(self._customer_id, from_datetime(self.now()) + seconds(span))
+        body = r.AdvanceBy(by=in_seconds(parse_span(span)))
+        return self._account.call(o.ADVANCE, r.Moved, body).events
 
-    def move_to(self, moment: datetime) -> None:
-        """Move forward to an aware datetime, as `advance` does.
+    def move_to(self, moment: datetime) -> Events:
+        """Move forward to an aware datetime.
 
         Raises:
             ClockError: the moment lies in the past.
         """
-        if moment < self.now():
-            raise ClockError(f"a clock moves forward only: it shows {self.now()}, not {moment}")
-        self._courier.advance(self._customer_id, from_datetime(moment))
+        return self._account.call(o.MOVE_TO, r.Moved, r.MoveTo(to=moment)).events
+
+    def advance_to_next(self) -> Events:
+        """Move to the next instant at which a batch moves on or a webhook falls due.
+
+        Returns nothing, and does not move, if nothing is to come.
+        """
+        return self._account.call(o.ADVANCE_TO_NEXT, r.Moved).events
+
+    def run_until(
+        self, condition: Callable[[], bool] | _Identified | str, within: str | float = "1d"
+    ) -> Events:
+        """Move from one thing that happens to the next until a condition holds.
+
+        A batch, or the id of one, stands for the condition that it is done.
+
+        Raises:
+            AssertionError: it does not hold within that span, or nothing more is to come.
+        """
+        holds = condition if callable(condition) else self._done(condition)
+        end = self.now() + timedelta(microseconds=parse_span(within))
+        happened: list[r.EventInfo] = []
+        while not holds():
+            moved = self._account.call(o.ADVANCE_TO_NEXT, r.Moved)
+            happened += moved.events
+            if not moved.events or moved.now > end:
+                why = f"within {within}" if moved.events else "and nothing more is to come"
+                raise AssertionError(
+                    f"the condition did not come true {why}; the clock shows {moved.now}\n"
+                    f"{self._account.story()}"
+                )
+        return tuple(happened)
 
     def run_at(self, speed: float) -> None:
         """Run this many times as fast as real time from now on; 0 makes it stand still."""
-        with self._courier.store.transaction(self._customer_id) as tx:
-            clock, real = tx.account.clock, self._courier.real_time()
-            if clock.rate != speed:
-                tx.save_account(replace(tx.account, clock=Clock(clock.at(real), real, speed)))
+        if speed:
+            self._set(r.ClockSetting(mode=ClockMode.LIVE, rate=speed))
+        else:
+            self._set(r.ClockSetting(mode=ClockMode.MANUAL))
+
+    def step_by(self, span: str | float) -> None:
+        """Move by a span at every read of an unfinished batch from now on, after the answer."""
+        step = in_seconds(parse_span(span))
+        self._set(r.ClockSetting(mode=ClockMode.STEPPING, step=step))
+
+    def _set(self, setting: r.ClockSetting) -> None:
+        self._account.call(o.SET_CLOCK, r.ClockInfo, setting)
+
+    def _info(self) -> r.ClockInfo:
+        return self._account.call(o.SHOW_CLOCK, r.ClockInfo)
+
+    def _done(self, batch: _Identified | str) -> Callable[[], bool]:
+        batch_id = batch if isinstance(batch, str) else batch.id
+
+        def holds() -> bool:
+            found = [each for each in self._account.batches if each.id == batch_id]
+            if not found:
+                raise AssertionError(f"the account has no batch {batch_id}")
+            return found[0].status.is_final
+
+        return holds
 
 
 class Account:
     """One customer of the fake, apart from all others.
 
-    `url` and `key` are what a client needs.
+    `url` and `key` are what a client needs. Everything else is asked of the control plane, by
+    `control`; `info` is what that said when the account was opened or found.
     """
 
-    def __init__(self, courier: Courier, url: str, state: AccountState) -> None:
-        self._courier = courier
-        self._store = courier.store
+    def __init__(self, control: Control, url: str, info: r.AccountInfo) -> None:
+        self.control = control
+        self.info = info
         self.url = url
-        self.key = state.api_key
-        self.customer_id = state.customer_id
-        self.clock = AccountClock(courier, state.customer_id)
+        self.key = info.api_key
+        self.customer_id = info.customer_id
+        self.clock = AccountClock(self)
+        self.faults = AccountFaults(self.call)
+        self.journal = AccountJournal(self._exchanges)
 
     def __repr__(self) -> str:
         return f"<Account {self.customer_id} at {self.url}>"
@@ -119,17 +152,30 @@ class Account:
     @property
     def credits(self) -> int:
         """The credits left: the sum of the ledger."""
-        return self._store.balance(self.customer_id)
+        return self.call(o.SHOW_ACCOUNT, r.AccountInfo).credits
 
     @property
-    def ledger(self) -> tuple[LedgerEntry, ...]:
+    def ledger(self) -> tuple[r.LedgerLine, ...]:
         """Where every credit went, oldest entry first."""
-        return self._store.ledger(self.customer_id)
+        return self.call(o.SHOW_LEDGER, r.Ledger).entries
 
     @property
-    def outbox(self) -> tuple[Message, ...]:
+    def batches(self) -> tuple[r.BatchInfo, ...]:
+        """Every batch as it stands now, oldest first."""
+        return self.call(o.LIST_BATCHES, r.BatchList).batches
+
+    @property
+    def outbox(self) -> tuple[r.WebhookInfo, ...]:
         """Every webhook that was planned, with its attempts, in the order of planning."""
-        return self._store.messages(self.customer_id)
+        return self.call(o.LIST_WEBHOOKS, r.WebhookList).webhooks
+
+    def pay_in(self, amount: int) -> None:
+        """Add credits.
+
+        Raises:
+            InvalidRequestError: the amount is no number from 1 on.
+        """
+        self.call(o.PAY_IN, r.Ledger, r.PayIn(amount=amount))
 
     def use_scenario(self, wanted: str | Scenario) -> None:
         """Decide what becomes of the submissions from now on, by a preset's name or in detail.
@@ -137,48 +183,128 @@ class Account:
         Raises:
             UnknownScenarioError: no preset has that name.
         """
-        chosen = scenario(wanted) if isinstance(wanted, str) else wanted
-        with self._store.transaction(self.customer_id) as tx:
-            tx.save_account(replace(tx.account, scenario=chosen))
+        body = r.ChangeAccount(scenario=_written(wanted))
+        self.call(o.CHANGE_ACCOUNT, r.AccountInfo, body)
+
+    def limit(
+        self,
+        *,
+        requests_per_minute: int | None = None,
+        concurrent_batches: int | None = None,
+    ) -> None:
+        """Answer more requests, or batches at once, with 429 and Retry-After; None lifts a limit.
+
+        Minutes are counted on the account's clock.
+
+        Raises:
+            ThrottleError: a limit would let nothing through.
+        """
+        body = r.ChangeAccount(
+            requests_per_minute=requests_per_minute, concurrent_batches=concurrent_batches
+        )
+        self.call(o.CHANGE_ACCOUNT, r.AccountInfo, body)
+
+    def story(self, most: int = 200) -> str:
+        """Tell everything that happened, in order, on the account's clock, for a terminal.
+
+        Of more than `most` lines those in the middle are left out.
+        """
+        return self.call(o.TELL_STORY, r.Story, query={"most": str(most)}).written
+
+    def events(self) -> Events:
+        """Return everything that happened, in order."""
+        return self.call(o.TELL_STORY, r.Story).events
+
+    def export(self) -> SnapshotFile:
+        """Take a snapshot of the account's whole state; it has the key in it."""
+        return self.call(o.EXPORT, SnapshotFile)
 
     def close(self) -> None:
         """Remove the account and everything of it; closing twice is no error."""
-        self._store.remove_account(self.customer_id)
+        try:
+            self.call(o.CLOSE_ACCOUNT, type(None))
+        except UnknownAccountError:
+            return
+
+    def call(
+        self,
+        operation: o.ControlOperation,
+        answer: type[T],
+        body: r.Body | None = None,
+        query: Mapping[str, str] = MappingProxyType({}),
+    ) -> T:
+        """Call an operation of the control plane for this account.
+
+        Raises:
+            ControlError: it was refused, or not reached.
+        """
+        return self.control.call(operation, answer, body, query=query, customer_id=self.customer_id)
+
+    def _exchanges(self) -> tuple[r.ExchangeInfo, ...]:
+        return self.call(o.SHOW_JOURNAL, r.Journal).exchanges
 
 
-def open_account(courier: Courier, url: str, opening: Opening) -> Account:
-    """Open an account and pay its first credits in.
+class Accounts(Protocol):
+    """Where accounts are opened: a mock in this process, or one that runs elsewhere."""
+
+    @property
+    def url(self) -> str:
+        """The base URL of the API."""
+
+    def open_account(self, opening: Opening | None = None) -> Account:
+        """Open an account."""
+
+
+class RemoteMock:
+    """A mock that runs elsewhere, as `vimmerse-mock serve` or `run` started it.
+
+    `url` is where its API is; `token` opens its control plane, if that asks for one.
+    """
+
+    def __init__(self, url: str, token: str = "", *, control_url: str = "") -> None:
+        self.url = url.rstrip("/")
+        self.control = Control(HttpCaller(control_url or self.url, token))
+
+    def __repr__(self) -> str:
+        return f"<RemoteMock at {self.url}>"
+
+    def open_account(self, opening: Opening | None = None) -> Account:
+        """Open an account.
+
+        Raises:
+            DuplicateAccountError: its key or customer id is taken.
+            ControlError: the mock is not reached, or refuses.
+        """
+        return open_account(self.control, self.url, opening or Opening())
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.control.close()
+
+
+def open_account(control: Control, url: str, opening: Opening) -> Account:
+    """Open an account whose clients reach the mock at `url`.
 
     Raises:
         DuplicateAccountError: its key or customer id is taken.
     """
-    real = courier.real_time()
-    state = AccountState(
-        customer_id=opening.customer_id or str(uuid4()),
-        manager_id=str(uuid4()),
-        api_key=opening.api_key or f"vk_{secrets.token_hex(16)}",
-        clock=live(real, opening.speed) if opening.speed else manual(real),
-        seed=opening.seed or secrets.token_hex(8),
+    return Account(
+        control, url, control.call(o.OPEN_ACCOUNT, r.AccountInfo, write_opening(opening))
     )
-    courier.store.add_account(state, opening.credits)
-    return Account(courier, url, state)
 
 
-def ensure_account(courier: Courier, url: str, opening: Opening) -> Account:
-    """Open an account; one that the store has already stays as it is, but for its speed.
+def find_account(control: Control, url: str, customer_id: str) -> Account:
+    """Take an account that exists.
 
     Raises:
-        DuplicateAccountError: the store has the customer, or the key, but not both together.
+        UnknownAccountError: there is none.
     """
-    try:
-        return open_account(courier, url, opening)
-    except DuplicateAccountError as error:
-        state = courier.store.account_by_key(opening.api_key)
-        if state is None or opening.customer_id not in ("", state.customer_id):
-            raise DuplicateAccountError(
-                f"the store has customer {opening.customer_id!r} with another key, "
-                "or the key with another customer"
-            ) from error
-        account = Account(courier, url, state)
-        account.clock.run_at(opening.speed)
-        return account
+    found = control.call(o.SHOW_ACCOUNT, r.AccountInfo, customer_id=customer_id)
+    return Account(control, url, found)
+
+
+def _written(scenario: str | Scenario) -> str | Mapping[str, Any]:
+    if isinstance(scenario, str):
+        return scenario
+    written: dict[str, Any] = msgspec.to_builtins(scenario)
+    return written

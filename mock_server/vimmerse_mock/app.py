@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import flask
 
-from vimmerse_mock.account import Account, Opening, open_account
+from vimmerse_mock.administration import Administration
 from vimmerse_mock.delivery import Courier, Dispatcher, HttpSender, Sender
+from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.clock import Instant
+from vimmerse_mock.model.journal import JOURNAL_LENGTH
 from vimmerse_mock.model.ledger import PriceList
 from vimmerse_mock.model.limits import Limits
 from vimmerse_mock.model.retention import Keep
@@ -19,11 +22,18 @@ from vimmerse_mock.retention import Retention
 from vimmerse_mock.service import BatchService
 from vimmerse_mock.stores import Store
 from vimmerse_mock.stores.memory import MemoryStore
+from vimmerse_mock.web.access import Access
 from vimmerse_mock.web.api import PublicApi
 from vimmerse_mock.web.bodies import finish_reading
 from vimmerse_mock.web.errors import register_errors
 from vimmerse_mock.web.files import Files
 from vimmerse_mock.web.forms import FormParser, FormRequest
+from vimmerse_mock.web.gate import Gate
+from vimmerse_mock.web.journal import Recorder
+
+if TYPE_CHECKING:
+    from vimmerse_mock.account import Account
+    from vimmerse_mock.control.calls import Control
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,7 @@ class Mock:
 
     app: flask.Flask
     service: BatchService
+    administration: Administration
     courier: Courier
     dispatcher: Dispatcher
 
@@ -41,7 +52,25 @@ class Mock:
         Raises:
             DuplicateAccountError: its key or customer id is taken.
         """
-        return open_account(self.courier, url, opening or Opening())
+        from vimmerse_mock.account import open_account  # noqa: PLC0415 - see `control`
+
+        return open_account(self.control(), url, opening or Opening())
+
+    def find_account(self, url: str, customer_id: str) -> Account:
+        """Take an account that exists.
+
+        Raises:
+            UnknownAccountError: there is none.
+        """
+        from vimmerse_mock.account import find_account  # noqa: PLC0415 - see `control`
+
+        return find_account(self.control(), url, customer_id)
+
+    def control(self) -> Control:
+        """Make a way to the control plane, without a socket; a served mock may never need it."""
+        from vimmerse_mock.control.calls import Control, WsgiCaller  # noqa: PLC0415 - see above
+
+        return Control(WsgiCaller(self.app))
 
     def close(self) -> None:
         """Stop delivering and let go of the store."""
@@ -58,14 +87,17 @@ def create_mock(
     files_url: str | None = None,
     sender: Sender | None = None,
     keep: Keep | None = None,
+    journal: int = JOURNAL_LENGTH,
+    admin_token: str = "",
     real_time: Callable[[], Instant] | None = None,
 ) -> Mock:
     """Wire a mock; it has no account yet, and its dispatcher is not started.
 
     Real time is the store's, unless `real_time` says otherwise. `files_url` is where links to
-    files begin (None: at the address that the client used).
+    files begin (None: at the address that the client used). `journal` is how many exchanges of an
+    account are kept. Without `admin_token` the control plane answers to the loopback only.
     """
-    store = store or MemoryStore()
+    store, limits = store or MemoryStore(), limits or Limits()
     courier = Courier(store, sender or HttpSender(), real_time or store.real_time)
     retention = Retention(store, keep or Keep(), courier.real_time)
     dispatcher = Dispatcher(courier, retention.apply)
@@ -76,11 +108,16 @@ def create_mock(
         real_time=courier.real_time,
         on_planned=dispatcher.wake,
     )
-    app = _create_app(service, limits or Limits(), files_url)
-    return Mock(app, service, courier, dispatcher)
+    administration = Administration(courier, dispatcher.wake)
+    app = _create_app(limits)
+    PublicApi(service, FormParser(limits.file), files_url).register(app)
+    Files(service).register(app)
+    Recorder(store, courier.real_time, journal).register(app)
+    Gate(administration, service, Access(admin_token)).register(app)
+    return Mock(app, service, administration, courier, dispatcher)
 
 
-def _create_app(service: BatchService, limits: Limits, files_url: str | None) -> flask.Flask:
+def _create_app(limits: Limits) -> flask.Flask:
     app = flask.Flask("vimmerse_mock", static_folder=None, template_folder=None)
     app.request_class = FormRequest
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = limits.request
@@ -88,6 +125,4 @@ def _create_app(service: BatchService, limits: Limits, files_url: str | None) ->
     app.url_map.merge_slashes = False
     register_errors(app)
     app.after_request(partial(finish_reading, limit=limits.request))
-    PublicApi(service, FormParser(limits.file), files_url).register(app)
-    Files(service).register(app)
     return app

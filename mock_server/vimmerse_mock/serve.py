@@ -5,21 +5,26 @@ from __future__ import annotations
 import http.client
 import multiprocessing
 import os
+import secrets
 import signal
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing.util import Finalize
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
-from vimmerse_mock.account import SAMPLE_ACCOUNT, Account, Opening, ensure_account
-from vimmerse_mock.addresses import resolved, url_of
+from vimmerse_contracts.vocabulary import CONTROL_ROOT
+from vimmerse_mock.addresses import is_loopback, resolved, url_of
+from vimmerse_mock.administration import Administration
 from vimmerse_mock.delivery import Courier, HttpSender
+from vimmerse_mock.model.account import SAMPLE_ACCOUNT, AccountState, Opening
+from vimmerse_mock.model.journal import JOURNAL_LENGTH
 from vimmerse_mock.model.ledger import PriceList
 from vimmerse_mock.model.limits import Limits
 from vimmerse_mock.model.retention import Keep
+from vimmerse_mock.model.snapshot import Snapshot
 from vimmerse_mock.stores import DuplicateAccountError, Store, StoreRefusedError, open_store
 
 if TYPE_CHECKING:
@@ -44,17 +49,23 @@ class ServeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ServeSettings:
-    """What `serve` was asked for. The first account is the one that is announced."""
+    """What `serve` was asked for.
+
+    `accounts` are opened and `snapshots` restored, unless the store has them already; the first of
+    them is announced.
+    """
 
     host: str = "127.0.0.1"
     port: int = 0
     store: str = MEMORY
     workers: int = 1
     accounts: tuple[Opening, ...] = (SAMPLE_ACCOUNT,)
-    scenario: str = "success"
+    snapshots: tuple[Snapshot, ...] = ()
     prices: PriceList = field(default_factory=PriceList)
     limits: Limits = field(default_factory=Limits)
     keep: Keep = field(default_factory=Keep)
+    journal: int = JOURNAL_LENGTH
+    admin_token: str = field(default="", repr=False)
     public_url: str = ""
     ready_file: Path | None = None
 
@@ -69,10 +80,14 @@ def serve(settings: ServeSettings) -> None:
 
     Raises:
         ServeError: the address is taken, the store cannot be used, or an account contradicts it.
+
+    Beyond the loopback the control plane asks for a token, which is made up if none is given.
     """
     from granian import Granian  # noqa: PLC0415 - only who serves pays for it
     from granian.constants import Interfaces  # noqa: PLC0415 - as above
 
+    if not settings.admin_token and not _is_private(settings.host):
+        settings = replace(settings, admin_token=secrets.token_urlsafe(24))
     _prepare(settings)
     with _reserve(settings.host, settings.port) as reserved:
         host, port = reserved.getsockname()[:2]
@@ -102,7 +117,7 @@ def _prepare(settings: ServeSettings) -> None:
         raise ServeError(f"--ready-file: there is no folder {settings.ready_file.parent}")
     if settings.is_lasting:
         store = _open(settings.store)
-        _ensure_accounts(Courier(store, HttpSender(), store.real_time), settings, url="")
+        _ensure_accounts(Administration(Courier(store, HttpSender(), store.real_time)), settings)
         store.close()
 
 
@@ -113,14 +128,20 @@ def _open(url: str) -> Store:
         raise ServeError(str(error)) from error
 
 
-def _ensure_accounts(courier: Courier, settings: ServeSettings, url: str) -> list[Account]:
+def _is_private(host: str) -> bool:
+    """Say whether a host is the loopback; an address that cannot be had is refused later."""
     try:
-        accounts = [ensure_account(courier, url, opening) for opening in settings.accounts]
+        return is_loopback(resolved(host))
+    except OSError:
+        return True
+
+
+def _ensure_accounts(administration: Administration, settings: ServeSettings) -> list[AccountState]:
+    try:
+        accounts = [administration.ensure(opening) for opening in settings.accounts]
+        return accounts + [administration.ensure_restored(each) for each in settings.snapshots]
     except DuplicateAccountError as error:
         raise ServeError(f"{error}: use the key and the customer id it was made with") from error
-    for account in accounts:
-        account.use_scenario(settings.scenario)
-    return accounts
 
 
 def _reserve(host: str, port: int) -> socket.socket:
@@ -152,11 +173,11 @@ def _load(settings: ServeSettings, port: int, first: Lock, parent: int) -> WSGIA
     """Wire the mock in a worker process; the first of them announces it, once it answers."""
     url = _url(settings.host, port)
     mock = _wire(settings)
-    accounts = _ensure_accounts(mock.courier, settings, settings.public_url or url)
+    accounts = _ensure_accounts(mock.administration, settings)
     mock.dispatcher.start()
     Finalize(None, mock.close, exitpriority=10)
-    announced = accounts[0] if first.acquire(block=False) else None
-    watched = (settings, url, announced, parent)
+    announced = _announcement(mock, settings, url, accounts[0])
+    watched = (settings, url, announced if first.acquire(block=False) else "", parent)
     Thread(target=_watch, args=watched, name="vimmerse-watch", daemon=True).start()
     return mock.app
 
@@ -181,14 +202,29 @@ def _wire(settings: ServeSettings) -> Mock:
         prices=settings.prices,
         limits=settings.limits,
         keep=settings.keep,
+        journal=settings.journal,
+        admin_token=settings.admin_token,
         files_url=public + FILES_PATH if public else None,
     )
 
 
-def _watch(settings: ServeSettings, url: str, announced: Account | None, parent: int) -> None:
+def _announcement(mock: Mock, settings: ServeSettings, url: str, first: AccountState) -> str:
+    """Say where the mock is, and with which account to begin."""
+    credits_left, speed = mock.courier.store.balance(first.customer_id), first.clock.rate
+    told = (
+        f"Vimmerse mock at {url}\n"
+        f"  X-Api-Key: {first.api_key}   customer: {first.customer_id}"
+        f"   credits: {credits_left}   speed: {speed:g}"
+    )
+    if settings.admin_token:
+        told += f"\n  control plane: {url}{CONTROL_ROOT}/   token: {settings.admin_token}"
+    return told
+
+
+def _watch(settings: ServeSettings, url: str, announcement: str, parent: int) -> None:
     """Announce the mock, and do not outlive the parent, should it be killed."""
-    if announced is not None:
-        _announce(settings, url, announced)
+    if announcement:
+        _announce(settings, url, announcement)
     Event().wait(_PARENT_SECONDS)  # granian loses a signal that comes while it starts a worker
     while os.getppid() == parent:
         Event().wait(_PARENT_SECONDS)
@@ -201,16 +237,11 @@ def _url(host: str, port: int) -> str:
     return url_of("127.0.0.1" if host in _ANY_HOST else resolved(host), port)
 
 
-def _announce(settings: ServeSettings, url: str, account: Account) -> None:
+def _announce(settings: ServeSettings, url: str, announcement: str) -> None:
     """Say where the mock is, once it answers there."""
     while not _answers(url):
         Event().wait(_LOOK_AGAIN_SECONDS)
-    print(  # noqa: T201 - the announcement is what the command prints
-        f"Vimmerse mock at {url}\n"
-        f"  X-Api-Key: {account.key}   customer: {account.customer_id}"
-        f"   credits: {account.credits}   speed: {settings.accounts[0].speed:g}",
-        flush=True,
-    )
+    print(announcement, flush=True)  # noqa: T201 - it is what the command prints
     if settings.ready_file is not None:
         partial_file = settings.ready_file.with_name(settings.ready_file.name + ".partial")
         partial_file.write_text(f"{url}\n")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from vimmerse_mock.account import SAMPLE_ACCOUNT, Account, Opening, ensure_account
+from vimmerse_mock.account import Account
 from vimmerse_mock.app import Mock, create_mock
+from vimmerse_mock.model.account import SAMPLE_ACCOUNT, Opening
 from vimmerse_mock.wsgi_thread import WsgiThread
 
 
@@ -67,7 +68,8 @@ class MockServer:
         return self
 
     def _ensure_account(self) -> Account:
-        return ensure_account(self.mock.courier, self.url, self._opening)
+        state = self.mock.administration.ensure(self._opening)
+        return self.mock.find_account(self.url, state.customer_id)
 
     def open_account(self, opening: Opening | None = None) -> Account:
         """Open an account on this server.

@@ -20,13 +20,15 @@ from vimmerse_mock.model.batch import (
     shared,
 )
 from vimmerse_mock.model.clock import Instant, wall_clock
-from vimmerse_mock.model.ledger import PriceList, Reason
+from vimmerse_mock.model.faults import Fault, meet
+from vimmerse_mock.model.ledger import LedgerEntry, PriceList, Reason
 from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.model.scenarios import Pace
 from vimmerse_mock.model.timeline import Observation, Timeline, plan
 from vimmerse_mock.stores import Store, Transaction, UnknownAccountError
 from vimmerse_mock.stores.conflicts import retried
 
+_Charges = tuple[LedgerEntry, ...]
 _SETTINGS: Final = tuple(VideoSettings.__dataclass_fields__)
 
 
@@ -48,11 +50,12 @@ class NotComposableError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class BatchView:
-    """A batch as it is seen at one instant."""
+    """A batch as it is seen at one instant, and what the request that looks at it was charged."""
 
     account: AccountState
     batch: Batch
     seen: Observation
+    charges: tuple[LedgerEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,21 @@ class BatchService:
     pace: Pace = field(default_factory=Pace)
     real_time: Callable[[], Instant] = wall_clock
     on_planned: Callable[[], None] = lambda: None
+
+    @retried
+    def admit(self, customer_id: str, operation: str) -> Fault | None:
+        """Count a call against the account's limits and faults; return the fault that it meets.
+
+        Raises:
+            ThrottledError: the account has had its requests of this minute.
+        """
+        with self.store.transaction(customer_id) as tx:
+            account = tx.account
+            throttle = account.throttle.admit(self._now(account))
+            faults, met = meet(account.faults, operation)
+            if (throttle, faults) != (account.throttle, account.faults):
+                tx.save_account(replace(account, throttle=throttle, faults=faults))
+        return met
 
     @retried
     def create(
@@ -81,18 +99,26 @@ class BatchService:
             account, now = tx.account, self._now(tx.account)
             batch = self._generated(account, _new_batch(account, form, images, now), now)
             tx.save_account(replace(account, batches=account.batches + 1))
-            self._submit(tx, batch, Reason.CREATE)
-        return self._answer(account, batch, now)
+            charges = self._submit(tx, batch, Reason.CREATE)
+        return self._answer(account, batch, now, charges)
 
     def read(self, account: AccountState, batch_id: str) -> BatchView:
-        """Look at a batch.
+        """Look at a batch; while it has not ended, that moves a clock that steps.
 
         Raises:
             InvalidBatchIdError: the id is no UUID (P26).
             BatchNotFoundError: the account has no such batch.
         """
         batch = self.store.batch(account.customer_id, checked_id(batch_id))
-        return _view(account, batch, self._now(account))
+        view = _view(account, batch, self._now(account))
+        if account.clock.step and not view.seen.status.is_final:
+            self._step(account.customer_id)
+        return view
+
+    def seen(self, account: AccountState) -> tuple[BatchView, ...]:
+        """Look at every batch of an account at one instant, oldest first."""
+        now = self._now(account)
+        return tuple(_view(account, b, now) for b in self.store.batches(account.customer_id))
 
     def look(self, customer_id: str, batch_id: str) -> BatchView:
         """Look at a batch as someone who holds a link to it, without a key.
@@ -124,10 +150,10 @@ class BatchService:
                 batch = replace(batch, settings=replace(batch.settings, **changes))
                 batch = self._generated(account, batch, now)
                 _withdraw_webhook(tx, before)
-                self._submit(tx, batch, Reason.RESUBMIT)
+                charges = self._submit(tx, batch, Reason.RESUBMIT)
             else:
-                _change_metadata(tx, batch, before)
-        return self._answer(account, batch, now)
+                charges = _change_metadata(tx, batch, before)
+        return self._answer(account, batch, now, charges)
 
     @retried
     def compose(self, customer_id: str, batch_id: str) -> BatchView:
@@ -145,16 +171,26 @@ class BatchService:
             if before.seen.status is not BatchStatus.SUCCESS:
                 raise NotComposableError("a batch can be composed once it is in 'success'")
             batch = self._composed(before, now)
-            self._submit(tx, batch, Reason.COMPOSE)
-        return self._answer(account, batch, now)
+            charges = self._submit(tx, batch, Reason.COMPOSE)
+        return self._answer(account, batch, now, charges)
+
+    @retried
+    def _step(self, customer_id: str) -> None:
+        """Move a stepping clock; the dispatcher delivers what falls due."""
+        with self.store.transaction(customer_id) as tx:
+            clock = tx.account.clock.stepped(self.real_time())
+            tx.save_account(replace(tx.account, clock=clock))
+        self.on_planned()
 
     def _now(self, account: AccountState) -> Instant:
         return account.clock.at(self.real_time())
 
-    def _answer(self, account: AccountState, batch: Batch, now: Instant) -> BatchView:
+    def _answer(
+        self, account: AccountState, batch: Batch, now: Instant, charges: _Charges
+    ) -> BatchView:
         if batch.webhook_url:
             self.on_planned()
-        return _view(account, batch, now)
+        return BatchView(account, batch, _timeline(batch).at(now), charges)
 
     def _generated(self, account: AccountState, batch: Batch, now: Instant) -> Batch:
         """Add a submission of all media for generation, by the account's present scenario."""
@@ -180,18 +216,28 @@ class BatchService:
             )
         )
 
-    def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> None:
+    def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> _Charges:
         """Write batch, charge and webhook together, or nothing."""
-        price = self._price(batch)
-        if price:
-            tx.book(-price, reason, batch.submission.at, batch.id, batch.submission.number)
+        _require_room(tx, batch)
+        charges: _Charges = ()
+        if price := self._price(batch):
+            now, number = batch.submission.at, batch.submission.number
+            charges = (tx.book(-price, reason, now, batch.id, number),)
         tx.save_batch(batch)
         _plan_webhook(tx, batch)
+        return charges
 
     def _price(self, batch: Batch) -> int:
         if batch.submission.kind is SubmissionKind.COMPOSE:
             return self.prices.compose
         return self.prices.generation(batch.settings, len(batch.medias))
+
+
+def _require_room(tx: Transaction, batch: Batch) -> None:
+    """Hold the account to its limit of batches at once."""
+    throttle, now = tx.account.throttle, batch.submission.at
+    if throttle.concurrent_batches is not None:
+        throttle.require_room(tx.processing(now, batch.id), now)
 
 
 def checked_id(batch_id: str) -> str:
@@ -250,10 +296,12 @@ def _new_media(random: Random, image: Image) -> Media:
     return Media(id=random_uuid(random), image=image)
 
 
-def _change_metadata(tx: Transaction, batch: Batch, before: BatchView) -> None:
+def _change_metadata(tx: Transaction, batch: Batch, before: BatchView) -> _Charges:
+    """Write what never costs; a webhook that is still to come goes to the new address."""
     tx.save_batch(batch)
     if batch.webhook_url != before.batch.webhook_url and not before.seen.status.is_final:
         _plan_webhook(tx, batch)
+    return ()
 
 
 def _withdraw_webhook(tx: Transaction, before: BatchView) -> None:

@@ -13,9 +13,10 @@ import flask
 
 from vimmerse_contracts.operations import OPERATIONS
 from vimmerse_contracts.schemas import BatchAnswerSchema
-from vimmerse_mock.account import FASTEST, Opening
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.delivery import Reply
+from vimmerse_mock.model.account import Opening
+from vimmerse_mock.model.clock import FASTEST
 from vimmerse_mock.server import MockServer
 
 TESTS: Final = Path(__file__).parent.parent

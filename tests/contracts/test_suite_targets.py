@@ -7,7 +7,7 @@ import pytest
 
 from contracts.suite_runs import names, run_suite
 from vimmerse_contracts.vocabulary import RESUBMITTING_FIELDS
-from vimmerse_mock.account import Opening
+from vimmerse_mock.model.account import Opening
 from vimmerse_mock.server import MockServer
 
 SPEED: Final = 20.0

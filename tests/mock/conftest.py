@@ -12,8 +12,8 @@ import pytest
 
 from frozen_time import FrozenTime
 from vimmerse_contracts.schemas import CreateBatchSchema
-from vimmerse_mock.account import SAMPLE_ACCOUNT
 from vimmerse_mock.app import Mock, create_mock
+from vimmerse_mock.model.account import SAMPLE_ACCOUNT
 from vimmerse_mock.model.batch import Image
 from vimmerse_mock.server import MockServer
 

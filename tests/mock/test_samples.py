@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from vimmerse_mock.account import SAMPLE_ACCOUNT
+from vimmerse_mock.model.account import SAMPLE_ACCOUNT
 from vimmerse_mock.server import MockServer
 
 SAMPLES = Path(__file__).with_name("samples")

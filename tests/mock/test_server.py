@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from vimmerse_mock.account import Opening
 from vimmerse_mock.app import create_mock
+from vimmerse_mock.model.account import Opening
 from vimmerse_mock.server import MockServer
 from vimmerse_mock.stores import DuplicateAccountError, open_store
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from frozen_time import FrozenTime
 from vimmerse_contracts.vocabulary import RESUBMITTING_FIELDS, BatchStatus
-from vimmerse_mock.account import Account, Opening
+from vimmerse_mock.account import Account
 from vimmerse_mock.app import Mock, create_mock
+from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.batch import Image
 from vimmerse_mock.model.ledger import InsufficientCreditError, PriceList, Reason
 from vimmerse_mock.model.outbox import MessageState

@@ -15,8 +15,8 @@ import pytest
 import requests
 from sqlalchemy import Connection, create_engine, inspect, text
 
-from vimmerse_mock.account import SAMPLE_ACCOUNT
 from vimmerse_mock.app import create_mock
+from vimmerse_mock.model.account import SAMPLE_ACCOUNT
 from vimmerse_mock.model.clock import SECOND, wall_clock
 from vimmerse_mock.server import MockServer
 from vimmerse_mock.stores import StoreRefusedError, open_store
@@ -47,7 +47,7 @@ def test_what_was_created_is_there_after_a_restart(url: str) -> None:
     """Batch, credits, ledger and the account's clock survive the end of the process's mock."""
     with server_on(url) as server:
         created = requests.post(f"{server.url}/batch", headers=KEY, data=FORM, timeout=10).json()
-        ledger = server.account.ledger
+        ledger = server.mock.courier.store.ledger("YOUR_CUSTOMER_ID")
     store = open_store(url)
     mock = create_mock(store=store)
     answer = mock.app.test_client().get(f"/batch/{created['data']['id']}", headers=KEY).json

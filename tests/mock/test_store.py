@@ -14,7 +14,14 @@ from vimmerse_mock.model.ledger import InsufficientCreditError, Reason
 from vimmerse_mock.model.outbox import Attempt, Message, MessageState
 from vimmerse_mock.model.retention import Keep
 from vimmerse_mock.model.scenarios import Script
-from vimmerse_mock.stores import DuplicateAccountError, Store, UnknownAccountError, open_store
+from vimmerse_mock.model.snapshot import Snapshot
+from vimmerse_mock.stores import (
+    DuplicateAccountError,
+    Store,
+    UnknownAccountError,
+    open_store,
+    opened,
+)
 
 LEASE = 30 * SECOND
 
@@ -75,20 +82,20 @@ class TestStore:
 
     def test_an_account_is_found_by_id_and_by_key(self, store: Store) -> None:
         """What was opened is found both ways, as it was."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         assert store.account("c1") == store.account_by_key("key-c1") == account()
 
     def test_the_first_credits_come_with_the_account(self, store: Store) -> None:
         """Opening and first entry are one write, so no crash leaves an account without credit."""
-        store.add_account(account(), 10)
+        store.add(opened(account(), 10))
         (entry,) = store.ledger("c1")
         assert (entry.amount, entry.balance, entry.reason) == (10, 10, Reason.OPENING)
         assert store.balance("c1") == 10
 
     def test_an_account_has_few_messages_under_way_at_once(self, store: Store) -> None:
         """Of one account's ten due messages four are claimed, and another account's comes too."""
-        store.add_account(account("c1"))
-        store.add_account(account("c2"))
+        store.add(Snapshot(account("c1")))
+        store.add(Snapshot(account("c2")))
         plan(store, *(message(n, n) for n in range(1, 11)), message(1, 11, "c2"))
         claimed = [
             (m.customer_id, m.submission)
@@ -108,15 +115,15 @@ class TestStore:
 
     def test_ids_and_keys_are_taken_once(self, store: Store) -> None:
         """A second account with the same id or the same key is refused."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         with pytest.raises(DuplicateAccountError):
-            store.add_account(replace(account(), api_key="other"))
+            store.add(Snapshot(replace(account(), api_key="other")))
         with pytest.raises(DuplicateAccountError):
-            store.add_account(replace(account(), customer_id="other"))
+            store.add(Snapshot(replace(account(), customer_id="other")))
 
     def test_a_removed_account_leaves_nothing_behind(self, store: Store) -> None:
         """After removal its key, batches and due messages are gone; removing again is no error."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         plan(store, message())
         store.remove_account("c1")
         store.remove_account("c1")
@@ -126,7 +133,7 @@ class TestStore:
 
     def test_a_transaction_writes_everything_together(self, store: Store) -> None:
         """What was written is there afterwards, and the account's clock with it."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         with store.transaction("c1") as tx:
             tx.book(10, Reason.OPENING, 0)
             tx.book(-4, Reason.CREATE, 1, "b1", 1)
@@ -141,7 +148,7 @@ class TestStore:
 
     def test_a_failed_transaction_writes_nothing(self, store: Store) -> None:
         """An exception in the block leaves everything as it was."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
 
         def write_and_fail() -> None:
             with store.transaction("c1") as tx:
@@ -160,7 +167,7 @@ class TestStore:
 
     def test_a_transaction_sees_what_it_wrote(self, store: Store) -> None:
         """Within the block, reads see the writes before them."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         with store.transaction("c1") as tx:
             tx.save_batch(batch())
             tx.save_message(message())
@@ -170,7 +177,7 @@ class TestStore:
 
     def test_the_balance_never_falls_under_zero(self, store: Store) -> None:
         """A charge that the balance does not cover is refused, with both numbers."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         with store.transaction("c1") as tx:
             tx.book(3, Reason.OPENING, 0)
             with pytest.raises(InsufficientCreditError, match="4 credits, and there are 3"):
@@ -179,8 +186,8 @@ class TestStore:
 
     def test_two_accounts_never_see_each_other(self, store: Store) -> None:
         """A batch of one account is not there for another."""
-        store.add_account(account("c1"))
-        store.add_account(account("c2"))
+        store.add(Snapshot(account("c1")))
+        store.add(Snapshot(account("c2")))
         with store.transaction("c1") as tx:
             tx.save_batch(batch())
         assert store.batch("c2", "b1") is None
@@ -188,7 +195,7 @@ class TestStore:
 
     def test_concurrent_charges_never_spend_the_same_credit(self, store: Store) -> None:
         """Of sixteen threads that each want one of four credits, four get one."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         with store.transaction("c1") as tx:
             tx.book(4, Reason.OPENING, 0)
         barrier, refused = Barrier(16), []
@@ -211,7 +218,7 @@ class TestStore:
 
     def test_a_message_is_claimed_once_it_is_due(self, store: Store) -> None:
         """Before its instant nobody gets it; at its instant one claimer does, and no other."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         plan(store, message(due_at=5 * SECOND))
         assert store.next_due() == 5 * SECOND
         assert store.claim_due(5 * SECOND - 1, LEASE, 10) == ()
@@ -221,14 +228,14 @@ class TestStore:
 
     def test_a_claim_takes_no_more_than_its_limit_and_the_oldest_first(self, store: Store) -> None:
         """Messages are claimed in the order in which they fall due."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         plan(store, message(3, 3), message(1, 1), message(2, 2))
         assert [m.submission for m in store.claim_due(SECOND, LEASE, 2)] == [1, 2]
         assert [m.submission for m in store.claim_due(SECOND, LEASE, 2)] == [3]
 
     def test_a_lease_that_ran_out_gives_the_message_to_another(self, store: Store) -> None:
         """A claimer that never came back does not lose the message."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         plan(store, message())
         assert store.claim_due(SECOND, 2 * SECOND, 10) == (message(),)
         assert store.claim_due(2 * SECOND - 1, LEASE, 10) == ()
@@ -236,7 +243,7 @@ class TestStore:
 
     def test_a_failed_attempt_is_due_again_later(self, store: Store) -> None:
         """Recording a failure ends the lease, and plans the message anew."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         plan(store, message())
         store.claim_due(0, LEASE, 10)
         retried = message().after(Attempt(0, 500, "", 0))
@@ -246,7 +253,7 @@ class TestStore:
 
     def test_a_delivered_or_withdrawn_message_is_never_claimed(self, store: Store) -> None:
         """What is through, or taken back, is not due any more."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         plan(store, message(1), message(2))
         plan(store, message(1).withdrawn(), message(2).after(Attempt(0, 200, "", 0)))
         assert store.claim_due(SECOND, LEASE, 10) == ()
@@ -257,7 +264,7 @@ class TestStore:
 
     def test_nothing_falls_due_by_itself_on_a_manual_clock(self, store: Store) -> None:
         """Messages of an account with a manual clock wait until the clock is moved to them."""
-        store.add_account(account(is_manual=True))
+        store.add(Snapshot(account(is_manual=True)))
         plan(store, message(due_at=5))
         assert store.claim_due(SECOND, LEASE, 10) == ()
         with store.transaction("c1") as tx:
@@ -266,7 +273,7 @@ class TestStore:
 
     def test_the_next_due_message_of_an_account_can_be_leased(self, store: Store) -> None:
         """Within a transaction the first due message is found, and leased from everybody else."""
-        store.add_account(account(is_manual=True))
+        store.add(Snapshot(account(is_manual=True)))
         plan(store, message(2, 2), message(1, 1))
         with store.transaction("c1") as tx:
             assert tx.next_due(0) is None
@@ -327,8 +334,8 @@ class TestStore:
 
     def test_every_account_is_listed(self, store: Store) -> None:
         """The ids of all accounts are told."""
-        store.add_account(account("c1"))
-        store.add_account(account("c2"))
+        store.add(Snapshot(account("c1")))
+        store.add(Snapshot(account("c2")))
         assert sorted(store.customers()) == ["c1", "c2"]
 
     def _left(self, store: Store) -> list[str]:
@@ -336,7 +343,7 @@ class TestStore:
 
     def _fill(self, store: Store, pending: str = "") -> None:
         """Four batches, created and ended ten seconds apart, for 1, 2, 3 and 4 credits."""
-        store.add_account(account())
+        store.add(Snapshot(account()))
         with store.transaction("c1") as tx:
             tx.book(100, Reason.OPENING, 0)
         for n in range(1, 5):

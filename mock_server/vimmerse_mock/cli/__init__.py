@@ -12,6 +12,9 @@ import click
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "serve": "vimmerse_mock.cli.serve",
+        "run": "vimmerse_mock.cli.run",
+        "export": "vimmerse_mock.cli.export",
+        "import": "vimmerse_mock.cli.import_",
         "openapi": "vimmerse_mock.cli.openapi",
         "schemas": "vimmerse_mock.cli.schemas",
     }

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from vimmerse_contracts.vocabulary import MOTION_TYPES, SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
-from vimmerse_mock.account import DEFAULT_CREDITS, FASTEST, Opening
 from vimmerse_mock.cli.options import (
     NATURAL,
     PORT,
@@ -19,10 +18,15 @@ from vimmerse_mock.cli.options import (
     fail,
     option,
 )
+from vimmerse_mock.cli.seeds import Seeds, read_seeds
+from vimmerse_mock.model.account import DEFAULT_CREDITS, Opening
+from vimmerse_mock.model.clock import FASTEST
+from vimmerse_mock.model.journal import JOURNAL_LENGTH
 from vimmerse_mock.model.ledger import PriceList
 from vimmerse_mock.model.limits import MEBIBYTE, Limits
 from vimmerse_mock.model.retention import Keep
 from vimmerse_mock.model.scenarios import SCENARIOS
+from vimmerse_mock.model.scenarios import scenario as preset
 from vimmerse_mock.serve import MEMORY, ServeError, ServeSettings, serve
 
 
@@ -44,7 +48,12 @@ from vimmerse_mock.serve import MEMORY, ServeError, ServeSettings, serve
 @option("--credits", default=DEFAULT_CREDITS, type=NATURAL, help="Credits to start with.")
 @option("--api-key", default=SAMPLE_API_KEY, help="The account's API key.")
 @option("--customer-id", default=SAMPLE_CUSTOMER_ID, help="The account's customer id.")
-@option("--seed", default="", help="Make the same identifiers for the same calls.")
+@option("--id-seed", default="", help="Make the same identifiers for the same calls.")
+@option(
+    "--seed",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Begin with the accounts of this file (see export), in place of the one above.",
+)
 @option(
     "--account",
     type=PairType("KEY:CREDITS", ":"),
@@ -72,6 +81,17 @@ from vimmerse_mock.serve import MEMORY, ServeError, ServeSettings, serve
     type=KeepType(),
     help="Forget ended batches: of an age (7d, 12h, 30m) or beyond the newest so many (100000).",
 )
+@option(
+    "--journal",
+    default=JOURNAL_LENGTH,
+    type=NATURAL,
+    help="Requests to keep in the journal of each account; 0 keeps none.",
+)
+@option(
+    "--admin-token",
+    default="",
+    help="Token of the control plane; beyond the loopback one is made up and printed.",
+)
 @option("--public-url", default="", help="Where clients reach the mock, if behind a proxy.")
 @option(
     "--ready-file",
@@ -88,7 +108,8 @@ def command(
     credits: int,  # noqa: A002 - the option's name
     api_key: str,
     customer_id: str,
-    seed: str,
+    id_seed: str,
+    seed: Path | None,
     account: tuple[tuple[str, int], ...],
     scenario: str,
     price: tuple[tuple[str, int], ...],
@@ -96,25 +117,31 @@ def command(
     max_image_mib: int,
     max_request_mib: int,
     keep: Keep,
+    journal: int,
+    admin_token: str,
     public_url: str,
     ready_file: Path | None,
 ) -> None:
     """Serve the mock until it is told to stop (SIGTERM, or Ctrl-C)."""
-    first = Opening(api_key, customer_id, credits, speed, seed)
-    others = tuple(Opening(key, credits=n, speed=speed, seed=seed) for key, n in account)
+    begin = Opening(speed=speed, seed=id_seed, scenario=preset(scenario))
+    first = replace(begin, api_key=api_key, customer_id=customer_id, credits=credits)
+    others = tuple(replace(begin, api_key=key, credits=n) for key, n in account)
+    seeded = Seeds((first,)) if seed is None else read_seeds(seed)
     default = PriceList()
     settings = ServeSettings(
         host=host,
         port=port,
         store=store,
         workers=workers,
-        accounts=(first, *others),
-        scenario=scenario,
+        accounts=(*seeded.openings, *others),
+        snapshots=seeded.snapshots,
         prices=replace(
             default, per_second={**default.per_second, **dict(price)}, compose=compose_price
         ),
         limits=Limits(max_image_mib * MEBIBYTE, max_request_mib * MEBIBYTE),
         keep=keep,
+        journal=journal,
+        admin_token=admin_token,
         public_url=public_url,
         ready_file=ready_file,
     )

@@ -4,10 +4,48 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from random import Random
+from typing import Final
 from uuid import UUID
 
-from vimmerse_mock.model.clock import Clock
+from vimmerse_contracts.vocabulary import SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
+from vimmerse_mock.model.clock import FASTEST, Clock, Span
+from vimmerse_mock.model.faults import Fault
 from vimmerse_mock.model.scenarios import Scenario
+from vimmerse_mock.model.throttle import Throttle
+
+DEFAULT_CREDITS: Final = 100_000
+"""Credits that an account starts with where nothing else is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How an account begins; what is empty is made up.
+
+    `speed` is how many times as fast as real time its clock runs; 0 makes a clock that is moved by
+    hand or, with a `step` in microseconds, by every read of an unfinished batch. The same `seed`
+    makes the same identifiers for the same calls. `scenario` is what becomes of its batches.
+    """
+
+    api_key: str = field(default="", repr=False)
+    customer_id: str = ""
+    credits: int = DEFAULT_CREDITS
+    speed: float = 1.0
+    seed: str = ""
+    step: Span = 0
+    scenario: Scenario = field(default_factory=Scenario)
+
+    def __post_init__(self) -> None:
+        """Refuse a balance that no account has, and a speed that no clock has."""
+        if not 0 <= self.speed <= FASTEST:
+            raise ValueError(f"a clock runs at 0 to {FASTEST:g} times real time, not {self.speed}")
+        if self.credits < 0:
+            raise ValueError(f"an account opens with 0 credits or more, not {self.credits}")
+        if self.step < 0 or (self.step and self.speed):
+            raise ValueError("a clock that steps has speed 0, and its step is a positive span")
+
+
+SAMPLE_ACCOUNT: Final = Opening(api_key=SAMPLE_API_KEY, customer_id=SAMPLE_CUSTOMER_ID)
+"""The account of the reference's samples, so that a pasted sample just works."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +63,8 @@ class AccountState:
     seed: str
     scenario: Scenario = field(default_factory=Scenario)
     batches: int = 0
+    faults: tuple[Fault, ...] = ()
+    throttle: Throttle = field(default_factory=Throttle)
 
     def random(self, *purpose: object) -> Random:
         """Make the random source for one purpose, apart from every other's."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from math import ceil
 
 Instant = int
@@ -50,21 +51,47 @@ class ClockError(ValueError):
     """A clock was asked to do what no clock does, such as to run backwards."""
 
 
+class ClockMode(StrEnum):
+    """What moves a clock."""
+
+    LIVE = "live"
+    """Real time, at some rate."""
+    MANUAL = "manual"
+    """Whoever advances it."""
+    STEPPING = "stepping"
+    """Every read of an unfinished batch, by a fixed step; and whoever advances it."""
+
+
+FASTEST = 1_000_000.0
+"""A clock that runs faster would soon leave the calendar."""
+
+
 @dataclass(frozen=True, slots=True)
 class Clock:
     """virtual = origin + rate * (real - anchor).
 
-    `rate` is 1 for real time, more to run faster, 0 for a clock that is moved by hand.
+    `rate` is 1 for real time, more to run faster, 0 for a clock that is moved by hand or, where
+    `step` is not 0, by that span at every read of an unfinished batch.
     """
 
     origin: Instant
     anchor: Instant
     rate: float = 1.0
+    step: Span = 0
 
     def __post_init__(self) -> None:
-        """Refuse a rate that would run backwards."""
-        if not 0 <= self.rate < float("inf"):
-            raise ClockError(f"a clock's rate is 0 (manual) or a positive number, not {self.rate}")
+        """Refuse a rate or a step that would run backwards."""
+        if not 0 <= self.rate <= FASTEST:
+            raise ClockError(f"a clock's rate is 0 (manual) to {FASTEST:g}, not {self.rate}")
+        if self.step < 0 or (self.step and self.rate):
+            raise ClockError("a clock that steps has no rate, and its step is a positive span")
+
+    @property
+    def mode(self) -> ClockMode:
+        """Say what moves the clock."""
+        if self.rate:
+            return ClockMode.LIVE
+        return ClockMode.STEPPING if self.step else ClockMode.MANUAL
 
     @property
     def is_manual(self) -> bool:
@@ -82,6 +109,18 @@ class Clock:
         if self.is_manual:
             return None
         return self.anchor + ceil((virtual - self.origin) / self.rate)
+
+    def stepped(self, real: Instant) -> Clock:
+        """Set the clock forward by its step."""
+        return self.moved_to(self.at(real) + self.step, real)
+
+    def running(self, real: Instant, *, rate: float = 0.0, step: Span = 0) -> Clock:
+        """Go on from the present at another rate, or by another step.
+
+        Raises:
+            ClockError: no clock runs so.
+        """
+        return Clock(self.at(real), real, rate, step)
 
     def moved_to(self, virtual: Instant, real: Instant) -> Clock:
         """Set the clock forward.
@@ -103,6 +142,6 @@ def live(real: Instant, rate: float = 1.0) -> Clock:
     return Clock(origin=real, anchor=real, rate=rate)
 
 
-def manual(real: Instant) -> Clock:
-    """Make a clock that starts at the present and stands still until it is moved."""
-    return Clock(origin=real, anchor=real, rate=0.0)
+def manual(real: Instant, step: Span = 0) -> Clock:
+    """Make a clock that starts at the present and stands still until it is moved, or steps."""
+    return Clock(origin=real, anchor=real, rate=0.0, step=step)

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     """Why credits moved."""
 
     OPENING = "opening"
+    TOP_UP = "top_up"
     CREATE = "create"
     RESUBMIT = "resubmit"
     COMPOSE = "compose"

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from vimmerse_contracts.vocabulary import BatchStatus
-from vimmerse_mock.model.batch import Submission, SubmissionKind
+from vimmerse_mock.model.batch import Batch, Submission, SubmissionKind
 from vimmerse_mock.model.clock import Instant
 
 PLAN_VERSION = 1
@@ -99,3 +99,8 @@ def plan(submission: Submission, medias: int) -> Timeline:
         base_failed=submission.failed,
         message=script.message,
     )
+
+
+def ends_at(batch: Batch) -> Instant:
+    """Tell when the submission in force of a batch ends."""
+    return plan(batch.submission, len(batch.medias)).ends_at

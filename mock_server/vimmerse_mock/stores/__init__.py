@@ -8,14 +8,20 @@ from typing import Final, Protocol
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.model.clock import Instant
+from vimmerse_mock.model.journal import Exchange
 from vimmerse_mock.model.ledger import LedgerEntry, Reason
 from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.model.retention import Keep
+from vimmerse_mock.model.snapshot import Snapshot
+
+STRANGERS: Final = ""
+"""Who stands in a customer's place in the journal of requests without a known key."""
 
 
-def opening_entry(account: AccountState, amount: int) -> LedgerEntry:
-    """Make the first entry of a ledger."""
-    return LedgerEntry(account.clock.origin, amount, amount, Reason.OPENING)
+def opened(account: AccountState, amount: int) -> Snapshot:
+    """Make what is kept of an account that was just opened: its first credits paid in."""
+    entry = LedgerEntry(account.clock.origin, amount, amount, Reason.OPENING)
+    return Snapshot(account, ledger=(entry,) if amount else ())
 
 
 class UnknownAccountError(LookupError):
@@ -71,6 +77,9 @@ class Transaction(Protocol):
     def save_batch(self, batch: Batch) -> None:
         """Add a batch, or replace it."""
 
+    def processing(self, now: Instant, but: str) -> tuple[Instant, ...]:
+        """Tell when each batch ends, but for one, that has not ended at an instant."""
+
     def message(self, batch_id: str, submission: int) -> Message | None:
         """Return the message that reports the end of a submission."""
 
@@ -104,8 +113,8 @@ class Store(Protocol):
     def real_time(self) -> Instant:
         """Tell real time, as everybody who shares the store tells it."""
 
-    def add_account(self, account: AccountState, credits: int = 0) -> None:  # noqa: A002 - the word of the API
-        """Open an account and pay its first credits in, together.
+    def add(self, snapshot: Snapshot) -> None:
+        """Add an account and everything of it, together, or nothing.
 
         Raises:
             DuplicateAccountError: its customer id or key is taken.
@@ -130,6 +139,9 @@ class Store(Protocol):
     def batch(self, customer_id: str, batch_id: str) -> Batch | None:
         """Return a batch of an account."""
 
+    def batches(self, customer_id: str, ends_after: Instant | None = None) -> tuple[Batch, ...]:
+        """Return an account's batches, oldest first, or those that end after an instant."""
+
     def ledger(self, customer_id: str) -> tuple[LedgerEntry, ...]:
         """Return an account's ledger, oldest entry first."""
 
@@ -138,6 +150,15 @@ class Store(Protocol):
 
     def messages(self, customer_id: str) -> tuple[Message, ...]:
         """Return an account's messages, in the order in which they were planned."""
+
+    def journal(self, customer_id: str) -> tuple[Exchange, ...]:
+        """Return the last exchanges of an account, or of `STRANGERS`, oldest first."""
+
+    def note(self, customer_id: str, exchange: Exchange, keep: int) -> None:
+        """Add to the journal of an account, or of `STRANGERS`, and keep about the last `keep`.
+
+        An unknown account, which may have been removed meanwhile, is no error.
+        """
 
     def transaction(self, customer_id: str) -> AbstractContextManager[Transaction]:
         """Lock an account; leaving the block commits, an exception leaves everything as it was.

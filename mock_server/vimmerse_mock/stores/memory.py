@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from threading import Lock
+from threading import Lock, RLock
 
 from vimmerse_mock.model import timeline
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.model.clock import Instant, wall_clock
+from vimmerse_mock.model.journal import Exchange
 from vimmerse_mock.model.ledger import InsufficientCreditError, LedgerEntry, Reason
 from vimmerse_mock.model.outbox import IN_FLIGHT_PER_ACCOUNT, Message, MessageState
 from vimmerse_mock.model.retention import Keep
+from vimmerse_mock.model.snapshot import Snapshot
 from vimmerse_mock.stores import (
     FORGOTTEN_AT_ONCE,
+    STRANGERS,
     DuplicateAccountError,
     UnknownAccountError,
-    opening_entry,
 )
 
 _Key = tuple[str, int]
@@ -44,13 +47,14 @@ class _Shelf:
     """
 
     account: AccountState
-    lock: Lock = field(default_factory=Lock)
+    lock: RLock = field(default_factory=RLock)
     batches: dict[str, Batch] = field(default_factory=dict)
     ledger: list[LedgerEntry] = field(default_factory=list)
     messages: dict[_Key, Message] = field(default_factory=dict)
     leases: dict[_Key, Instant] = field(default_factory=dict)
     due: list[tuple[Instant, int, _Key]] = field(default_factory=list)
     serial: Iterator[int] = field(default_factory=count)
+    journal: deque[Exchange] = field(default_factory=deque)
     wake_at: Instant | None = None
 
     @property
@@ -88,7 +92,7 @@ class _Shelf:
         surplus = len(self.batches) - (len(self.batches) if keep.count is None else keep.count)
         found = []
         for place, batch in enumerate(self.batches.values()):
-            ended = timeline.plan(batch.submission, len(batch.medias)).ends_at
+            ended = timeline.ends_at(batch)
             aged = keep.age is not None and ended < now - keep.age
             if ended <= now and batch.id not in busy and (aged or place < surplus):
                 found.append(batch.id)
@@ -113,6 +117,16 @@ class _Shelf:
         for key in [key for key, until in self.leases.items() if until <= now]:
             del self.leases[key]
             self.plan(self.messages[key])
+
+
+def _filled(snapshot: Snapshot) -> _Shelf:
+    """Put everything of a snapshot on a shelf."""
+    shelf = _Shelf(snapshot.account, ledger=list(snapshot.ledger), journal=deque(snapshot.journal))
+    shelf.batches = {batch.id: batch for batch in snapshot.batches}
+    shelf.messages = {_key(message): message for message in snapshot.messages}
+    for message in snapshot.messages:
+        shelf.plan(message)
+    return shelf
 
 
 class _MemoryTransaction:
@@ -145,6 +159,11 @@ class _MemoryTransaction:
 
     def save_batch(self, batch: Batch) -> None:
         self._batches[batch.id] = batch
+
+    def processing(self, now: Instant, but: str) -> tuple[Instant, ...]:
+        batches = {**self._shelf.batches, **self._batches}
+        ends = (timeline.ends_at(batch) for batch in batches.values() if batch.id != but)
+        return tuple(end for end in ends if end > now)
 
     def message(self, batch_id: str, submission: int) -> Message | None:
         key = (batch_id, submission)
@@ -191,23 +210,23 @@ class MemoryStore:
         self._by_key: dict[str, _Shelf] = {}
         self._lock = Lock()
         self._wakes: list[tuple[Instant, str]] = []
+        self._strangers: deque[Exchange] = deque()
 
     def real_time(self) -> Instant:
         """Tell real time."""
         return wall_clock()
 
-    def add_account(self, account: AccountState, credits: int = 0) -> None:  # noqa: A002 - as the protocol
-        """Open an account."""
+    def add(self, snapshot: Snapshot) -> None:
+        """Add an account and everything of it."""
+        account, shelf = snapshot.account, _filled(snapshot)
         with self._lock:
             if account.customer_id in self._shelves:
                 raise DuplicateAccountError(f"customer {account.customer_id!r} exists already")
             if account.api_key in self._by_key:
                 raise DuplicateAccountError("another account has this API key already")
-            shelf = _Shelf(account)
-            if credits:
-                shelf.ledger.append(opening_entry(account, credits))
             self._shelves[account.customer_id] = shelf
             self._by_key[account.api_key] = shelf
+        self._schedule(shelf)
 
     def remove_account(self, customer_id: str) -> None:
         """Close an account and forget everything of it."""
@@ -233,6 +252,31 @@ class MemoryStore:
         """Return a batch of an account."""
         shelf = self._shelves.get(customer_id)
         return shelf.batches.get(batch_id) if shelf else None
+
+    def batches(self, customer_id: str, ends_after: Instant | None = None) -> tuple[Batch, ...]:
+        """Return an account's batches."""
+        shelf = self._shelf(customer_id)
+        with shelf.lock:
+            batches = tuple(shelf.batches.values())
+        if ends_after is None:
+            return batches
+        return tuple(batch for batch in batches if timeline.ends_at(batch) > ends_after)
+
+    def journal(self, customer_id: str) -> tuple[Exchange, ...]:
+        """Return the last exchanges."""
+        if customer_id == STRANGERS:
+            return tuple(self._strangers)
+        return tuple(self._shelf(customer_id).journal)
+
+    def note(self, customer_id: str, exchange: Exchange, keep: int) -> None:
+        """Add to a journal."""
+        shelf = self._shelves.get(customer_id)
+        if shelf is None and customer_id != STRANGERS:
+            return
+        journal = self._strangers if shelf is None else shelf.journal
+        journal.append(exchange)
+        if len(journal) > keep:
+            journal.popleft()
 
     def ledger(self, customer_id: str) -> tuple[LedgerEntry, ...]:
         """Return an account's ledger."""

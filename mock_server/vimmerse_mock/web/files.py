@@ -7,6 +7,7 @@ from typing import Final
 
 import flask
 
+from vimmerse_mock.marks import ACCOUNT
 from vimmerse_mock.service import BatchNotFoundError, BatchService, BatchView
 from vimmerse_mock.web.render import FILES_PATH, media_name, video_name
 
@@ -32,6 +33,7 @@ class Files:
     def file(self, customer_id: str, batch_id: str, name: str) -> flask.Response:
         """Answer with a video, if it is there by now; ranges are understood."""
         view = self._service.look(customer_id, batch_id)
+        flask.request.environ[ACCOUNT] = view.account
         if name not in _available(view):
             raise BatchNotFoundError(f"the batch has no file {name}")
         return flask.send_file(VIDEO, mimetype="video/mp4", conditional=True)

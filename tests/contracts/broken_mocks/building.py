@@ -10,6 +10,7 @@ from typing import Any
 import flask
 import pytest
 
+from vimmerse_contracts.vocabulary import CONTROL_ROOT
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.delivery import Sender
 from vimmerse_mock.service import BatchService
@@ -48,11 +49,14 @@ def changed_batches(change: Callable[[Json], object]) -> Build:
 
 
 def changed_answers(change: Callable[[Answer], Answer]) -> Build:
-    """Make a mock whose every answer is changed on its way out."""
+    """Make a mock whose every answer of the public API is changed on its way out."""
+
+    def change_public(answer: Answer) -> Answer:
+        return answer if flask.request.path.startswith(CONTROL_ROOT) else change(answer)
 
     def build(_patch: pytest.MonkeyPatch) -> Mock:
         mock = create_mock()
-        mock.app.after_request(change)
+        mock.app.after_request(change_public)
         return mock
 
     return build

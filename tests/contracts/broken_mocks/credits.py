@@ -13,7 +13,7 @@ from vimmerse_contracts.vocabulary import RESUBMITTING_FIELDS
 from vimmerse_mock import service
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.model.batch import Batch, Image
-from vimmerse_mock.model.ledger import InsufficientCreditError, Reason
+from vimmerse_mock.model.ledger import InsufficientCreditError, LedgerEntry, Reason
 from vimmerse_mock.service import BatchService, BatchView
 from vimmerse_mock.stores import Transaction
 from vimmerse_mock.stores.memory import MemoryStore
@@ -37,10 +37,10 @@ class _CarelessStore(MemoryStore):
 class _PaysLast(BatchService):
     """Writes first, and looks at the balance afterwards."""
 
-    def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> None:
+    def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> tuple[LedgerEntry, ...]:
         tx.save_batch(batch)
         service._plan_webhook(tx, batch)
-        super()._submit(tx, batch, reason)
+        return super()._submit(tx, batch, reason)
 
 
 def _written_though_refused(patch: pytest.MonkeyPatch) -> Mock:

@@ -12,7 +12,7 @@ from contracts.broken_mocks.building import BrokenMock, patched, sending, servin
 from vimmerse_mock.delivery import HttpSender, Reply
 from vimmerse_mock.model.batch import Batch, SubmissionKind
 from vimmerse_mock.model.clock import SECOND
-from vimmerse_mock.model.ledger import Reason
+from vimmerse_mock.model.ledger import LedgerEntry, Reason
 from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.service import BatchService
 from vimmerse_mock.stores import Transaction
@@ -69,11 +69,12 @@ def _too_late(**planned: Any) -> Message:
 class _SilentOnComposition(BatchService):
     """Reports the end of a generation only."""
 
-    def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> None:
-        super()._submit(tx, batch, reason)
+    def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> tuple[LedgerEntry, ...]:
+        entries = super()._submit(tx, batch, reason)
         message = tx.message(batch.id, batch.submission.number)
         if message and batch.submission.kind is SubmissionKind.COMPOSE:
             tx.save_message(message.withdrawn())
+        return entries
 
 
 def _nothing(*_args: object) -> None:

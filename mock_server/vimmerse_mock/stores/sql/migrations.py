@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert, inspect, select, text, update
 
 from vimmerse_mock.model.timeline import PLAN_VERSION
 from vimmerse_mock.stores import StoreRefusedError
-from vimmerse_mock.stores.sql.tables import META, METADATA
+from vimmerse_mock.stores.sql.tables import JOURNAL, META, METADATA
 
 Migration = Callable[[Connection], None]
 
@@ -25,7 +25,11 @@ def _create_tables(connection: Connection) -> None:
     METADATA.create_all(connection)
 
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (_create_tables,)
+def _add_journal(connection: Connection) -> None:
+    JOURNAL.create(connection, checkfirst=True)
+
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (_create_tables, _add_journal)
 """The first makes version 1, the next version 2, and so on."""
 
 

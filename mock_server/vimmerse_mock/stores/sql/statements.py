@@ -29,7 +29,7 @@ from vimmerse_mock.model.ledger import LedgerEntry, Reason
 from vimmerse_mock.model.outbox import IN_FLIGHT_PER_ACCOUNT, MessageState
 from vimmerse_mock.model.retention import Keep
 from vimmerse_mock.stores import FORGOTTEN_AT_ONCE
-from vimmerse_mock.stores.sql.tables import ACCOUNTS, BATCHES, LEDGER, MESSAGES
+from vimmerse_mock.stores.sql.tables import ACCOUNTS, BATCHES, JOURNAL, LEDGER, MESSAGES
 
 _OF_CUSTOMER: Final[BindParameter[Any]] = bindparam("of_customer")
 CUSTOMERS: Final = select(ACCOUNTS.c.customer_id)
@@ -39,6 +39,11 @@ ACCOUNT_BY_KEY: Final = select(ACCOUNTS.c.body).where(ACCOUNTS.c.api_key == bind
 BALANCE: Final = select(ACCOUNTS.c.balance).where(ACCOUNTS.c.customer_id == _OF_CUSTOMER)
 BATCH_BY_ID: Final = select(BATCHES.c.body).where(
     BATCHES.c.customer_id == _OF_CUSTOMER, BATCHES.c.batch_id == bindparam("batch_id")
+)
+PROCESSING: Final = select(BATCHES.c.ends_at).where(
+    BATCHES.c.customer_id == _OF_CUSTOMER,
+    BATCHES.c.ends_at > bindparam("now"),
+    BATCHES.c.batch_id != bindparam("but"),
 )
 _ENTRY: Final = [LEDGER.c[name] for name in LedgerEntry.__dataclass_fields__]
 LEDGER_OF: Final = (
@@ -174,6 +179,37 @@ def forgettable(keep: Keep, now: Instant) -> Select[Any]:
         .limit(keep.count)
     )
     return ended.where(BATCHES.c.batch_id.not_in(newest))
+
+
+def batches_of(ends_after: Instant | None) -> Select[Any]:
+    """Make the statement that lists batches, or those that end after an instant."""
+    of_customer = select(BATCHES.c.body).where(BATCHES.c.customer_id == _OF_CUSTOMER)
+    wanted = (
+        of_customer if ends_after is None else of_customer.where(BATCHES.c.ends_at > ends_after)
+    )
+    return wanted.order_by(BATCHES.c.created_at, BATCHES.c.batch_id)
+
+
+def journal_of(customer_id: str | None) -> Select[Any]:
+    """Make the statement that lists a journal, oldest first."""
+    return select(JOURNAL.c.body).where(_journaled(customer_id)).order_by(JOURNAL.c.serial)
+
+
+def trim_journal(customer_id: str | None, keep: int) -> Delete:
+    """Make the statement that forgets all but the last `keep` exchanges."""
+    newest_to_go = (
+        select(JOURNAL.c.serial)
+        .where(_journaled(customer_id))
+        .order_by(JOURNAL.c.serial.desc())
+        .offset(keep)
+        .limit(1)
+        .scalar_subquery()
+    )
+    return delete(JOURNAL).where(_journaled(customer_id), JOURNAL.c.serial <= newest_to_go)
+
+
+def _journaled(customer_id: str | None) -> ColumnElement[bool]:
+    return JOURNAL.c.customer_id == customer_id
 
 
 def cost_of(batch_ids: Sequence[str]) -> Select[Any]:

@@ -12,8 +12,10 @@ from sqlalchemy import URL, Connection, Engine, Row, delete, exc, insert, text
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.model.clock import Instant, wall_clock
+from vimmerse_mock.model.journal import Exchange
 from vimmerse_mock.model.ledger import LedgerEntry, Reason
 from vimmerse_mock.model.outbox import Message
+from vimmerse_mock.model.snapshot import Snapshot
 from vimmerse_mock.stores import (
     DuplicateAccountError,
     StoreConflictError,
@@ -21,15 +23,21 @@ from vimmerse_mock.stores import (
     StoreRefusedError,
     StoreUnavailableError,
     UnknownAccountError,
-    opening_entry,
 )
 from vimmerse_mock.stores.sql import statements as s
 from vimmerse_mock.stores.sql.engine import open_engine, reading, writing
+from vimmerse_mock.stores.sql.journal import JournalWriter, journal_row
 from vimmerse_mock.stores.sql.migrations import migrate
-from vimmerse_mock.stores.sql.tables import ACCOUNTS
-from vimmerse_mock.stores.sql.transaction import SqlTransaction, decode_message, note, read_batch
+from vimmerse_mock.stores.sql.tables import ACCOUNTS, JOURNAL
+from vimmerse_mock.stores.sql.transaction import (
+    SqlTransaction,
+    decode_batch,
+    decode_message,
+    read_batch,
+)
 
 _ACCOUNT: Final = msgspec.json.Decoder(AccountState)
+_EXCHANGE: Final = msgspec.json.Decoder(Exchange)
 _UNUSABLE: Final = (StoreUnavailableError, StoreFullError, StoreConflictError, exc.DBAPIError)
 _DATABASE_TIME: Final = text(
     "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
@@ -42,6 +50,7 @@ class SqlStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._ahead = _database_ahead(engine)
+        self._journal = JournalWriter(engine)
 
     @classmethod
     def open(cls, url: str) -> SqlStore:
@@ -66,19 +75,15 @@ class SqlStore:
         """Tell the time of the database's machine, which all who share it agree on."""
         return wall_clock() + self._ahead
 
-    def add_account(self, account: AccountState, credits: int = 0) -> None:  # noqa: A002 - as the protocol
-        """Open an account."""
-        fields = {
-            "customer_id": account.customer_id,
-            "api_key": account.api_key,
-            "balance": credits,
-            "body": msgspec.json.encode(account),
-        }
+    def add(self, snapshot: Snapshot) -> None:
+        """Add an account and everything of it."""
+        account = snapshot.account
         try:
             with writing(self._engine) as connection:
-                connection.execute(insert(ACCOUNTS), fields)
-                if credits:
-                    note(connection, account.customer_id, opening_entry(account, credits))
+                connection.execute(insert(ACCOUNTS), _account_row(snapshot))
+                SqlTransaction(connection, account).fill(snapshot)
+                for exchange in snapshot.journal:
+                    connection.execute(insert(JOURNAL), journal_row(account.customer_id, exchange))
         except exc.IntegrityError as error:
             raise DuplicateAccountError("the customer id or the API key is taken") from error
 
@@ -108,6 +113,25 @@ class SqlStore:
         """Return a batch of an account."""
         with reading(self._engine) as connection:
             return read_batch(connection, customer_id, batch_id)
+
+    def batches(self, customer_id: str, ends_after: Instant | None = None) -> tuple[Batch, ...]:
+        """Return an account's batches."""
+        with reading(self._engine) as connection:
+            bodies = connection.scalars(
+                s.batches_of(ends_after), {"of_customer": customer_id}
+            ).all()
+        return tuple(map(decode_batch, bodies))
+
+    def journal(self, customer_id: str) -> tuple[Exchange, ...]:
+        """Return the last exchanges; those of other processes come in a blink later."""
+        self._journal.flush()
+        with reading(self._engine) as connection:
+            bodies = connection.scalars(s.journal_of(customer_id or None)).all()
+        return tuple(map(_EXCHANGE.decode, bodies))
+
+    def note(self, customer_id: str, exchange: Exchange, keep: int) -> None:
+        """Add to a journal, soon."""
+        self._journal.add(customer_id, exchange, keep)
 
     def ledger(self, customer_id: str) -> tuple[LedgerEntry, ...]:
         """Return an account's ledger."""
@@ -148,8 +172,19 @@ class SqlStore:
         return due
 
     def close(self) -> None:
-        """Close every connection."""
+        """Write what is left of the journal, and close every connection."""
+        self._journal.close()
         self._engine.dispose()
+
+
+def _account_row(snapshot: Snapshot) -> dict[str, Any]:
+    account = snapshot.account
+    return {
+        "customer_id": account.customer_id,
+        "api_key": account.api_key,
+        "balance": snapshot.balance,
+        "body": msgspec.json.encode(account),
+    }
 
 
 def _entry(row: Row[Any]) -> LedgerEntry:

@@ -87,6 +87,15 @@ MESSAGES: Final = Table(
     UniqueConstraint("customer_id", "batch_id", "submission"),
     Index("messages_of_customer", "customer_id", "serial"),
 )
+JOURNAL: Final = Table(
+    "journal",
+    METADATA,
+    Column("serial", _SERIAL, primary_key=True),
+    Column("customer_id", ForeignKey("accounts.customer_id", ondelete="CASCADE")),
+    Column("body", LargeBinary, nullable=False),
+    Index("journal_of_customer", "customer_id", "serial"),
+)
+"""Requests with their answers; those of strangers belong to no customer."""
 _PENDING: Final = MESSAGES.c.state == "pending"
 _NOT_FORESEEN: Final = and_(_PENDING, MESSAGES.c.real_due.is_(None))
 _LEASED: Final = MESSAGES.c.lease_until.is_not(None)

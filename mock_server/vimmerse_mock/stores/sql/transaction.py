@@ -16,7 +16,8 @@ from vimmerse_mock.model.clock import Instant
 from vimmerse_mock.model.ledger import InsufficientCreditError, LedgerEntry, Reason
 from vimmerse_mock.model.outbox import Message, MessageState
 from vimmerse_mock.model.retention import Keep
-from vimmerse_mock.model.timeline import plan
+from vimmerse_mock.model.snapshot import Snapshot
+from vimmerse_mock.model.timeline import ends_at
 from vimmerse_mock.stores.sql import statements as s
 from vimmerse_mock.stores.sql.tables import BATCHES, LEDGER, MESSAGES
 
@@ -35,6 +36,15 @@ class SqlTransaction:
         self._connection = connection
         self._customer = {"of_customer": account.customer_id}
         self.account = account
+
+    def fill(self, snapshot: Snapshot) -> None:
+        """Write everything of a snapshot but its account and its journal."""
+        for entry in snapshot.ledger:
+            note(self._connection, self.account.customer_id, entry)
+        for batch in snapshot.batches:
+            self.save_batch(batch)
+        for message in snapshot.messages:
+            self.save_message(message)
 
     def save_account(self, account: AccountState) -> None:
         """Replace the account's state."""
@@ -66,10 +76,15 @@ class SqlTransaction:
             "customer_id": batch.customer_id,
             "batch_id": batch.id,
             "created_at": batch.created_at,
-            "ends_at": plan(batch.submission, len(batch.medias)).ends_at,
+            "ends_at": ends_at(batch),
             "body": msgspec.json.encode(batch),
         }
         self._upsert(BATCHES, fields, key=("customer_id", "batch_id"))
+
+    def processing(self, now: Instant, but: str) -> tuple[Instant, ...]:
+        """Tell when each batch ends that has not ended."""
+        wanted = {**self._customer, "now": now, "but": but}
+        return tuple(self._connection.scalars(s.PROCESSING, wanted))
 
     def message(self, batch_id: str, submission: int) -> Message | None:
         """Return the message of a submission."""
@@ -150,6 +165,11 @@ def read_batch(connection: Connection, customer_id: str, batch_id: str) -> Batch
     wanted = {"of_customer": customer_id, "batch_id": batch_id}
     body = connection.scalar(s.BATCH_BY_ID, wanted)
     return None if body is None else _BATCH.decode(body)
+
+
+def decode_batch(body: bytes) -> Batch:
+    """Read a batch."""
+    return _BATCH.decode(body)
 
 
 def _message(body: bytes | None) -> Message | None:

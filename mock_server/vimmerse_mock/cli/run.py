@@ -1,0 +1,122 @@
+"""`vimmerse-mock run -- COMMAND`: a mock for as long as a command runs."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event
+from types import FrameType
+from typing import Final
+
+import click
+
+from vimmerse_contracts.vocabulary import SAMPLE_API_KEY
+from vimmerse_mock.cli.options import fail
+
+_LOOK_AGAIN_SECONDS: Final = 0.01
+_STOP_SECONDS: Final = 20
+_NOT_FOUND: Final = 127
+_NOT_EXECUTABLE: Final = 126
+_BY_SIGNAL: Final = 128
+"""What shells say of commands that are not there, cannot be run, or died of a signal."""
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1, required=True, metavar="-- COMMAND...", type=click.UNPROCESSED)
+def command(words: tuple[str, ...]) -> None:
+    """Run a command beside a mock of its own, and pass its exit code on.
+
+    The mock listens on a free port of the loopback. The command finds it by VIMMERSE_BASE_URL,
+    VIMMERSE_API_KEY and VIMMERSE_ADMIN_URL, and pytest's fixtures use it. The VIMMERSE_MOCK_...
+    variables set it up, as they do for serve.
+    """
+    with _mock() as found:
+        code = _run(words, {**os.environ, **found})
+    sys.exit(code)
+
+
+@contextmanager
+def _mock() -> Iterator[Mapping[str, str]]:
+    """Start a mock, wait until it is ready, and tell how to find it; stop it afterwards."""
+    key = os.environ.get("VIMMERSE_MOCK_API_KEY") or SAMPLE_API_KEY
+    token = os.environ.get("VIMMERSE_MOCK_ADMIN_TOKEN") or secrets.token_urlsafe(24)
+    with TemporaryDirectory(prefix="vimmerse-mock-") as folder:
+        ready = Path(folder) / "address"
+        process = _start(ready, token)
+        try:
+            url = _await(process, ready)
+            yield {
+                "VIMMERSE_BASE_URL": url,
+                "VIMMERSE_API_KEY": key,
+                "VIMMERSE_ADMIN_URL": url,
+                "VIMMERSE_ADMIN_TOKEN": token,
+                **_past_proxies(),
+            }
+        finally:
+            _stop(process)
+
+
+def _start(ready: Path, token: str) -> subprocess.Popen[bytes]:
+    """Start the mock in a group of its own: a Ctrl-C is the command's, and the mock's end ours."""
+    serve = [sys.executable, "-m", "vimmerse_mock.cli", "serve", "--host=127.0.0.1", "--port=0"]
+    variables = {**os.environ, "VIMMERSE_MOCK_ADMIN_TOKEN": token}
+    return subprocess.Popen(  # noqa: S603 - this project's own command
+        [*serve, f"--ready-file={ready}"],
+        env=variables,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _await(process: subprocess.Popen[bytes], ready: Path) -> str:
+    """Wait for the mock's address, as long as the mock lives."""
+    while not ready.exists():
+        if process.poll() is not None:
+            fail("the mock did not start; what it says stands above")
+        Event().wait(_LOOK_AGAIN_SECONDS)
+    return ready.read_text().strip()
+
+
+def _past_proxies() -> dict[str, str]:
+    """Keep the way to the loopback clear of proxies, for every client that reads the variables."""
+    past = {}
+    for name in ("NO_PROXY", "no_proxy"):
+        others = os.environ.get(name, "")
+        past[name] = f"{others},127.0.0.1" if others else "127.0.0.1"
+    return past
+
+
+def _run(words: tuple[str, ...], variables: Mapping[str, str]) -> int:
+    """Run the command to its end, handing SIGTERM and SIGINT on; return its exit code."""
+    try:
+        child = subprocess.Popen(words, env=variables)  # noqa: S603 - the user's own command
+    except FileNotFoundError:
+        click.echo(f"vimmerse-mock: there is no command {words[0]!r}", err=True)
+        return _NOT_FOUND
+    except OSError as error:
+        click.echo(f"vimmerse-mock: cannot run {words[0]!r}: {error.strerror}", err=True)
+        return _NOT_EXECUTABLE
+
+    def hand_on(number: int, _frame: FrameType | None) -> None:
+        child.send_signal(number)
+
+    signal.signal(signal.SIGTERM, hand_on)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the command as well
+    code = child.wait()
+    return code if code >= 0 else _BY_SIGNAL - code
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -1,0 +1,176 @@
+"""Calling the control plane: over HTTP, or in process; what it refuses is raised as what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from vimmerse_mock.addresses import is_loopback
+from vimmerse_mock.control.operations import ControlOperation
+from vimmerse_mock.control.resources import ENCODER, Refusal
+from vimmerse_mock.control.snapshots import SnapshotError
+from vimmerse_mock.marks import IN_PROCESS
+from vimmerse_mock.model.clock import ClockError
+from vimmerse_mock.model.faults import FaultError
+from vimmerse_mock.model.scenarios import UnknownScenarioError
+from vimmerse_mock.model.spans import SpanError
+from vimmerse_mock.model.throttle import ThrottleError
+from vimmerse_mock.stores import DuplicateAccountError, UnknownAccountError
+from vimmerse_mock.wsgi_call import call_wsgi
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
+
+T = TypeVar("T")
+_SECONDS: Final = 600
+"""Advancing delivers webhooks, of which each receiver may take its ten seconds."""
+_ERROR: Final = 400
+
+
+class ControlError(Exception):
+    """The control plane refused, or could not be reached; the sentence says why."""
+
+
+class InvalidRequestError(ValueError):
+    """The control plane was asked for something that makes no sense; nothing was changed."""
+
+
+REFUSALS: Final[Mapping[str, type[Exception]]] = MappingProxyType(
+    {
+        kind.__name__: kind
+        for kind in (
+            ClockError,
+            DuplicateAccountError,
+            FaultError,
+            InvalidRequestError,
+            SnapshotError,
+            SpanError,
+            ThrottleError,
+            UnknownAccountError,
+            UnknownScenarioError,
+        )
+    }
+)
+"""What the control plane's word for a refusal is raised as."""
+REFUSED: Final[tuple[type[Exception], ...]] = (ControlError, *REFUSALS.values())
+"""Everything that a call may raise."""
+
+
+class Caller(Protocol):
+    """A way to the control plane."""
+
+    def send(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        """Send a request, and return status and body."""
+
+    def close(self) -> None:
+        """Let go of connections."""
+
+
+class Control:
+    """The control plane's operations, called by one way or another."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._caller.close()
+
+    def call(
+        self,
+        operation: ControlOperation,
+        answer: type[T],
+        body: Struct | None = None,
+        *,
+        query: Mapping[str, str] = MappingProxyType({}),
+        **path: str,
+    ) -> T:
+        """Call an operation and read its answer.
+
+        Raises:
+            ControlError: it was refused, or not reached; refusals that have a class of their own
+                (`REFUSALS`) are raised as that.
+        """
+        where = operation.path.format(**{name: quote(part, "") for name, part in path.items()})
+        asked = f"?{urlencode(query)}" if query else ""
+        sent = b"" if body is None else ENCODER.encode(body)
+        status, said = self._caller.send(operation.method, where + asked, sent)
+        if status >= _ERROR:
+            raise _refusal(operation, status, said)
+        return msgspec.json.decode(said or b"null", type=answer)
+
+
+def _refusal(operation: ControlOperation, status: int, said: bytes) -> Exception:
+    try:
+        refusal = msgspec.json.decode(said, type=Refusal)
+    except msgspec.MsgspecError:
+        text = said[:200].decode(errors="replace")
+        return ControlError(f"{operation.id}: HTTP {status}, which is no mock's answer: {text!r}")
+    return REFUSALS.get(refusal.error, ControlError)(refusal.message)
+
+
+class HttpCaller:
+    """Calls the control plane of a mock that runs elsewhere.
+
+    `base_url` is where the mock is; loopback is never reached through a proxy.
+    """
+
+    def __init__(self, base_url: str, token: str = "") -> None:
+        import requests  # noqa: PLC0415 - only who calls over HTTP pays for it
+
+        self._base_url = base_url.rstrip("/")
+        self._session = requests.Session()
+        self._session.trust_env = not is_loopback(urlsplit(base_url).hostname or "")
+        self._session.headers["Content-Type"] = "application/json"
+        if token:
+            self._session.headers["Authorization"] = f"Bearer {token}"
+        self._failures = (requests.RequestException, ValueError)
+
+    def __repr__(self) -> str:
+        return f"HttpCaller({self._base_url!r})"
+
+    def send(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        """Send a request."""
+        url = self._base_url + path
+        try:
+            answer = self._session.request(
+                method, url, data=body, timeout=_SECONDS, allow_redirects=False
+            )
+        except self._failures as error:
+            raise ControlError(
+                f"no control plane at {self._base_url} ({type(error).__name__}): start a mock "
+                "there, or correct the address (VIMMERSE_ADMIN_URL)"
+            ) from error
+        return answer.status_code, answer.content
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+
+class WsgiCaller:
+    """Calls the control plane of a mock in this process, without a socket."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
+
+    def send(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        """Call the application."""
+        marks: dict[str, Any] = {IN_PROCESS: True}
+        status, _, said = call_wsgi(
+            self._app,
+            method,
+            f"http://127.0.0.1{path}",
+            {"Content-Type": "application/json"},
+            body,
+            marks,
+        )
+        return status, said
+
+    def close(self) -> None:
+        """Do nothing: there is no connection."""

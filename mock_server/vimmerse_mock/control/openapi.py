@@ -1,0 +1,75 @@
+"""The OpenAPI 3.1 document of the control plane, made from its table of operations."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import msgspec
+from apispec import APISpec
+
+from vimmerse_mock.control.operations import OPERATIONS, ControlOperation
+from vimmerse_mock.control.resources import Refusal
+
+_REFERENCE: Final = "#/components/schemas/{name}"
+_JSON: Final = "application/json"
+_REFUSALS: Final = {
+    "400": "The body or a value in it is wrong; nothing was changed",
+    "401": "The control plane asks for its token: Authorization: Bearer ...",
+    "403": "The request came by way of a web page, or by another name than the loopback's",
+    "404": "There is no such account, or no such operation",
+    "409": "The key or the customer id is taken; nothing was changed",
+}
+
+
+def control_document() -> dict[str, Any]:
+    """Make the document."""
+    spec = APISpec(
+        title="Vimmerse mock: control plane",
+        version="1",
+        openapi_version="3.1.0",
+        info={"description": "Accounts, clocks and everything else that a test has in its hand."},
+    )
+    types = {t for o in OPERATIONS for t in (o.takes, o.gives) if t not in (None, dict)}
+    ordered = sorted(types | {Refusal}, key=lambda each: each.__name__)
+    schemas, components = msgspec.json.schema_components(ordered, ref_template=_REFERENCE)
+    references = dict(zip(ordered, schemas, strict=True))
+    for name, schema in components.items():
+        spec.components.schema(name, schema)
+    spec.components.security_scheme("Token", {"type": "http", "scheme": "bearer"})
+    for operation in OPERATIONS:
+        described = {operation.method.lower(): _describe(operation, references)}
+        spec.path(operation.path, operations=described)
+    document: dict[str, Any] = spec.to_dict()
+    return document
+
+
+def _describe(operation: ControlOperation, references: dict[Any, Any]) -> dict[str, Any]:
+    done: dict[str, Any] = {"description": "Done"}
+    if operation.gives is not None:
+        schema = references.get(operation.gives, {"type": "object"})
+        done["content"] = {_JSON: {"schema": schema}}
+    refused = {"content": {_JSON: {"schema": references[Refusal]}}}
+    description: dict[str, Any] = {
+        "operationId": operation.id,
+        "summary": operation.summary,
+        "parameters": [_in_path(name) for name in re.findall(r"{(\w+)}", operation.path)]
+        + [_in_query(name) for name in operation.query],
+        "responses": {
+            str(operation.status): done,
+            **{status: {"description": text, **refused} for status, text in _REFUSALS.items()},
+        },
+        "security": [{}, {"Token": []}],
+    }
+    if operation.takes is not None:
+        body = {"required": True, "content": {_JSON: {"schema": references[operation.takes]}}}
+        description["requestBody"] = body
+    return description
+
+
+def _in_path(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _in_query(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": {"type": "string"}}

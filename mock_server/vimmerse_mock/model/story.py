@@ -1,0 +1,156 @@
+"""The story of an account: everything that happened, on its own clock, in one order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from itertools import zip_longest
+
+from vimmerse_mock.model.batch import Batch, Submission, SubmissionKind
+from vimmerse_mock.model.clock import Instant, in_seconds
+from vimmerse_mock.model.journal import Exchange
+from vimmerse_mock.model.ledger import LedgerEntry
+from vimmerse_mock.model.outbox import Message
+from vimmerse_mock.model.snapshot import Snapshot
+from vimmerse_mock.model.timeline import plan
+
+
+class EventKind(StrEnum):
+    """What sort of thing happened."""
+
+    REQUEST = "request"
+    FAULT = "fault"
+    LEDGER = "ledger"
+    TRANSITION = "transition"
+    DELIVERY = "delivery"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened at an instant of the account's clock, in a few words."""
+
+    at: Instant
+    kind: EventKind
+    what: str
+    batch_id: str = ""
+
+
+class _Rank(IntEnum):
+    """What comes first of things that happen at one instant: causes, then effects."""
+
+    MONEY = 0
+    COURSE = 1
+    DELIVERY = 2
+    REQUEST = 3
+    BEGINNING = 4
+    COURSE_AT_ONCE = 5
+    DELIVERY_AT_ONCE = 6
+
+
+_Ranked = tuple[_Rank, Event]
+
+
+def tell(told_of: Snapshot, until: Instant) -> tuple[Event, ...]:
+    """Tell everything that happened to an account until an instant, in order."""
+    ranked = [each for each in _everything(told_of) if each[1].at <= until]
+    return tuple(event for _, event in sorted(ranked, key=lambda each: (each[1].at, each[0])))
+
+
+def _everything(told_of: Snapshot) -> Iterator[_Ranked]:
+    begun = {(b.id, s.number): s.at for b in told_of.batches for s in b.submissions}
+    for batch in told_of.batches:
+        yield from _ranked_transitions(batch)
+    for message in told_of.messages:
+        for event in _deliveries(message):
+            at_once = event.at == begun.get((message.batch_id, message.submission))
+            yield _Rank.DELIVERY_AT_ONCE if at_once else _Rank.DELIVERY, event
+    charged = {entry for exchange in told_of.journal for entry in exchange.charges}
+    for entry in told_of.ledger:
+        if entry not in charged:
+            yield _Rank.MONEY, _movement(entry)
+    for exchange in told_of.journal:
+        for event in _requests(exchange):
+            yield _Rank.REQUEST, event
+
+
+def transitions(batch: Batch) -> Iterator[Event]:
+    """Tell what happens to a batch, submission by submission, until the next one supersedes it."""
+    return (event for _, event in _ranked_transitions(batch))
+
+
+def _ranked_transitions(batch: Batch) -> Iterator[_Ranked]:
+    for submission, following in zip_longest(batch.submissions, batch.submissions[1:]):
+        yield _Rank.BEGINNING, _beginning(batch, submission)
+        for event in _course(batch, submission):
+            if following is None or event.at <= following.at:
+                at_once = event.at == submission.at
+                yield _Rank.COURSE_AT_ONCE if at_once else _Rank.COURSE, event
+
+
+def _beginning(batch: Batch, submission: Submission) -> Event:
+    verb = "composes" if submission.kind is SubmissionKind.COMPOSE else "processes"
+    return _transition(batch, submission.at, f"{verb} (submission {submission.number})")
+
+
+def _course(batch: Batch, submission: Submission) -> Iterator[Event]:
+    timeline, total = plan(submission, len(batch.medias)), len(batch.medias)
+    for place, at in enumerate(timeline.media_ends):
+        end = "failed" if place in timeline.failing else "finished"
+        yield _transition(batch, at, f"media {place + 1} of {total} {end}")
+    yield _transition(batch, timeline.ends_at, f"processing -> {timeline.outcome.value}")
+
+
+def _transition(batch: Batch, at: Instant, what: str) -> Event:
+    return Event(at, EventKind.TRANSITION, what, batch.id)
+
+
+def _deliveries(message: Message) -> Iterator[Event]:
+    for number, attempt in enumerate(message.attempts, start=1):
+        came = attempt.error if attempt.status is None else str(attempt.status)
+        what = f"webhook '{message.status}' to {message.url}, attempt {number}: {came}"
+        yield Event(attempt.at, EventKind.DELIVERY, what, message.batch_id)
+
+
+def _movement(entry: LedgerEntry) -> Event:
+    what = f"{entry.amount:+d} credits ({entry.reason.value}), {entry.balance} left"
+    return Event(entry.at, EventKind.LEDGER, what, entry.batch_id)
+
+
+def _requests(exchange: Exchange) -> Iterator[Event]:
+    """Tell one request, the fault that it met, and what it cost."""
+    known = exchange.operation or "no such operation"
+    answered = exchange.status or "no whole answer"
+    told = f"{exchange.method} {exchange.path} ({known}): {answered}"
+    if exchange.batch_status:
+        told += f", {exchange.batch_status} {exchange.progress} %"
+    yield Event(exchange.at, EventKind.REQUEST, told, exchange.batch_id)
+    if exchange.fault:
+        yield Event(exchange.at, EventKind.FAULT, exchange.fault, exchange.batch_id)
+    yield from map(_movement, exchange.charges)
+
+
+def written(events: Iterable[Event], most: int) -> str:
+    """Write a story for a terminal: seconds since its beginning, the middle left out if long."""
+    told = list(events)
+    if not told:
+        return "nothing happened"
+    begin, names = told[0].at, _short_names(told)
+    lines = [_line(event, begin, names) for event in told]
+    if len(lines) > most:
+        left_out = len(lines) - most
+        lines[most // 2 : most // 2 + left_out] = [f"{'...':>12}  {left_out} events left out"]
+    return "\n".join(lines)
+
+
+def _short_names(events: Iterable[Event]) -> dict[str, str]:
+    """Name batches by numbers, in the order of their appearance."""
+    ids = dict.fromkeys(event.batch_id for event in events if event.batch_id)
+    return {batch_id: f"batch {number}" for number, batch_id in enumerate(ids, start=1)}
+
+
+def _line(event: Event, begin: Instant, names: dict[str, str]) -> str:
+    where, what = names.get(event.batch_id, ""), event.what
+    if event.batch_id:
+        what = what.replace(event.batch_id, f"<{where}>")
+    return f"{in_seconds(event.at - begin):>+11.3f}s  {event.kind.value:<10}  {where:<8}  {what}"

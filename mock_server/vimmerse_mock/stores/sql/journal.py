@@ -1,0 +1,104 @@
+"""The journal on SQL: written behind, many exchanges at once, so that no answer waits for it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from threading import Event, Lock, Thread
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection, Engine, exc, insert
+
+from vimmerse_mock.model.journal import Exchange
+from vimmerse_mock.stores import StoreConflictError, StoreFullError, StoreUnavailableError
+from vimmerse_mock.stores.sql import statements as s
+from vimmerse_mock.stores.sql.engine import writing
+from vimmerse_mock.stores.sql.tables import JOURNAL
+
+_EVERY_SECONDS: Final = 0.02
+_MOST: Final = 10_000
+"""What waits beyond that, since the database is away or slow, is lost: it is a journal."""
+_LOG = logging.getLogger("vimmerse_mock.stores")
+
+Row = dict[str, Any]
+
+
+class JournalWriter:
+    """Collects exchanges, and writes them every few milliseconds, or when it is told to."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._waiting: list[Row] = []
+        self._keep: dict[str | None, int] = {}
+        self._lock = Lock()
+        self._writing = Lock()
+        self._some = Event()
+        self._stopping = Event()
+        self._thread: Thread | None = None
+
+    def add(self, customer_id: str, exchange: Exchange, keep: int) -> None:
+        """Take an exchange, to be written soon; of a stranger's no account can be named."""
+        row = journal_row(customer_id, exchange)
+        with self._lock:
+            if len(self._waiting) < _MOST:
+                self._waiting.append(row)
+            self._keep[row["customer_id"]] = keep
+            self._some.set()
+            if self._thread is None:
+                self._thread = Thread(target=self._run, name="vimmerse-journal", daemon=True)
+                self._thread.start()
+
+    def flush(self) -> None:
+        """Write everything that was taken so far; what cannot be written is lost, and logged."""
+        with self._writing:
+            with self._lock:
+                rows, self._waiting = self._waiting, []
+                keep, self._keep = self._keep, {}
+            if rows:
+                self._write(rows, keep)
+
+    def close(self) -> None:
+        """Write what is left, and stop."""
+        self._stopping.set()
+        self._some.set()
+        if self._thread is not None:
+            self._thread.join()
+        self.flush()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._some.wait()
+            self._some.clear()
+            self._stopping.wait(_EVERY_SECONDS)
+            self.flush()
+
+    def _write(self, rows: Sequence[Row], keep: dict[str | None, int]) -> None:
+        try:
+            with writing(self._engine) as connection:
+                connection.execute(insert(JOURNAL), rows)
+                _trim(connection, keep)
+        except exc.IntegrityError:  # an account was removed meanwhile
+            self._write_each(rows)
+        except (StoreUnavailableError, StoreFullError, StoreConflictError) as error:
+            _LOG.warning("the journal misses %d requests: %s", len(rows), error)
+
+    def _write_each(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            try:
+                with writing(self._engine) as connection:
+                    connection.execute(insert(JOURNAL), row)
+            except exc.IntegrityError:
+                continue
+            except (StoreUnavailableError, StoreFullError, StoreConflictError) as error:
+                _LOG.warning("the journal misses a request: %s", error)
+
+
+def _trim(connection: Connection, keep: dict[str | None, int]) -> None:
+    for customer_id, most in keep.items():
+        connection.execute(s.trim_journal(customer_id, most))
+
+
+def journal_row(customer_id: str, exchange: Exchange) -> Row:
+    """Make a row of the journal."""
+    return {"customer_id": customer_id or None, "body": msgspec.json.encode(exchange)}

@@ -1,0 +1,319 @@
+"""The control plane over HTTP: one method for each operation of its table, bound by its id."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any, Final
+
+import flask
+import msgspec
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import Map, Rule
+
+from vimmerse_contracts.vocabulary import CONTROL_ROOT as ROOT
+from vimmerse_mock.administration import Administration, CreditError, Moved
+from vimmerse_mock.control import resources as r
+from vimmerse_mock.control.calls import InvalidRequestError
+from vimmerse_mock.control.openings import read_clock, read_opening, read_scenario
+from vimmerse_mock.control.operations import OPERATIONS, ControlOperation
+from vimmerse_mock.control.snapshots import (
+    FORMAT,
+    VERSION,
+    SnapshotError,
+    SnapshotFile,
+    read_snapshots,
+)
+from vimmerse_mock.model import story
+from vimmerse_mock.model.clock import ClockError, Instant, from_datetime, to_datetime
+from vimmerse_mock.model.faults import Fault, FaultError
+from vimmerse_mock.model.journal import Exchange
+from vimmerse_mock.model.scenarios import UnknownScenarioError
+from vimmerse_mock.model.spans import SpanError, parse_span
+from vimmerse_mock.model.throttle import ThrottleError
+from vimmerse_mock.service import BatchService
+from vimmerse_mock.stores import (
+    STRANGERS,
+    DuplicateAccountError,
+    StoreConflictError,
+    StoreFullError,
+    StoreUnavailableError,
+    UnknownAccountError,
+)
+from vimmerse_mock.web import control_views as views
+from vimmerse_mock.web.access import Access, StrangerError, TokenMissingError
+
+_LIMITS: Final = ("requests_per_minute", "concurrent_batches")
+_BY_ID: Final = {operation.id: operation for operation in OPERATIONS}
+_ROUTES: Final = Map(
+    [
+        Rule(o.path.replace("{", "<").replace("}", ">"), endpoint=o.id, methods=[o.method])
+        for o in OPERATIONS
+    ],
+    strict_slashes=False,
+)
+_LOG = logging.getLogger("vimmerse_mock.web")
+
+
+class NoSuchOperationError(LookupError):
+    """The control plane has no such operation."""
+
+
+class WrongMethodError(Exception):
+    """The address is another method's."""
+
+
+_STATUS: Final[Mapping[type[Exception], HTTPStatus]] = MappingProxyType(
+    {
+        InvalidRequestError: HTTPStatus.BAD_REQUEST,
+        ClockError: HTTPStatus.BAD_REQUEST,
+        CreditError: HTTPStatus.BAD_REQUEST,
+        FaultError: HTTPStatus.BAD_REQUEST,
+        SpanError: HTTPStatus.BAD_REQUEST,
+        ThrottleError: HTTPStatus.BAD_REQUEST,
+        SnapshotError: HTTPStatus.BAD_REQUEST,
+        UnknownScenarioError: HTTPStatus.BAD_REQUEST,
+        msgspec.ValidationError: HTTPStatus.BAD_REQUEST,
+        TokenMissingError: HTTPStatus.UNAUTHORIZED,
+        StrangerError: HTTPStatus.FORBIDDEN,
+        UnknownAccountError: HTTPStatus.NOT_FOUND,
+        NoSuchOperationError: HTTPStatus.NOT_FOUND,
+        WrongMethodError: HTTPStatus.METHOD_NOT_ALLOWED,
+        DuplicateAccountError: HTTPStatus.CONFLICT,
+        StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+        StoreConflictError: HTTPStatus.SERVICE_UNAVAILABLE,
+        StoreFullError: HTTPStatus.INSUFFICIENT_STORAGE,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlane:
+    """Answers the operations of the control plane to whoever has access."""
+
+    administration: Administration
+    service: BatchService
+    access: Access
+
+    def answer(self, request: flask.Request) -> flask.Response:
+        """Answer a request: access first, then the operation, then its body."""
+        try:
+            self.access.require(request)
+            operation, path = _find(request)
+            body = _body(operation, request)
+            return _answer(getattr(self, operation.id)(**path, **body), operation.status)
+        except Exception as error:  # noqa: BLE001 - every failure is an answer of this plane's
+            return _refuse(error)
+
+    def index(self) -> r.Index:
+        """List the operations."""
+        listed = tuple(
+            r.OperationInfo(method=o.method, path=o.path, summary=o.summary) for o in OPERATIONS
+        )
+        return r.Index(operations=listed, openapi=f"{ROOT}/openapi.json")
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document."""
+        from vimmerse_mock.control.openapi import control_document  # noqa: PLC0415 - apispec costs start-up
+
+        return control_document()
+
+    def open_account(self, body: r.OpenAccount) -> r.AccountInfo:
+        """Open an account."""
+        return self.show_account(self.administration.open(read_opening(body)).customer_id)
+
+    def list_accounts(self) -> r.AccountList:
+        """List the accounts."""
+        accounts = [self.show_account(each.customer_id) for each in self.administration.accounts()]
+        return r.AccountList(accounts=tuple(accounts))
+
+    def show_account(self, customer_id: str) -> r.AccountInfo:
+        """Show an account."""
+        store = self.administration.store
+        account, balance = store.account(customer_id), store.balance(customer_id)
+        return views.account_info(account, balance, self._real_time())
+
+    def change_account(self, customer_id: str, body: r.ChangeAccount) -> r.AccountInfo:
+        """Change settings."""
+        if body.scenario is not msgspec.UNSET:
+            self.administration.use_scenario(customer_id, read_scenario(body.scenario))
+        self.administration.limit(customer_id, **_given(body, _LIMITS))
+        return self.show_account(customer_id)
+
+    def close_account(self, customer_id: str) -> None:
+        """Remove an account."""
+        self.administration.remove(customer_id)
+
+    def pay_in(self, customer_id: str, body: r.PayIn) -> r.Ledger:
+        """Add credits."""
+        self.administration.pay_in(customer_id, body.amount)
+        return self.show_ledger(customer_id)
+
+    def show_ledger(self, customer_id: str) -> r.Ledger:
+        """Show the ledger."""
+        entries = self.administration.store.ledger(customer_id)
+        balance = entries[-1].balance if entries else 0
+        return r.Ledger(credits=balance, entries=tuple(map(views.ledger_line, entries)))
+
+    def show_clock(self, customer_id: str) -> r.ClockInfo:
+        """Tell the time."""
+        return views.clock_info(self.administration.store.account(customer_id), self._real_time())
+
+    def set_clock(self, customer_id: str, body: r.ClockSetting) -> r.ClockInfo:
+        """Let the clock go on in another way."""
+        rate, step = read_clock(body)
+        account = self.administration.set_clock(customer_id, rate=rate, step=step)
+        return views.clock_info(account, self._real_time())
+
+    def advance(self, customer_id: str, body: r.AdvanceBy) -> r.Moved:
+        """Move the clock by a span."""
+        return self._moved(
+            customer_id, self.administration.advance(customer_id, parse_span(body.by))
+        )
+
+    def move_to(self, customer_id: str, body: r.MoveTo) -> r.Moved:
+        """Move the clock to an instant."""
+        moved = self.administration.move_to(customer_id, from_datetime(body.to))
+        return self._moved(customer_id, moved)
+
+    def advance_to_next(self, customer_id: str) -> r.Moved:
+        """Move the clock to what comes next."""
+        return self._moved(customer_id, self.administration.advance_to_next(customer_id))
+
+    def list_faults(self, customer_id: str) -> r.FaultList:
+        """List the faults."""
+        return views.fault_list(self.administration.store.account(customer_id))
+
+    def plan_fault(self, customer_id: str, body: r.PlanFault) -> r.FaultList:
+        """Plan a fault."""
+        fault = Fault(**msgspec.structs.asdict(body))
+        return views.fault_list(self.administration.plan_fault(customer_id, fault))
+
+    def clear_faults(self, customer_id: str) -> None:
+        """Take every fault back."""
+        self.administration.clear_faults(customer_id)
+
+    def list_batches(self, customer_id: str) -> r.BatchList:
+        """List the batches."""
+        batches = self.service.seen(self.administration.store.account(customer_id))
+        return r.BatchList(batches=tuple(map(views.batch_info, batches)))
+
+    def list_webhooks(self, customer_id: str) -> r.WebhookList:
+        """List the outbox."""
+        messages = self.administration.store.messages(customer_id)
+        return r.WebhookList(webhooks=tuple(map(views.webhook_info, messages)))
+
+    def show_journal(self, customer_id: str) -> r.Journal:
+        """Show an account's requests."""
+        return self._journal(customer_id)
+
+    def show_strangers(self) -> r.Journal:
+        """Show the requests of nobody known."""
+        return self._journal(STRANGERS)
+
+    def tell_story(self, customer_id: str) -> r.Story:
+        """Tell what happened."""
+        events = self.administration.story(customer_id)
+        return r.Story(
+            events=views.event_infos(events), written=story.written(events, _number("most", 200))
+        )
+
+    def export(self, customer_id: str) -> SnapshotFile:
+        """Export an account."""
+        taken = self.administration.export(customer_id)
+        return SnapshotFile(format=FORMAT, version=VERSION, snapshots=(taken,))
+
+    def import_accounts(self, body: SnapshotFile) -> r.AccountList:
+        """Import accounts: all of them, or none."""
+        loaded = self.administration.load(map(read_opening, body.accounts), body.snapshots)
+        return r.AccountList(
+            accounts=tuple(self.show_account(account.customer_id) for account in loaded)
+        )
+
+    def _moved(self, customer_id: str, moved: Moved | None) -> r.Moved:
+        now = self.administration.now(customer_id) if moved is None else moved.now
+        events = () if moved is None else moved.events
+        return r.Moved(now=to_datetime(now), events=views.event_infos(events))
+
+    def _journal(self, customer_id: str) -> r.Journal:
+        exchanges = filter(
+            _wanted(flask.request.args), self.administration.store.journal(customer_id)
+        )
+        return r.Journal(exchanges=tuple(map(views.exchange_info, exchanges)))
+
+    def _real_time(self) -> Instant:
+        return self.administration.courier.real_time()
+
+
+def _find(request: flask.Request) -> tuple[ControlOperation, Mapping[str, str]]:
+    """Find the operation that a request names, and the parameters in its path."""
+    try:
+        operation_id, path = _ROUTES.bind("").match(request.path, request.method)
+    except MethodNotAllowed as error:
+        allowed = ", ".join(error.valid_methods or ())
+        raise WrongMethodError(f"{request.path} takes {allowed}, not {request.method}") from error
+    except HTTPException as error:
+        raise NoSuchOperationError(
+            f"no operation {request.method} {request.path}: GET {ROOT}/ lists them"
+        ) from error
+    return _BY_ID[operation_id], path
+
+
+def _body(operation: ControlOperation, request: flask.Request) -> dict[str, Any]:
+    """Read the body that an operation takes."""
+    if operation.takes is None:
+        return {}
+    sent = request.get_data()
+    if operation.takes is SnapshotFile:
+        return {"body": read_snapshots(sent)}
+    try:
+        return {"body": msgspec.json.decode(sent or b"{}", type=operation.takes)}
+    except msgspec.MsgspecError as error:
+        fields = ", ".join(operation.takes.__struct_fields__)
+        raise InvalidRequestError(f"{error}; expected a JSON object of {fields}") from error
+
+
+def _given(body: r.Body, names: Iterable[str]) -> dict[str, Any]:
+    """Take those of some fields that were given, null included."""
+    values = {name: getattr(body, name) for name in names}
+    return {name: value for name, value in values.items() if value is not msgspec.UNSET}
+
+
+def _wanted(query: Mapping[str, str]) -> Callable[[Exchange], bool]:
+    """Make the condition that a query of the journal sets."""
+    operation, status = query.get("operation"), _number("status", 0)
+
+    def matches(exchange: Exchange) -> bool:
+        return operation in (None, exchange.operation) and status in (0, exchange.status)
+
+    return matches
+
+
+def _number(name: str, default: int) -> int:
+    """Read a number from the query."""
+    text = flask.request.args.get(name, str(default))
+    if not (text.isascii() and text.isdecimal()):
+        raise InvalidRequestError(f"{name}={text!r}: expected a number, such as {default or 200}")
+    return int(text)
+
+
+def _answer(body: object, status: int) -> flask.Response:
+    if body is None:
+        return flask.Response(status=status)
+    return flask.Response(r.ENCODER.encode(body), status, mimetype="application/json")
+
+
+def _refuse(error: Exception) -> flask.Response:
+    """Say what was wrong; a mistake of the mock itself goes to the log."""
+    known = next((kind for kind in _STATUS if isinstance(error, kind)), None)
+    if known is None:
+        _LOG.error("a mistake of the mock", exc_info=error)
+        return _answer(
+            r.Refusal(error="Mistake", message="a mistake of the mock: its log says more"),
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+        )
+    refusal = r.Refusal(error=known.__name__, message=str(error))
+    return _answer(refusal, _STATUS[known])
