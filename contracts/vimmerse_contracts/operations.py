@@ -145,7 +145,7 @@ UPDATE: Final = Operation(
     summary="Update a batch; the fields that resubmit process it again, and cost again",
     request=UpdateBatchSchema,
     answer=BatchAnswerSchema,
-    errors=(*_DOCUMENTED, e.NOT_FOUND, *_TRANSPORT),
+    errors=(*_DOCUMENTED, e.NOT_FOUND, e.PAYLOAD_TOO_LARGE, *_TRANSPORT),
     rules=(
         documented("update.object", "The answer is 200 with the updated Batch"),
         documented("update.metadata", "Metadata alone never processes again"),

@@ -13,7 +13,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.broken_mocks import changed_batches
+from contracts.broken_mocks.building import changed_batches
 from contracts.suite_runs import run_suite
 from pytest_vimmerse.targets import MockTarget
 from vimmerse_contracts.evidence.forms import sent_form

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Final
 
 import pytest
 
 from vimmerse_contracts.checks import Batch, check_batch_answer, check_progress, check_video
 from vimmerse_contracts.operations import READ
-from vimmerse_contracts.suite.api import IMAGE_URL, TINY, Api, download
+from vimmerse_contracts.suite.api import IMAGE_URL, LONG, TINY, Api, download
 from vimmerse_contracts.suite.shared import Shared
 from vimmerse_contracts.target import Capability, Target
+
+_POLLS: Final = 10
+_AHEAD_PERCENT: Final = 25
+"""What one batch may be ahead of another that was created just after it, on a live service."""
 
 
 def test_a_batch_processes_and_then_succeeds(contract_shared: Shared) -> None:
@@ -26,6 +31,14 @@ def test_progress_rises_to_100(contract_shared: Shared) -> None:
     check_progress(course, READ.id)
     assert course[0]["progress_percentage"] == 0
     assert course[-1]["progress_percentage"] == 100
+
+
+def test_progress_is_of_time_and_not_of_polls(contract_api: Api) -> None:
+    """Of two batches of an age, the one that was read often is not ahead (read.progress)."""
+    polled, other = (contract_api.created(LONG)["id"] for _ in range(2))
+    readings = [contract_api.seen(polled) for _ in range(_POLLS)]
+    ahead = readings[-1]["progress_percentage"] - contract_api.seen(other)["progress_percentage"]
+    assert ahead <= _AHEAD_PERCENT, "the same progress at an age, however often either was read"
 
 
 def test_medias_end_all(contract_shared: Shared) -> None:

@@ -21,6 +21,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "drift": "vimmerse_mock.cli.drift",
         "listen": "vimmerse_mock.cli.listen",
         "trigger": "vimmerse_mock.cli.trigger",
+        "schemas": "vimmerse_mock.cli.schemas",
     }
 )
 """The commands by name, in the order of the help; each module has its `command`."""
