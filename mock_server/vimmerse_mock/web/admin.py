@@ -103,10 +103,20 @@ class ControlPlane:
         try:
             self.access.require(request)
             operation, path = _find(request)
+            self._require_account(path)
             body = _body(operation, request)
             return _answer(getattr(self, operation.id)(**path, **body), operation.status)
         except Exception as error:  # noqa: BLE001 - every failure is an answer of this plane's
             return _refuse(error)
+
+    def _require_account(self, path: Mapping[str, str]) -> None:
+        """Refuse an unknown account before anything else, on every store alike.
+
+        Raises:
+            UnknownAccountError: the path names an account that there is not.
+        """
+        if (customer_id := path.get("customer_id")) is not None:
+            self.administration.store.account(customer_id.replace("\0", ""))
 
     def index(self) -> r.Index:
         """List the operations."""
