@@ -92,9 +92,12 @@ def vimmerse_server() -> Iterator[Accounts]:
         yield remote
         remote.close()
         return
-    from vimmerse_mock.server import MockServer  # noqa: PLC0415 - see the module's docstring
+    from vimmerse_mock.app import create_mock  # noqa: PLC0415 - see the module's docstring
+    from vimmerse_mock.delivery import HttpSender  # noqa: PLC0415 - as above
+    from vimmerse_mock.in_process import InProcessSender  # noqa: PLC0415 - as above
+    from vimmerse_mock.server import MockServer  # noqa: PLC0415 - as above
 
-    with MockServer() as server:
+    with MockServer(create_mock(sender=InProcessSender(HttpSender()))) as server:
         yield server
 
 

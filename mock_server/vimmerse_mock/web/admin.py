@@ -46,6 +46,7 @@ from vimmerse_mock.stores import (
 from vimmerse_mock.web import control_views as views
 from vimmerse_mock.web.access import Access, StrangerError, TokenMissingError
 
+Query = Mapping[str, str]
 _LIMITS: Final = ("requests_per_minute", "concurrent_batches")
 _BY_ID: Final = {operation.id: operation for operation in OPERATIONS}
 _ROUTES: Final = Map(
@@ -105,7 +106,8 @@ class ControlPlane:
             operation, path = _find(request)
             self._require_account(path)
             body = _body(operation, request)
-            return _answer(getattr(self, operation.id)(**path, **body), operation.status)
+            query = {"query": request.args} if operation.query else {}
+            return _answer(getattr(self, operation.id)(**path, **body, **query), operation.status)
         except Exception as error:  # noqa: BLE001 - every failure is an answer of this plane's
             return _refuse(error)
 
@@ -216,19 +218,21 @@ class ControlPlane:
         messages = self.administration.store.messages(customer_id)
         return r.WebhookList(webhooks=tuple(map(views.webhook_info, messages)))
 
-    def show_journal(self, customer_id: str) -> r.Journal:
+    def show_journal(self, customer_id: str, query: Query) -> r.Journal:
         """Show an account's requests."""
-        return self._journal(customer_id)
+        exchanges = filter(_wanted(query), self.administration.store.journal(customer_id))
+        return r.Journal(exchanges=tuple(map(views.exchange_info, exchanges)))
 
-    def show_strangers(self) -> r.Journal:
+    def show_strangers(self, query: Query) -> r.Journal:
         """Show the requests of nobody known."""
-        return self._journal(STRANGERS)
+        return self.show_journal(STRANGERS, query)
 
-    def tell_story(self, customer_id: str) -> r.Story:
+    def tell_story(self, customer_id: str, query: Query) -> r.Story:
         """Tell what happened."""
         events = self.administration.story(customer_id)
         return r.Story(
-            events=views.event_infos(events), written=story.written(events, _number("most", 200))
+            events=views.event_infos(events),
+            written=story.written(events, _number(query, "most", 200)),
         )
 
     def export(self, customer_id: str) -> SnapshotFile:
@@ -247,12 +251,6 @@ class ControlPlane:
         now = self.administration.now(customer_id) if moved is None else moved.now
         events = () if moved is None else moved.events
         return r.Moved(now=to_datetime(now), events=views.event_infos(events))
-
-    def _journal(self, customer_id: str) -> r.Journal:
-        exchanges = filter(
-            _wanted(flask.request.args), self.administration.store.journal(customer_id)
-        )
-        return r.Journal(exchanges=tuple(map(views.exchange_info, exchanges)))
 
     def _real_time(self) -> Instant:
         return self.administration.courier.real_time()
@@ -292,9 +290,9 @@ def _given(body: r.Body, names: Iterable[str]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not msgspec.UNSET}
 
 
-def _wanted(query: Mapping[str, str]) -> Callable[[Exchange], bool]:
+def _wanted(query: Query) -> Callable[[Exchange], bool]:
     """Make the condition that a query of the journal sets."""
-    operation, status = query.get("operation"), _number("status", 0)
+    operation, status = query.get("operation"), _number(query, "status", 0)
 
     def matches(exchange: Exchange) -> bool:
         return operation in (None, exchange.operation) and status in (0, exchange.status)
@@ -302,9 +300,9 @@ def _wanted(query: Mapping[str, str]) -> Callable[[Exchange], bool]:
     return matches
 
 
-def _number(name: str, default: int) -> int:
+def _number(query: Query, name: str, default: int) -> int:
     """Read a number from the query."""
-    text = flask.request.args.get(name, str(default))
+    text = query.get(name, str(default))
     if not (text.isascii() and text.isdecimal()):
         raise InvalidRequestError(f"{name}={text!r}: expected a number, such as {default or 200}")
     return int(text)
