@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import flask
 import msgspec
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.routing import Map, Rule
 
 from vimmerse_contracts.vocabulary import CONTROL_ROOT as ROOT
@@ -28,6 +28,7 @@ from vimmerse_mock.control.snapshots import (
     read_snapshots,
 )
 from vimmerse_mock.model import story
+from vimmerse_mock.model.account import OpeningError
 from vimmerse_mock.model.clock import ClockError, Instant, from_datetime, to_datetime
 from vimmerse_mock.model.faults import Fault, FaultError
 from vimmerse_mock.model.journal import Exchange
@@ -47,6 +48,7 @@ from vimmerse_mock.web import control_views as views
 from vimmerse_mock.web.access import Access, StrangerError, TokenMissingError
 
 Query = Mapping[str, str]
+_DIGITS: Final = 9
 _LIMITS: Final = ("requests_per_minute", "concurrent_batches")
 _BY_ID: Final = {operation.id: operation for operation in OPERATIONS}
 _ROUTES: Final = Map(
@@ -73,6 +75,7 @@ _STATUS: Final[Mapping[type[Exception], HTTPStatus]] = MappingProxyType(
         ClockError: HTTPStatus.BAD_REQUEST,
         CreditError: HTTPStatus.BAD_REQUEST,
         FaultError: HTTPStatus.BAD_REQUEST,
+        OpeningError: HTTPStatus.BAD_REQUEST,
         SpanError: HTTPStatus.BAD_REQUEST,
         ThrottleError: HTTPStatus.BAD_REQUEST,
         SnapshotError: HTTPStatus.BAD_REQUEST,
@@ -83,6 +86,7 @@ _STATUS: Final[Mapping[type[Exception], HTTPStatus]] = MappingProxyType(
         UnknownAccountError: HTTPStatus.NOT_FOUND,
         NoSuchOperationError: HTTPStatus.NOT_FOUND,
         WrongMethodError: HTTPStatus.METHOD_NOT_ALLOWED,
+        RequestEntityTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         DuplicateAccountError: HTTPStatus.CONFLICT,
         StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
         StoreConflictError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -279,7 +283,7 @@ def _body(operation: ControlOperation, request: flask.Request) -> dict[str, Any]
         return {"body": read_snapshots(sent)}
     try:
         return {"body": msgspec.json.decode(sent or b"{}", type=operation.takes)}
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         fields = ", ".join(operation.takes.__struct_fields__)
         raise InvalidRequestError(f"{error}; expected a JSON object of {fields}") from error
 
@@ -303,7 +307,7 @@ def _wanted(query: Query) -> Callable[[Exchange], bool]:
 def _number(query: Query, name: str, default: int) -> int:
     """Read a number from the query."""
     text = query.get(name, str(default))
-    if not (text.isascii() and text.isdecimal()):
+    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS):
         raise InvalidRequestError(f"{name}={text!r}: expected a number, such as {default or 200}")
     return int(text)
 
