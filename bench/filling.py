@@ -177,7 +177,7 @@ def _message(template: Message, batch: Batch, pattern: Pattern, number: int) -> 
 
 
 def _ends_at(batch: Batch) -> Instant:
-    return plan(batch.submission, len(batch.medias)).ends_at
+    return plan(batch.submission, len(batch.medias)).halts_at
 
 
 def _put(tx: Transaction, made: _Made) -> None:
@@ -235,6 +235,9 @@ def _message_row(message: Message, account: AccountState) -> dict[str, Any]:
         "customer_id": message.customer_id,
         "batch_id": message.batch_id,
         "submission": message.submission,
+        "number": message.number,
+        "receiver": message.receiver,
+        "lane": message.lane,
         "state": message.state.value,
         "due_at": message.due_at,
         "real_due": account.clock.real_at(message.due_at) if pending else None,

@@ -125,6 +125,17 @@ READ: Final = Operation(
             "A batch with a finished media succeeds; if all fail it is 'fail', with a message",
             because="only the statuses are documented, not how media decide them",
         ),
+        assumed(
+            "read.queued",
+            "A batch that waits for its turn is 'processing' at 0 %",
+            because="the reference shows a new batch so, and nothing about a queue",
+        ),
+        assumed(
+            "read.refused",
+            "A refused image (NSFW) is a failed media from its turn on, and the message says so; "
+            "the other media decide the status",
+            because="no source says what becomes of an image that the service will not process",
+        ),
     ),
 )
 UPDATE: Final = Operation(
@@ -214,6 +225,21 @@ WEBHOOK_RULES: Final = (
         "webhook.retries",
         "Anything but 2xx is retried after 10 s, 1 min, 5 min and 30 min, then given up",
         because="P26 says only that it may be retried",
+    ),
+    assumed(
+        "webhook.gone",
+        "410 Gone is the last attempt",
+        because="a receiver has no other word for wanting no more; many services take it so",
+    ),
+    assumed(
+        "webhook.redirects",
+        "A redirect is not followed, and counts as a failure",
+        because="only 2xx counts (P26), and who follows lets a receiver choose whom it calls",
+    ),
+    assumed(
+        "webhook.order",
+        "First attempts to one URL come as they fell due; a retry holds up none of them",
+        because="no source promises an order, and receivers are easier to test against one",
     ),
 )
 GENERAL_RULES: Final = (

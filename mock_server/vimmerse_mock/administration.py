@@ -29,6 +29,7 @@ from vimmerse_mock.model.outbox import MessageState
 from vimmerse_mock.model.scenarios import Scenario
 from vimmerse_mock.model.snapshot import Snapshot
 from vimmerse_mock.model.story import Event
+from vimmerse_mock.model.webhooks import WebhookSettings
 from vimmerse_mock.stores import DuplicateAccountError, Store, UnknownAccountError, opened
 from vimmerse_mock.stores.conflicts import retried
 
@@ -139,6 +140,30 @@ class Administration:
     def use_scenario(self, customer_id: str, scenario: Scenario) -> AccountState:
         """Decide what becomes of an account's submissions from now on."""
         return self.change(customer_id, lambda account: replace(account, scenario=scenario))
+
+    def change_webhooks(
+        self, customer_id: str, change: Callable[[WebhookSettings], WebhookSettings]
+    ) -> WebhookSettings:
+        """Decide how an account's webhooks are delivered from now on.
+
+        Raises:
+            UnknownAccountError: there is no such account.
+            ValueError: what `change` raises.
+        """
+        changed = self.change(
+            customer_id, lambda account: replace(account, webhooks=change(account.webhooks))
+        )
+        return changed.webhooks
+
+    def follow_with(self, customer_id: str, scenarios: tuple[Scenario, ...]) -> AccountState:
+        """Decide what becomes of an account's next submissions, one scenario for each."""
+        return self.change(
+            customer_id, lambda a: replace(a, next_scenarios=(*a.next_scenarios, *scenarios))
+        )
+
+    def clear_scenarios(self, customer_id: str) -> AccountState:
+        """Take back the scenarios that no submission has taken."""
+        return self.change(customer_id, lambda account: replace(account, next_scenarios=()))
 
     def plan_fault(self, customer_id: str, fault: Fault) -> AccountState:
         """Add a fault to those that an account's calls will meet."""

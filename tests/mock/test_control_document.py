@@ -22,6 +22,9 @@ from vimmerse_mock.server import MockServer
 BODIES: Mapping[str, Any] = {
     "open_account": {"credits": 5, "clock": {"mode": "stepping", "step": "2s"}},
     "change_account": {"scenario": {"fail_medias": [0]}, "requests_per_minute": 1_000},
+    "add_scenarios": {"scenarios": ["slow", {"name": "stuck", "message": "No."}]},
+    "add_delivery_plans": {"plans": ["500, ok"]},
+    "change_webhook_settings": {"plan": None, "retry_after": ["1s", 2], "secrets": []},
     "pay_in": {"amount": 5},
     "set_clock": {"mode": "live", "rate": 2.5},
     "advance": {"by": "90s"},
@@ -122,7 +125,8 @@ def test_bodies_and_answers_are_as_described(
     told = document["paths"][operation.path][operation.method.lower()]
     if operation.takes is not None:
         jsonschema.validate(body, schema_of(document, told["requestBody"]))
-    path = operation.path.format(customer_id=account.customer_id)
+    message_id = server.account.outbox[0].id
+    path = operation.path.format(customer_id=account.customer_id, message_id=message_id)
     sent = b"" if body is None else json.dumps(body).encode()
     status, said = HttpCaller(server.url).send(operation.method, path, sent)
     assert status == operation.status, said

@@ -249,7 +249,7 @@ class TestSettings:
             (first, "One", 1, 1),
             (second, "", 2, 1),
         ]
-        assert [b.progress for b in account.batches] == [50, 33]
+        assert [b.progress for b in account.batches] == [33, 20]
         assert [(e.batch_id, e.amount) for e in account.ledger[1:]] == [(first, -5), (second, -10)]
         (webhook,) = account.outbox
         assert (webhook.batch_id, webhook.url, webhook.state) == (first, hook, MessageState.PENDING)
@@ -290,9 +290,9 @@ class TestClock:
 
         assert [poll() for _ in range(6)] == [
             ("processing", 0),
-            ("processing", 25),
-            ("processing", 50),
-            ("processing", 75),
+            ("processing", 0),
+            ("processing", 33),
+            ("processing", 66),
             ("success", 100),
             ("success", 100),
         ]
@@ -580,7 +580,7 @@ def test_every_operation_on_an_account_knows_an_unknown_one(store: Store) -> Non
     with MockServer(create_mock(store=store)) as server:
         for operation in operations:
             for customer_id in ("nobody", "no%00body"):
-                path = operation.path.format(customer_id=customer_id)
+                path = operation.path.format(customer_id=customer_id, message_id="m")
                 status, said = caller("over HTTP", server).send(operation.method, path, b"{}")
                 assert (status, json.loads(said)["error"]) == (404, "UnknownAccountError"), path
 

@@ -15,7 +15,10 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "run": "vimmerse_mock.cli.run",
         "export": "vimmerse_mock.cli.export",
         "import": "vimmerse_mock.cli.import_",
+        "webhooks": "vimmerse_mock.cli.webhooks",
+        "scenarios": "vimmerse_mock.cli.scenarios",
         "openapi": "vimmerse_mock.cli.openapi",
+        "drift": "vimmerse_mock.cli.drift",
         "listen": "vimmerse_mock.cli.listen",
         "trigger": "vimmerse_mock.cli.trigger",
     }

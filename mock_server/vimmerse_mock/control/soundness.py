@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from vimmerse_contracts.fields import url_problem
 from vimmerse_mock.control.openings import read_opening
 from vimmerse_mock.model.account import OpeningError, require_usable
 
@@ -64,11 +65,13 @@ def _problems_of(place: str, snapshot: Snapshot) -> Iterator[Problem]:
         if not batch.submissions or not batch.medias:
             yield where, "a batch has at least one submission and one media"
     for number, message in enumerate(snapshot.messages):
-        where = f"{place}.messages[{number}].customer_id"
-        yield from _foreign(where, "webhook", message.customer_id, customer_id)
-    messages = ((m.batch_id, m.submission) for m in snapshot.messages)
+        where = f"{place}.messages[{number}]"
+        yield from _foreign(f"{where}.customer_id", "webhook", message.customer_id, customer_id)
+        if url_problem(message.url) is not None:
+            yield f"{where}.url", "a webhook goes to an http or https URL"
     yield from _repeated(f"{place}.batches", "id", (b.id for b in snapshot.batches))
-    yield from _repeated(f"{place}.messages", "batch_id and submission", messages)
+    messages = ((m.batch_id, m.submission, m.number) for m in snapshot.messages)
+    yield from _repeated(f"{place}.messages", "batch_id, submission and number", messages)
 
 
 def _foreign(place: str, what: str, owner: str, customer_id: str) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ from vimmerse_mock.model.clock import FASTEST, Clock, Span
 from vimmerse_mock.model.faults import Fault
 from vimmerse_mock.model.scenarios import Scenario
 from vimmerse_mock.model.throttle import Throttle
+from vimmerse_mock.model.webhooks import WebhookSettings
 
 DEFAULT_CREDITS: Final = 100_000
 """Credits that an account starts with where nothing else is said."""
@@ -77,7 +78,8 @@ class AccountState:
     """What the store keeps of an account; its credits are its ledger's.
 
     `batches` counts the batches it ever created; with `seed` it decides every identifier, so that
-    the same calls on the same seed give the same bytes.
+    the same calls on the same seed give the same bytes. `scenario` is what becomes of a submission
+    where nothing else is said; the next that generate take the first of `next_scenarios` instead.
     """
 
     customer_id: str
@@ -87,8 +89,10 @@ class AccountState:
     seed: str
     scenario: Scenario = field(default_factory=Scenario)
     batches: int = 0
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     faults: tuple[Fault, ...] = ()
     throttle: Throttle = field(default_factory=Throttle)
+    next_scenarios: tuple[Scenario, ...] = ()
 
     def random(self, *purpose: object) -> Random:
         """Make the random source for one purpose, apart from every other's."""

@@ -11,7 +11,7 @@ from vimmerse_mock.model.batch import Batch, Submission, SubmissionKind
 from vimmerse_mock.model.clock import Instant, in_seconds
 from vimmerse_mock.model.journal import Exchange
 from vimmerse_mock.model.ledger import LedgerEntry
-from vimmerse_mock.model.outbox import Message
+from vimmerse_mock.model.outbox import Message, without_login
 from vimmerse_mock.model.snapshot import Snapshot
 from vimmerse_mock.model.timeline import plan
 
@@ -96,9 +96,11 @@ def _beginning(batch: Batch, submission: Submission) -> Event:
 def _course(batch: Batch, submission: Submission) -> Iterator[Event]:
     timeline, total = plan(submission, len(batch.medias)), len(batch.medias)
     for place, at in enumerate(timeline.media_ends):
-        end = "failed" if place in timeline.failing else "finished"
-        yield _transition(batch, at, f"media {place + 1} of {total} {end}")
-    yield _transition(batch, timeline.ends_at, f"processing -> {timeline.outcome.value}")
+        if at <= timeline.halts_at:
+            end = "failed" if place in timeline.failing else "finished"
+            yield _transition(batch, at, f"media {place + 1} of {total} {end}")
+    ended = f"stuck at {timeline.most} %" if timeline.is_stuck else timeline.outcome.value
+    yield _transition(batch, timeline.halts_at, f"processing -> {ended}")
 
 
 def _transition(batch: Batch, at: Instant, what: str) -> Event:
@@ -107,8 +109,9 @@ def _transition(batch: Batch, at: Instant, what: str) -> Event:
 
 def _deliveries(message: Message) -> Iterator[Event]:
     for number, attempt in enumerate(message.attempts, start=1):
-        came = attempt.error if attempt.status is None else str(attempt.status)
-        what = f"webhook '{message.status}' to {message.url}, attempt {number}: {came}"
+        twist = f" ({message.twist.value})" if message.twist else ""
+        where = without_login(message.url)
+        what = f"webhook '{message.status}'{twist} to {where}, attempt {number}: {attempt.came}"
         yield Event(attempt.at, EventKind.DELIVERY, what, message.batch_id)
 
 
