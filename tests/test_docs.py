@@ -21,6 +21,7 @@ from vimmerse_contracts.vocabulary import MOTION_TYPES
 from vimmerse_mock.cli import main as mock_cli
 from vimmerse_mock.cli.scenarios import timings
 from vimmerse_mock.control.snapshots import read_snapshots
+from vimmerse_mock.model.delivery_plans import VERBS
 from vimmerse_mock.model.faults import KINDS
 from vimmerse_mock.model.ledger import PriceList
 from vimmerse_mock.model.magic import IMAGE_MARKERS, read_title
@@ -183,6 +184,14 @@ def test_every_scenario_written_on_the_page_is_one() -> None:
     assert len({read_title(marker) for marker in markers}) == 4
     images = re.findall(r"vimmerse--(\w+)", SCENARIO_PAGE.replace("vimmerse--NAME", ""))
     assert set(images) == set(IMAGE_MARKERS)
+
+
+def test_every_step_of_a_delivery_plan_is_documented() -> None:
+    """The page of webhooks has a row for each verb, in the table's words, and no other."""
+    page = (ROOT / "docs" / "webhooks.md").read_text()
+    rows = [f"| `{verb.written}` | {verb.meaning} |" for verb in VERBS.values()]
+    table = page.partition("| step |")[2].partition("\n\n")[0]
+    assert table.splitlines()[2:] == rows
 
 
 def test_every_fault_is_documented() -> None:

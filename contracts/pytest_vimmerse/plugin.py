@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pytest_vimmerse.evidence import EvidencePlugin
     from pytest_vimmerse.handle import Vimmerse
     from vimmerse_contracts.target import Target
     from vimmerse_mock.account import Accounts
     from vimmerse_mock.listener import Listener
 
 NEEDS = "vimmerse_needs"
+EVIDENCE = "vimmerse_evidence"
 MARK = "vimmerse"
 MOCK_URL = "VIMMERSE_ADMIN_URL"
 """Variable that names a running mock; `vimmerse-mock run` sets it."""
@@ -61,6 +63,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="KEY",
         help="API key of a customer of a URL who can pay for one cheapest batch (1 s of one image)",
     )
+    group.addoption(
+        "--vimmerse-evidence",
+        default=None,
+        metavar="FILE",
+        help="write the contract suite's exchanges and verdicts to this file, without secrets",
+    )
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -71,7 +79,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the markers."""
+    """Declare the markers, and begin to record where that is asked for."""
     config.addinivalue_line(
         "markers",
         f"{MARK}(unfired_faults='fail'): what the fixture `vimmerse` asks of a test; 'ignore' lets "
@@ -80,6 +88,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", f"{NEEDS}(*capabilities): skip unless the contract suite's target has these"
     )
+    path: str | None = config.getoption("--vimmerse-evidence")
+    if path and not (config.option.collectonly or config.option.help):
+        from pytest_vimmerse.evidence import open_evidence  # noqa: PLC0415 - only who records pays
+
+        config.pluginmanager.register(open_evidence(config, path), EVIDENCE)
 
 
 @pytest.fixture(scope="session")
@@ -180,4 +193,5 @@ def vimmerse_target(request: pytest.FixtureRequest, vimmerse_session_target: Tar
     lacking = sorted(needed - vimmerse_session_target.capabilities)
     if lacking:
         pytest.skip(f"target {vimmerse_session_target.name} lacks: {', '.join(lacking)}")
-    return vimmerse_session_target
+    evidence: EvidencePlugin | None = request.config.pluginmanager.get_plugin(EVIDENCE)
+    return evidence.witness(vimmerse_session_target) if evidence else vimmerse_session_target
