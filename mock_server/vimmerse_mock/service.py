@@ -369,13 +369,14 @@ def _withdraw_webhook(tx: Transaction, before: BatchView) -> None:
 def _plan_webhook(tx: Transaction, batch: Batch) -> Message | None:
     """Plan the webhooks of the submission in force: one, unless a delivery plan says otherwise.
 
-    Returns the one that is to be delivered before the request is answered.
+    Returns the one that is to be delivered before the request is answered. A submission that never
+    ends has none.
     """
-    ends_at = _timeline(batch).ends_at
-    if batch.webhook_url is None or ends_at is None:
+    end = _timeline(batch).ends_at
+    if batch.webhook_url is None or end is None:
         return None
     delivery, settings = tx.account.webhooks.plan_taken()
-    true = _true_webhook(tx, batch, batch.webhook_url, ends_at)
+    true = _true_webhook(tx, batch, batch.webhook_url, end)
     true, settings = _swapped(tx, true, settings, waits=delivery is not None and delivery.swaps)
     random = tx.account.random("delivery", batch.id, batch.submission.number)
     messages = planned_messages(delivery, true, batch.submission.at, random)
@@ -399,8 +400,8 @@ def _swapped(
     return coming, replace(settings, swapping=None)
 
 
-def _true_webhook(tx: Transaction, batch: Batch, url: str, ends_at: Instant) -> Message:
-    number, timeline = batch.submission.number, _timeline(batch)
+def _true_webhook(tx: Transaction, batch: Batch, url: str, end: Instant) -> Message:
+    number = batch.submission.number
     random = tx.account.random("webhook", batch.id, number)
     return Message(
         id=f"msg_{random.getrandbits(96):024x}",
@@ -408,6 +409,6 @@ def _true_webhook(tx: Transaction, batch: Batch, url: str, ends_at: Instant) -> 
         batch_id=batch.id,
         submission=number,
         url=url,
-        status=timeline.outcome.value,
-        due_at=ends_at,
+        status=_timeline(batch).outcome.value,
+        due_at=end,
     )

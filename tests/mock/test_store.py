@@ -186,9 +186,7 @@ class TestStore:
             with store.transaction("c1") as tx:
                 tx.save_message(message(1, 0).after(Attempt(0, 200, "", 0)))
                 tx.save_message(message(3, 0))
-                due = tx.next_due(0)
-                assert due == message(2, 0)
-                tx.lease(due, LEASE)
+                assert tx.claim(0, LEASE, alone=True) == message(2, 0)
                 assert tx.in_flight()
                 raise RuntimeError("on purpose")
 
@@ -372,13 +370,14 @@ class TestStore:
         elsewhere = replace(message(2, 2), url="http://127.0.0.1/elsewhere")
         plan(store, elsewhere, message(1, 1))
         with store.transaction("c1") as tx:
-            assert tx.next_due(0) is None
-            due = tx.next_due(10)
-            assert due == message(1, 1)
-            tx.lease(due, LEASE)
-        with store.transaction("c1") as tx:
+            assert tx.claim(0, LEASE, alone=True) is None
+            assert not tx.in_flight()
+            assert tx.claim(10, LEASE, alone=True) == message(1, 1)
             assert tx.in_flight()
-            assert tx.next_due(10) == elsewhere
+        with store.transaction("c1") as tx:
+            assert tx.claim(10, LEASE, alone=True) is None
+            assert tx.claim(10, LEASE, alone=False) == elsewhere
+        plan(store, elsewhere.withdrawn())
         plan(store, message(1, 1).after(Attempt(1, 200, "", 0)))
         with store.transaction("c1") as tx:
             assert not tx.in_flight()

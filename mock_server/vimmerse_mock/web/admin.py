@@ -198,6 +198,16 @@ class ControlPlane:
         """Move the clock to what comes next."""
         return self._moved(customer_id, self.administration.advance_to_next(customer_id))
 
+    def add_scenarios(self, customer_id: str, body: r.AddScenarios) -> r.AccountInfo:
+        """Decide what becomes of the next batches."""
+        scenarios = tuple(map(read_scenario, body.scenarios))
+        self.administration.follow_with(customer_id, scenarios)
+        return self.show_account(customer_id)
+
+    def clear_scenarios(self, customer_id: str) -> None:
+        """Take back what no batch has taken."""
+        self.administration.clear_scenarios(customer_id)
+
     def list_faults(self, customer_id: str) -> r.FaultList:
         """List the faults."""
         return views.fault_list(self.administration.store.account(customer_id))
@@ -360,5 +370,5 @@ def _refuse(error: Exception) -> flask.Response:
             r.Refusal(error="Mistake", message="a mistake of the mock: its log says more"),
             HTTPStatus.INTERNAL_SERVER_ERROR,
         )
-    refusal = r.Refusal(error=known.__name__, message=str(error))
+    refusal = r.Refusal(error=type(error).__name__, message=str(error))
     return _answer(refusal, _STATUS[known])

@@ -27,6 +27,7 @@ def account_info(account: AccountState, balance: int, real: Instant) -> r.Accoun
         credits=balance,
         clock=clock_info(account, real),
         scenario=write_scenario(account.scenario),
+        next_scenarios=tuple(map(write_scenario, account.next_scenarios)),
         requests_per_minute=account.throttle.requests_per_minute,
         concurrent_batches=account.throttle.concurrent_batches,
     )
