@@ -13,12 +13,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+    from pytest_vimmerse.guard import Guard
     from pytest_vimmerse.handle import Vimmerse
+    from vimmerse_contracts.spending import Purse
     from vimmerse_contracts.target import Target
     from vimmerse_mock.account import Accounts
     from vimmerse_mock.listener import Listener
 
 NEEDS = "vimmerse_needs"
+GUARD = "vimmerse_guard"
+TARGET = "vimmerse_session_target"
 MOCK_URL = "VIMMERSE_ADMIN_URL"
 """Variable that names a running mock; `vimmerse-mock run` sets it."""
 TOKEN = "VIMMERSE_ADMIN_TOKEN"  # noqa: S105 - the name of a variable
@@ -33,8 +39,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--vimmerse-target",
         default="mock",
-        metavar="mock|intercept|URL",
-        help="what the contract suite is run against: a mock in a thread, in process, or a URL",
+        metavar="mock|intercept|real|URL",
+        help="what the contract suite is run against: a mock in a thread, in process, the real "
+        "service, or a URL",
     )
     group.addoption(
         "--vimmerse-key",
@@ -54,6 +61,68 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="KEY",
         help="API key of a customer of a URL who can pay for one cheapest batch (1 s of one image)",
     )
+    _add_spending_options(group)
+    _add_waiting_options(group)
+
+
+def _add_spending_options(group: pytest.OptionGroup) -> None:
+    group.addoption(
+        "--vimmerse-max-credits",
+        type=_natural,
+        default=None,
+        metavar="N",
+        help="what a run may spend at most; nothing runs without it against anything but the mock",
+    )
+    group.addoption(
+        "--vimmerse-price",
+        action="append",
+        default=[],
+        metavar="MOTION_TYPE=CREDITS",
+        help="credits for a second of video, or compose=CREDITS for a composition; repeatable",
+    )
+    group.addoption(
+        "--vimmerse-prices",
+        default=None,
+        metavar="FILE",
+        help='a price list: JSON like {"Auto": 1, "compose": 0}',
+    )
+
+
+def _add_waiting_options(group: pytest.OptionGroup) -> None:
+    group.addoption(
+        "--vimmerse-poll",
+        type=float,
+        default=None,
+        metavar="SECONDS",
+        help="how often a batch behind a URL is read (default: 30; the mock: 0.2)",
+    )
+    group.addoption(
+        "--vimmerse-patience",
+        type=float,
+        default=1800.0,
+        metavar="SECONDS",
+        help="how long a batch behind a URL may take (default: 1800)",
+    )
+    group.addoption(
+        "--vimmerse-webhook-relay",
+        default=None,
+        metavar="URL",
+        help="a public URL that forwards to our listener, whatever path follows it",
+    )
+    group.addoption(
+        "--vimmerse-webhook-port",
+        type=int,
+        default=0,
+        metavar="PORT",
+        help="port of the listener for webhooks, for a relay to forward to (default: a free one)",
+    )
+
+
+def _natural(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError(f"{text} is negative")
+    return number
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -64,10 +133,37 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker."""
+    """Declare the markers, and set a guard where a run looks beyond its own mock."""
     config.addinivalue_line(
         "markers", f"{NEEDS}(*capabilities): skip unless the contract suite's target has these"
     )
+    config.addinivalue_line(
+        "markers", "vimmerse_costs(*costs): what the test may cost at most on a target that charges"
+    )
+    limit = config.getoption("--vimmerse-max-credits")
+    if config.getoption("--vimmerse-target") not in ("mock", "intercept") or limit is not None:
+        from pytest_vimmerse.guard import Guard  # noqa: PLC0415 - see the module's docstring
+
+        config.pluginmanager.register(Guard(config), GUARD)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Note which rules a test holds the target to, so that any report can tell."""
+    ours = [item for item in items if TARGET in getattr(item, "fixturenames", ())]
+    if ours:
+        from pytest_vimmerse.summary import RULES, rules_of_test  # noqa: PLC0415 - see above
+
+        for item in ours:
+            item.user_properties.append((RULES, ",".join(rules_of_test(item))))
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Tell what became of the contract's rules."""
+    reports = (each for kind in terminalreporter.stats.values() for each in kind)
+    if any("vimmerse_rules" in dict(getattr(each, "user_properties", ())) for each in reports):
+        from pytest_vimmerse.summary import write_summary  # noqa: PLC0415 - see above
+
+        write_summary(terminalreporter)
 
 
 @pytest.fixture(scope="session")
@@ -87,11 +183,11 @@ def vimmerse_server() -> Iterator[Accounts]:
 
 
 @pytest.fixture(scope="session")
-def vimmerse_listener() -> Iterator[Listener]:
+def vimmerse_listener(pytestconfig: pytest.Config) -> Iterator[Listener]:
     """A listener for webhooks; `vimmerse.webhooks` is an inbox of it."""
     from vimmerse_mock.listener import Listener  # noqa: PLC0415 - see the module's docstring
 
-    listener = Listener()
+    listener = Listener(pytestconfig.getoption("--vimmerse-webhook-port"))
     yield listener
     listener.stop()
 
@@ -135,20 +231,39 @@ def vimmerse_session_target(
     """What the contract suite is run against (`vimmerse_contracts.target.Target`)."""
     from pytest_vimmerse.targets import open_target  # noqa: PLC0415 - see the module's docstring
 
+    guard: Guard | None = pytestconfig.pluginmanager.get_plugin(GUARD)
     brought = pytestconfig.hook.pytest_vimmerse_target(config=pytestconfig)
     if brought is not None:
+        _require_limit(brought, guard)
         yield brought
         return
-    with open_target(pytestconfig, vimmerse_listener) as target:
+    with open_target(pytestconfig, vimmerse_listener, guard.remote if guard else None) as target:
         yield target
+
+
+def _require_limit(target: Target, guard: Guard | None) -> None:
+    from vimmerse_contracts.target import Capability  # noqa: PLC0415 - see the module's docstring
+
+    if Capability.PLAY_MONEY not in target.capabilities and (guard is None or not guard.ledger):
+        from pytest_vimmerse.guard import needs_limit  # noqa: PLC0415 - see above
+
+        pytest.exit(needs_limit(target.name), returncode=2)
+
+
+@pytest.fixture(scope="session")
+def vimmerse_purse(pytestconfig: pytest.Config, vimmerse_session_target: Target) -> Purse | None:
+    """What the suite pays from, where a limit is given (`vimmerse_contracts.spending.Purse`)."""
+    guard: Guard | None = pytestconfig.pluginmanager.get_plugin(GUARD)
+    return guard.purse(vimmerse_session_target) if guard else None
 
 
 @pytest.fixture
 def vimmerse_target(request: pytest.FixtureRequest, vimmerse_session_target: Target) -> Target:
-    """The target, for a test whose needs it meets; otherwise the test is skipped by name."""
+    """The target, for a test whose needs it meets; otherwise the test is not run, and says why."""
+    from vimmerse_contracts.target import not_run  # noqa: PLC0415 - see the module's docstring
+
     marker = request.node.get_closest_marker(NEEDS)
-    needed = set(marker.args) if marker else set()
-    lacking = sorted(needed - vimmerse_session_target.capabilities)
-    if lacking:
-        pytest.skip(f"target {vimmerse_session_target.name} lacks: {', '.join(lacking)}")
+    reason = not_run(marker.args if marker else (), vimmerse_session_target.capabilities)
+    if reason:
+        pytest.skip(reason)
     return vimmerse_session_target

@@ -50,10 +50,13 @@ class Inbox:
 
 
 class Listener:
-    """Listens on a free port of the loopback, and answers 200 to what it has an inbox for."""
+    """Listens on the loopback, and answers 200 to what it has an inbox for.
 
-    def __init__(self) -> None:
-        self._thread = WsgiThread(self._app)
+    `port` 0 takes a free one.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        self._thread = WsgiThread(self._app, port=port)
         self._arrival = Condition()
         self._inboxes: dict[str, Inbox] = {}
 
