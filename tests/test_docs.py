@@ -19,6 +19,7 @@ from vimmerse_contracts.provenance import Source
 from vimmerse_contracts.vocabulary import MOTION_TYPES
 from vimmerse_mock.cli import main as mock_cli
 from vimmerse_mock.control.snapshots import read_snapshots
+from vimmerse_mock.model.faults import KINDS
 from vimmerse_mock.model.ledger import PriceList
 from vimmerse_mock.model.scenarios import SCENARIOS
 
@@ -73,9 +74,11 @@ def test_the_examples_in_the_readme_run(example: str) -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", example], check=True, timeout=60)
 
 
-@pytest.mark.parametrize("example", _examples(ROOT / "docs" / "control-plane.md", "python"))
-def test_the_examples_of_the_control_plane_run(example: str) -> None:
-    """Each example of the page runs as it stands, in a Python of its own."""
+@pytest.mark.parametrize(
+    "example", [e for page in sorted(ROOT.glob("docs/*.md")) for e in _examples(page, "python")]
+)
+def test_the_examples_of_the_pages_run(example: str) -> None:
+    """Each example of the pages below docs/ runs as it stands, in a Python of its own."""
     subprocess.run([sys.executable, "-W", "error", "-c", example], check=True, timeout=60)
 
 
@@ -151,6 +154,15 @@ def test_every_option_of_pytest_is_documented(pytestconfig: pytest.Config) -> No
 def test_every_scenario_is_documented() -> None:
     """The reference has a row for each preset."""
     assert all(f"| `{name}` |" in REFERENCE for name in SCENARIOS)
+
+
+def test_every_fault_is_documented() -> None:
+    """The page of faults has a row for each kind, with what it does and whether it has effects."""
+    page = (ROOT / "docs" / "faults.md").read_text()
+    rows = {tuple(re.split(r"\s*\|\s*", line)[1:5]) for line in page.splitlines()}
+    shown = {(kind, what, done) for kind, _, what, done in (row for row in rows if len(row) == 4)}
+    for kind, info in KINDS.items():
+        assert (f"`{kind.value}`", info.what, "yes" if info.carried_out else "no") in shown
 
 
 def test_every_price_is_documented() -> None:

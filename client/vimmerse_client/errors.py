@@ -18,6 +18,16 @@ VimmerseError
   WaitTimeout                            the deadline of `wait` passed; carries the last batch
   BatchFailed                            `Batch.raise_for_status` on a batch in 'fail'
   VideoNotReady                          a download of a batch that has no `video_url`
+  InvalidWebhook                         `webhooks.parse`: what came is no webhook of the contract
+  UnconfirmedWebhook                     `webhooks.confirm`: the API does not say what it says
+    UnknownBatch                         no batch of this API key
+    ForeignWebhook                       the batch is of another customer than the webhook says
+    BatchNotDone                         the batch still processes
+    StaleStatus                          the batch ended otherwise
+  InvalidSignature                       `webhooks.verify`: not surely from the sender
+    SignatureMissing                     the headers are not there, or not as they should be
+    SignatureExpired                     too old, or from the future
+    SignatureMismatch                    no secret made any of the signatures
 
 An `ApiError` itself stands for every other 4xx. No message ever contains the API key.
 """
@@ -35,6 +45,7 @@ from vimmerse_contracts.schemas import ValidationErrorSchema
 
 if TYPE_CHECKING:
     from vimmerse_client.models import Batch
+    from vimmerse_client.webhooks import WebhookEvent
 
 EXCERPT_CHARACTERS: Final = 300
 """How much of a foreign text an error message quotes at most."""
@@ -259,6 +270,88 @@ class VideoNotReady(VimmerseError):
             f"batch {self.batch.id} has no video_url (its status is '{self.batch.status}'): wait "
             "until it is finished, compose it with concat, and wait again"
         )
+
+
+class InvalidWebhook(VimmerseError):
+    """What came to a webhook's address is none; `problem` says what is wrong with it."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return (
+            f"this is no webhook of the service: {self.problem}; expected a JSON object with the "
+            "texts customer_id, batch_id, and status 'success' or 'fail'"
+        )
+
+
+class UnconfirmedWebhook(VimmerseError):
+    """The API does not confirm a webhook: forged, too early, or out of date.
+
+    `event` is what came; `batch` is what the API says, None where it says nothing.
+    """
+
+    advice: ClassVar[str] = "do nothing on its word"
+
+    def __init__(self, event: WebhookEvent, batch: Batch | None = None) -> None:
+        super().__init__(event, batch)
+        self.event = event
+        self.batch = batch
+
+    def __str__(self) -> str:
+        said = "unknown to this API key" if self.batch is None else f"'{self.batch.status}'"
+        return (
+            f"a webhook says that batch {excerpt(self.event.batch_id)} is '{self.event.status}', "
+            f"the API says that it is {said}: {self.advice}"
+        )
+
+
+class UnknownBatch(UnconfirmedWebhook):
+    """The API key has no such batch: a forgery, or a webhook for somebody else."""
+
+    advice = "it is forged or not for you; check VIMMERSE_API_KEY if it should be"
+
+
+class ForeignWebhook(UnconfirmedWebhook):
+    """The batch is there, but of another customer than the webhook says."""
+
+    advice = "but of another customer, so it is forged or mixed up; do nothing on its word"
+
+
+class BatchNotDone(UnconfirmedWebhook):
+    """The batch still processes: the webhook is early, or of a submission that was replaced."""
+
+    advice = "answer with an error such as 503, so that it is sent again later"
+
+
+class StaleStatus(UnconfirmedWebhook):
+    """The batch ended, but otherwise: the webhook is wrong, or of an earlier submission."""
+
+    advice = "the batch's own state counts; its own webhook comes, or has come"
+
+
+class InvalidSignature(VimmerseError):
+    """A webhook is not surely from the sender; `reason` says why, without any secret."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the webhook's signature does not hold: {self.reason}"
+
+
+class SignatureMissing(InvalidSignature):
+    """The three Standard Webhooks headers are not all there, or are not as they should be."""
+
+
+class SignatureExpired(InvalidSignature):
+    """The timestamp is further from now than the tolerance: a replay, or a clock that is wrong."""
+
+
+class SignatureMismatch(InvalidSignature):
+    """None of the signatures was made with any of the secrets over exactly this body."""
 
 
 _BY_STATUS: Final[Mapping[int, type[ApiError]]] = {

@@ -7,8 +7,12 @@ from typing import Self
 
 from vimmerse_client import Client
 from vimmerse_mock.account import Account, Accounts
-from vimmerse_mock.listener import Inbox, Listener
+from vimmerse_mock.in_process import InProcessSender
+from vimmerse_mock.inbox import Inbox
+from vimmerse_mock.listener import Listener
 from vimmerse_mock.model.account import Opening
+from vimmerse_mock.planned import AccountSource
+from vimmerse_mock.server import MockServer
 
 
 class Vimmerse(Account):
@@ -18,14 +22,19 @@ class Vimmerse(Account):
     `client.wait(...)` takes milliseconds.
     """
 
-    def __init__(self, account: Account, listener: Listener) -> None:
+    def __init__(
+        self, account: Account, listener: Listener, sender: InProcessSender | None = None
+    ) -> None:
         super().__init__(account.control, account.url, account.info)
         self._listener = listener
+        self._sender = sender
 
     @classmethod
     def open(cls, accounts: Accounts, listener: Listener) -> Self:
         """Open an account on a mock."""
-        return cls(accounts.open_account(Opening(speed=0)), listener)
+        sender = accounts.mock.courier.sender if isinstance(accounts, MockServer) else None
+        in_process = sender if isinstance(sender, InProcessSender) else None
+        return cls(accounts.open_account(Opening(speed=0)), listener, in_process)
 
     def __repr__(self) -> str:
         return f"<Vimmerse {self.customer_id} at {self.url}>"
@@ -42,13 +51,21 @@ class Vimmerse(Account):
 
     @cached_property
     def webhooks(self) -> Inbox:
-        """A real listener: `webhooks.url` to hand out, `webhooks.received` to look at."""
-        return self._listener.open_inbox()
+        """A real listener: `webhooks.url` to hand out, `webhooks.expect(...)` to see what came.
+
+        Expecting moves the account's clock.
+        """
+        return self._listener.open_inbox(AccountSource(self), self._sender)
 
     def close(self) -> None:
-        """Remove the account, and forget its webhooks."""
+        """Remove the account, and forget its webhooks.
+
+        Raises:
+            Exception: what a receiver of `webhooks.deliver_to` raised, if nothing did before.
+        """
         super().close()
         if "client" in self.__dict__:
             self.client.close()
         if "webhooks" in self.__dict__:
             self._listener.close_inbox(self.webhooks)
+            self.webhooks.raise_errors()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from vimmerse_mock.listener import Listener
 
 NEEDS = "vimmerse_needs"
+MARK = "vimmerse"
 GUARD = "vimmerse_guard"
 TARGET = "vimmerse_session_target"
 MOCK_URL = "VIMMERSE_ADMIN_URL"
@@ -30,6 +31,12 @@ MOCK_URL = "VIMMERSE_ADMIN_URL"
 TOKEN = "VIMMERSE_ADMIN_TOKEN"  # noqa: S105 - the name of a variable
 STORY_LINES = 80
 _STORY_TITLE = "Vimmerse: what happened, on the account's clock"
+_UNFIRED = "a planned fault never fired, so the test did not do what it claims"
+_UNFIRED_ADVICE = (
+    "Aim it at a call that the test makes, or opt out: "
+    '@pytest.mark.vimmerse(unfired_faults="ignore")'
+)
+_FAILED: pytest.StashKey[bool] = pytest.StashKey()
 _HANDLES: pytest.StashKey[list[Vimmerse]] = pytest.StashKey()
 
 
@@ -135,6 +142,11 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers, and set a guard where a run looks beyond its own mock."""
     config.addinivalue_line(
+        "markers",
+        f"{MARK}(unfired_faults='fail'): what the fixture `vimmerse` asks of a test; 'ignore' lets "
+        "faults that never fired pass",
+    )
+    config.addinivalue_line(
         "markers", f"{NEEDS}(*capabilities): skip unless the contract suite's target has these"
     )
     config.addinivalue_line(
@@ -176,9 +188,12 @@ def vimmerse_server() -> Iterator[Accounts]:
         yield remote
         remote.close()
         return
-    from vimmerse_mock.server import MockServer  # noqa: PLC0415 - see the module's docstring
+    from vimmerse_mock.app import create_mock  # noqa: PLC0415 - see the module's docstring
+    from vimmerse_mock.delivery import HttpSender  # noqa: PLC0415 - as above
+    from vimmerse_mock.in_process import InProcessSender  # noqa: PLC0415 - as above
+    from vimmerse_mock.server import MockServer  # noqa: PLC0415 - as above
 
-    with MockServer() as server:
+    with MockServer(create_mock(sender=InProcessSender(HttpSender()))) as server:
         yield server
 
 
@@ -202,7 +217,20 @@ def vimmerse(
     handle = Vimmerse.open(vimmerse_server, vimmerse_listener)
     request.node.stash.setdefault(_HANDLES, []).append(handle)
     yield handle
+    unfired = handle.faults.unfired if _is_strict(request.node) else ()
     handle.close()
+    if unfired:
+        listed = "; ".join(map(str, unfired))
+        pytest.fail(f"{_UNFIRED}: {listed}. {_UNFIRED_ADVICE}", pytrace=False)
+
+
+def _is_strict(item: pytest.Item) -> bool:
+    """Say whether a fault that never fired fails a test: one that passed, and did not opt out."""
+    marker = item.get_closest_marker(MARK)
+    wanted = marker.kwargs.get("unfired_faults", "fail") if marker else "fail"
+    if wanted not in ("fail", "ignore"):
+        raise pytest.UsageError(f"unfired_faults is 'fail' or 'ignore', not {wanted!r}")
+    return wanted == "fail" and not item.stash.get(_FAILED, False)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -212,6 +240,7 @@ def pytest_runtest_makereport(
     """Tell, under a test that failed, what happened to its account."""
     report = yield
     if report.failed and report.when == "call":
+        item.stash[_FAILED] = True
         for handle in item.stash.get(_HANDLES, []):
             report.sections.append((_STORY_TITLE, _story(handle)))
     return report

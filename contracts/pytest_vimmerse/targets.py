@@ -14,8 +14,9 @@ from pytest_vimmerse.remote import Remote
 from vimmerse_contracts.target import Capability, ReceivedWebhook, Target
 from vimmerse_contracts.vocabulary import SAMPLE_API_KEY
 from vimmerse_mock.account import Account
+from vimmerse_mock.inbox import Inbox
 from vimmerse_mock.intercept import intercept
-from vimmerse_mock.listener import Inbox, Listener
+from vimmerse_mock.listener import Listener
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.scenarios import Scenario
 from vimmerse_mock.server import MockServer

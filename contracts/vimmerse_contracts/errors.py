@@ -81,6 +81,15 @@ VALIDATION: Final = ApiError(
     documented("error.422", "Wrong fields: 422 that lists every one of them", Source.OPENAPI_2026),
     ValidationErrorSchema,
 )
+RATE_LIMITED: Final = ApiError(
+    429,
+    "TOO_MANY_REQUESTS",
+    assumed(
+        "error.429",
+        "Too many requests, or batches at once: 429 {'message': 'TOO_MANY_REQUESTS'}, Retry-After",
+        because="P26 documents the status; no source shows the body or the header",
+    ),
+)
 SERVER_ERROR: Final = ApiError(
     500,
     "INTERNAL_SERVER_ERROR",
@@ -116,6 +125,7 @@ ERRORS: Final = (
     METHOD_NOT_ALLOWED,
     PAYLOAD_TOO_LARGE,
     VALIDATION,
+    RATE_LIMITED,
     SERVER_ERROR,
     SERVICE_UNAVAILABLE,
     INSUFFICIENT_STORAGE,

@@ -46,7 +46,7 @@ class Operation:
 _DOCUMENTED: Final = (e.BAD_REQUEST, e.INSUFFICIENT_CREDIT, e.VALIDATION)
 """What the reference names for every operation on batches (S)."""
 
-_TRANSPORT: Final = (e.UNAUTHORIZED, e.METHOD_NOT_ALLOWED)
+_TRANSPORT: Final = (e.UNAUTHORIZED, e.METHOD_NOT_ALLOWED, e.RATE_LIMITED)
 
 CREATE: Final = Operation(
     id="create_batch",

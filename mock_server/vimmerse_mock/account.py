@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from vimmerse_mock.account_faults import AccountFaults
 from vimmerse_mock.account_journal import AccountJournal
 from vimmerse_mock.control import operations as o
 from vimmerse_mock.control import resources as r
@@ -142,6 +143,7 @@ class Account:
         self.key = info.api_key
         self.customer_id = info.customer_id
         self.clock = AccountClock(self)
+        self.faults = AccountFaults(self.call)
         self.journal = AccountJournal(self._exchanges)
 
     def __repr__(self) -> str:
@@ -182,6 +184,24 @@ class Account:
             UnknownScenarioError: no preset has that name.
         """
         body = r.ChangeAccount(scenario=_written(wanted))
+        self.call(o.CHANGE_ACCOUNT, r.AccountInfo, body)
+
+    def limit(
+        self,
+        *,
+        requests_per_minute: int | None = None,
+        concurrent_batches: int | None = None,
+    ) -> None:
+        """Answer more requests, or batches at once, with 429 and Retry-After; None lifts a limit.
+
+        Minutes are counted on the account's clock.
+
+        Raises:
+            ThrottleError: a limit would let nothing through.
+        """
+        body = r.ChangeAccount(
+            requests_per_minute=requests_per_minute, concurrent_batches=concurrent_batches
+        )
         self.call(o.CHANGE_ACCOUNT, r.AccountInfo, body)
 
     def story(self, most: int = 200) -> str:

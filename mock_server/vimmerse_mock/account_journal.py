@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypedDict, Unpack
 
 from vimmerse_mock.control.resources import ExchangeInfo
 
@@ -51,40 +51,34 @@ class _Wanted:
                 yield f"{name} was {told}, not {str(text)!r}"
 
 
+class RequestLike(TypedDict, total=False):
+    """What a request should be like; what is not described does not matter.
+
+    `operation` is the contract's id (`create_batch`), empty for requests that matched none; `form`
+    names fields that were sent with these values, among others.
+    """
+
+    operation: str
+    status: int
+    method: str
+    path: str
+    batch_id: str
+    form: Mapping[str, _Value]
+
+
 class AccountJournal:
     """The requests of an account, as far as the journal keeps them, oldest first."""
 
     def __init__(self, read: Callable[[], tuple[ExchangeInfo, ...]]) -> None:
         self._read = read
 
-    def requests(
-        self,
-        *,
-        operation: str | None = None,
-        status: int | None = None,
-        method: str | None = None,
-        path: str | None = None,
-        batch_id: str | None = None,
-        form: Mapping[str, _Value] | None = None,
-    ) -> tuple[ExchangeInfo, ...]:
-        """Return the requests that are as described; what is not described does not matter.
-
-        `operation` is the contract's id (`create_batch`), empty for requests that matched none;
-        `form` names fields that were sent with these values, among others.
-        """
-        wanted = _Wanted(operation, status, method, path, batch_id, form)
+    def requests(self, **described: Unpack[RequestLike]) -> tuple[ExchangeInfo, ...]:
+        """Return the requests that are as described (`RequestLike`)."""
+        wanted = _Wanted(**described)
         return tuple(each for each in self._read() if not wanted.differences(each))
 
     def assert_requested(
-        self,
-        *,
-        operation: str | None = None,
-        status: int | None = None,
-        method: str | None = None,
-        path: str | None = None,
-        batch_id: str | None = None,
-        form: Mapping[str, _Value] | None = None,
-        times: int | None = None,
+        self, *, times: int | None = None, **described: Unpack[RequestLike]
     ) -> tuple[ExchangeInfo, ...]:
         """Hold the account to having made such requests, at least one or exactly `times`.
 
@@ -93,37 +87,19 @@ class AccountJournal:
         Raises:
             AssertionError: it says what was expected, what came, and the nearest miss.
         """
-        wanted = _Wanted(operation, status, method, path, batch_id, form)
-        came = self._read()
+        wanted, came = _Wanted(**described), self._read()
         found = tuple(each for each in came if not wanted.differences(each))
         if len(found) == times or (times is None and found):
             return found
         raise AssertionError(_explain(wanted, times, found, came))
 
-    def assert_not_requested(
-        self,
-        *,
-        operation: str | None = None,
-        status: int | None = None,
-        method: str | None = None,
-        path: str | None = None,
-        batch_id: str | None = None,
-        form: Mapping[str, _Value] | None = None,
-    ) -> None:
+    def assert_not_requested(self, **described: Unpack[RequestLike]) -> None:
         """Hold the account to having made no such request.
 
         Raises:
             AssertionError: it says which came.
         """
-        self.assert_requested(
-            operation=operation,
-            status=status,
-            method=method,
-            path=path,
-            batch_id=batch_id,
-            form=form,
-            times=0,
-        )
+        self.assert_requested(times=0, **described)
 
 
 def _explain(

@@ -6,7 +6,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 from vimmerse_mock.delivery import Courier
@@ -21,6 +21,7 @@ from vimmerse_mock.model.clock import (
     manual,
     to_datetime,
 )
+from vimmerse_mock.model.faults import Fault
 from vimmerse_mock.model.ledger import LedgerEntry, Reason
 from vimmerse_mock.model.outbox import MessageState
 from vimmerse_mock.model.scenarios import Scenario
@@ -136,6 +137,24 @@ class Administration:
     def use_scenario(self, customer_id: str, scenario: Scenario) -> AccountState:
         """Decide what becomes of an account's submissions from now on."""
         return self.change(customer_id, lambda account: replace(account, scenario=scenario))
+
+    def plan_fault(self, customer_id: str, fault: Fault) -> AccountState:
+        """Add a fault to those that an account's calls will meet."""
+        return self.change(customer_id, lambda a: replace(a, faults=(*a.faults, fault)))
+
+    def clear_faults(self, customer_id: str) -> AccountState:
+        """Take every fault of an account back."""
+        return self.change(customer_id, lambda account: replace(account, faults=()))
+
+    def limit(self, customer_id: str, **limits: Any) -> AccountState:  # noqa: ANN401 - the fields of `Throttle`
+        """Set limits of an account, by the names that `Throttle` has for them.
+
+        Raises:
+            ThrottleError: a limit would let nothing through.
+        """
+        return self.change(
+            customer_id, lambda a: replace(a, throttle=replace(a.throttle, **limits))
+        )
 
     def set_clock(self, customer_id: str, *, rate: float = 0.0, step: Span = 0) -> AccountState:
         """Let a clock go on from its present at a rate, by steps, or (without either) by hand.

@@ -43,6 +43,7 @@ class Mock:
     app: flask.Flask
     service: BatchService
     administration: Administration
+    gate: Gate
     courier: Courier
     dispatcher: Dispatcher
 
@@ -70,7 +71,7 @@ class Mock:
         """Make a way to the control plane, without a socket; a served mock may never need it."""
         from vimmerse_mock.control.calls import Control, WsgiCaller  # noqa: PLC0415 - see above
 
-        return Control(WsgiCaller(self.app))
+        return Control(WsgiCaller(self.gate))
 
     def close(self) -> None:
         """Stop delivering and let go of the store."""
@@ -113,8 +114,9 @@ def create_mock(
     PublicApi(service, FormParser(limits.file), files_url).register(app)
     Files(service).register(app)
     Recorder(store, courier.real_time, journal).register(app)
-    Gate(administration, service, Access(admin_token)).register(app)
-    return Mock(app, service, administration, courier, dispatcher)
+    gate = Gate(administration, service, Access(admin_token))
+    gate.register(app)
+    return Mock(app, service, administration, gate, courier, dispatcher)
 
 
 def _create_app(limits: Limits) -> flask.Flask:

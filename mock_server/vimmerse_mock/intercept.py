@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import ContextDecorator
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
@@ -21,7 +22,12 @@ from vimmerse_contracts.vocabulary import (
 from vimmerse_mock.account import Account
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.delivery import Reply
+from vimmerse_mock.in_process import InProcessSender
+from vimmerse_mock.inbox import Inbox
+from vimmerse_mock.intercepted_faults import failure_of
+from vimmerse_mock.marks import INTERCEPTED
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT, Opening
+from vimmerse_mock.planned import AccountSource
 from vimmerse_mock.web.render import FILES_PATH
 from vimmerse_mock.wsgi_call import call_wsgi
 
@@ -42,10 +48,32 @@ class Intercepted:
     URLs can be registered.
     """
 
-    def __init__(self, mock: Mock, requests_mock: responses.RequestsMock, opening: Opening) -> None:
+    def __init__(
+        self,
+        mock: Mock,
+        requests_mock: responses.RequestsMock,
+        opening: Opening,
+        sender: InProcessSender,
+    ) -> None:
         self.mock = mock
         self.responses = requests_mock
         self.account = self.open_account(opening)
+        self._sender = sender
+
+    @cached_property
+    def webhooks(self) -> Inbox:
+        """An inbox of the account, without a socket: `webhooks.url`, `webhooks.expect(...)`.
+
+        `webhooks.deliver_to(app)` hands what comes on to a WSGI application.
+        """
+        return Inbox("", AccountSource(self.account), self._sender)
+
+    def close(self, *, quietly: bool) -> None:
+        """Close the inbox; raises what a receiver of it raised, if nothing did before."""
+        if "webhooks" in self.__dict__:
+            self.webhooks.close()
+            if not quietly:
+                self.webhooks.raise_errors()
 
     def open_account(self, opening: Opening | None = None) -> Account:
         """Open an account.
@@ -73,6 +101,7 @@ class intercept(ContextDecorator):  # noqa: N801 - it reads as a verb: `with int
         self._opening = opening
         self._mock: Mock | None = None
         self._requests_mock: responses.RequestsMock | None = None
+        self._intercepted: Intercepted | None = None
 
     def _recreate_cm(self) -> Self:
         """Give each call of a decorated function a mock of its own."""
@@ -81,14 +110,15 @@ class intercept(ContextDecorator):  # noqa: N801 - it reads as a verb: `with int
     def __enter__(self) -> Intercepted:
         if self._mock is not None:
             raise RuntimeError("this interception is at work already: make another intercept()")
-        mock = create_mock(files_url=f"https://{MEDIA_HOST}", sender=RequestsSender())
+        sender = InProcessSender(RequestsSender())
+        mock = create_mock(files_url=f"https://{MEDIA_HOST}", sender=sender)
         requests_mock = responses.RequestsMock(
             assert_all_requests_are_fired=False, real_adapter_send=HTTPAdapter.send
         )
         requests_mock.add_passthru(_EVERYTHING if self._others == "pass" else _LOOPBACK)
         requests_mock.add(_ProductionHosts(mock))
-        intercepted = Intercepted(mock, requests_mock, self._opening)
-        self._mock, self._requests_mock = mock, requests_mock
+        intercepted = Intercepted(mock, requests_mock, self._opening, sender)
+        self._mock, self._requests_mock, self._intercepted = mock, requests_mock, intercepted
         requests_mock.start()
         mock.dispatcher.start()
         return intercepted
@@ -100,12 +130,14 @@ class intercept(ContextDecorator):  # noqa: N801 - it reads as a verb: `with int
         traceback: TracebackType | None,
     ) -> None:
         if self._mock is not None and self._requests_mock is not None:
-            mock, requests_mock = self._mock, self._requests_mock
-            self._mock = self._requests_mock = None
+            mock, requests_mock, intercepted = self._mock, self._requests_mock, self._intercepted
+            self._mock = self._requests_mock = self._intercepted = None
             try:
                 mock.close()
             finally:
                 requests_mock.stop()
+            if intercepted is not None:
+                intercepted.close(quietly=error is not None)
 
 
 class RequestsSender:
@@ -139,7 +171,13 @@ class _ProductionHosts(responses.CallbackResponse):
     def _call(self, request: PreparedRequest) -> tuple[int, list[tuple[str, str]], bytes]:
         headers = {name: _text(value) for name, value in request.headers.items()}
         url, method = _on_the_mock(request.url or ""), request.method or "GET"
-        return call_wsgi(self._app, method, url, headers, _body(request.body))
+        happened: list[object] = []
+        marks = {INTERCEPTED: happened}
+        answer = call_wsgi(self._app, method, url, headers, _body(request.body), marks)
+        for each in happened:
+            if (failure := failure_of(each, request)) is not None:
+                raise failure
+        return answer
 
 
 def _on_the_mock(url: str) -> str:

@@ -13,6 +13,12 @@ IN_PROCESS: Final = "vimmerse.in_process"
 FAULT_MET: Final = "vimmerse.fault"
 """The fault that the request met, in a few words."""
 
+INTERCEPTED: Final = "vimmerse.intercepted"
+"""A list, where there is no socket: of what should have happened to it (`FaultKind`, seconds)."""
+
+BROKEN: Final = "vimmerse.broken"
+"""The kind of fault that kept the answer from arriving whole."""
+
 BEGAN: Final = "vimmerse.began"
 """The real instant at which an operation began."""
 

@@ -20,6 +20,7 @@ from vimmerse_mock.model.batch import (
     shared,
 )
 from vimmerse_mock.model.clock import Instant, wall_clock
+from vimmerse_mock.model.faults import Fault, meet
 from vimmerse_mock.model.ledger import LedgerEntry, PriceList, Reason
 from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.model.scenarios import Pace
@@ -66,6 +67,21 @@ class BatchService:
     pace: Pace = field(default_factory=Pace)
     real_time: Callable[[], Instant] = wall_clock
     on_planned: Callable[[], None] = lambda: None
+
+    @retried
+    def admit(self, customer_id: str, operation: str) -> Fault | None:
+        """Count a call against the account's limits and faults; return the fault that it meets.
+
+        Raises:
+            ThrottledError: the account has had its requests of this minute.
+        """
+        with self.store.transaction(customer_id) as tx:
+            account = tx.account
+            throttle = account.throttle.admit(self._now(account))
+            faults, met = meet(account.faults, operation)
+            if (throttle, faults) != (account.throttle, account.faults):
+                tx.save_account(replace(account, throttle=throttle, faults=faults))
+        return met
 
     @retried
     def create(
@@ -202,6 +218,7 @@ class BatchService:
 
     def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> _Charges:
         """Write batch, charge and webhook together, or nothing."""
+        _require_room(tx, batch)
         charges: _Charges = ()
         if price := self._price(batch):
             now, number = batch.submission.at, batch.submission.number
@@ -214,6 +231,13 @@ class BatchService:
         if batch.submission.kind is SubmissionKind.COMPOSE:
             return self.prices.compose
         return self.prices.generation(batch.settings, len(batch.medias))
+
+
+def _require_room(tx: Transaction, batch: Batch) -> None:
+    """Hold the account to its limit of batches at once."""
+    throttle, now = tx.account.throttle, batch.submission.at
+    if throttle.concurrent_batches is not None:
+        throttle.require_room(tx.processing(now, batch.id), now)
 
 
 def checked_id(batch_id: str) -> str:

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from vimmerse_contracts.schemas import CreateBatchSchema
-from vimmerse_contracts.vocabulary import RESUBMITTING_FIELDS
+from vimmerse_contracts.vocabulary import CONTROL_ROOT, RESUBMITTING_FIELDS
 from vimmerse_mock import service
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.delivery import HttpSender, Reply, Sender
@@ -59,11 +59,14 @@ def changed_batches(change: Callable[[Json], object]) -> Build:
 
 
 def changed_answers(change: Callable[[flask.Response], flask.Response]) -> Build:
-    """Make a mock whose every answer is changed on its way out."""
+    """Make a mock whose every answer of the public API is changed on its way out."""
+
+    def change_public(answer: flask.Response) -> flask.Response:
+        return answer if flask.request.path.startswith(CONTROL_ROOT) else change(answer)
 
     def build(_patch: pytest.MonkeyPatch) -> Mock:
         mock = create_mock()
-        mock.app.after_request(change)
+        mock.app.after_request(change_public)
         return mock
 
     return build

@@ -19,6 +19,7 @@ UNTESTABLE: Final[Mapping[str, str]] = MappingProxyType(
         "webhook.retries": "the suite's receiver takes everything, and on a live service the last "
         "retry comes after 36 minutes",
         "error.413": "no limit is public, so there is no size that every target must refuse",
+        "error.429": "no source says how many requests are too many",
         "error.500": "no request is known that makes a sound service fail",
         "error.503": "no request can make a target's store busy, or take it away",
         "error.507": "no request can fill a target's disk",

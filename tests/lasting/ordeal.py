@@ -18,7 +18,8 @@ from lasting.processes import Serve, Victim
 from lasting.waiting import await_condition, pause
 from vimmerse_mock.app import create_mock
 from vimmerse_mock.delivery import LEASE
-from vimmerse_mock.listener import Inbox, Listener
+from vimmerse_mock.inbox import Inbox
+from vimmerse_mock.listener import Listener
 from vimmerse_mock.model.clock import SECOND
 from vimmerse_mock.model.outbox import MessageState
 from vimmerse_mock.stores import Store, open_store

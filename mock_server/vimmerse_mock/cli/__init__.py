@@ -16,6 +16,8 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "export": "vimmerse_mock.cli.export",
         "import": "vimmerse_mock.cli.import_",
         "openapi": "vimmerse_mock.cli.openapi",
+        "listen": "vimmerse_mock.cli.listen",
+        "trigger": "vimmerse_mock.cli.trigger",
     }
 )
 """The commands by name, in the order of the help; each module has its `command`."""

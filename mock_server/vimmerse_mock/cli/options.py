@@ -9,9 +9,10 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import click
 
+from vimmerse_contracts.fields import url_problem
 from vimmerse_mock.model.retention import Keep, RetentionError, parse_keep
 
-_PREFIX: Final = "VIMMERSE_MOCK_"
+_PREFIX: Final = "VIMMERSE_MOCK"
 PORT: Final = click.IntRange(0, 65535)
 NATURAL: Final = click.IntRange(0, 10**15)
 POSITIVE: Final = click.IntRange(min=1)
@@ -19,9 +20,17 @@ POSITIVE: Final = click.IntRange(min=1)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def option(name: str, **attributes: Any) -> Callable[[F], F]:  # noqa: ANN401 - click's own
-    """Make an option that an environment variable can set as well."""
-    variable = _PREFIX + name.lstrip("-").replace("-", "_").upper()
+def option(
+    name: str,
+    *,
+    of: str = "",
+    **attributes: Any,  # noqa: ANN401 - click's own
+) -> Callable[[F], F]:
+    """Make an option that an environment variable can set as well.
+
+    `of` is the command that the variable names, where it should not be set for all.
+    """
+    variable = "_".join(filter(None, [_PREFIX, of, *name.lstrip("-").split("-")])).upper()
     return click.option(name, envvar=variable, show_envvar=True, show_default=True, **attributes)
 
 
@@ -45,6 +54,23 @@ class RateType(click.FloatRange):
         if math.isnan(rate):
             self.fail(f"{value!r} is not a number.", param, ctx)
         return rate
+
+
+class UrlType(click.ParamType[str]):
+    """An absolute http(s) URL."""
+
+    name = "URL"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's own
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str:
+        """Accept it, or say what it should be like."""
+        if value and url_problem(value) is not None:
+            self.fail(f"{value!r} is not like http://127.0.0.1:5000/hook", param, ctx)
+        return str(value)
 
 
 class PairType(click.ParamType[tuple[str, int]]):

@@ -16,8 +16,10 @@ from vimmerse_mock.control.resources import ENCODER, Refusal
 from vimmerse_mock.control.snapshots import SnapshotError
 from vimmerse_mock.marks import IN_PROCESS
 from vimmerse_mock.model.clock import ClockError
+from vimmerse_mock.model.faults import FaultError
 from vimmerse_mock.model.scenarios import UnknownScenarioError
 from vimmerse_mock.model.spans import SpanError
+from vimmerse_mock.model.throttle import ThrottleError
 from vimmerse_mock.stores import DuplicateAccountError, UnknownAccountError
 from vimmerse_mock.wsgi_call import call_wsgi
 
@@ -44,9 +46,11 @@ REFUSALS: Final[Mapping[str, type[Exception]]] = MappingProxyType(
         for kind in (
             ClockError,
             DuplicateAccountError,
+            FaultError,
             InvalidRequestError,
             SnapshotError,
             SpanError,
+            ThrottleError,
             UnknownAccountError,
             UnknownScenarioError,
         )

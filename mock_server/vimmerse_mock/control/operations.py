@@ -106,6 +106,25 @@ ADVANCE_TO_NEXT: Final = ControlOperation(
     "Move the clock to the next instant at which a batch moves on or a webhook falls due",
     gives=r.Moved,
 )
+LIST_FAULTS: Final = ControlOperation(
+    "list_faults",
+    "GET",
+    _ACCOUNT + "/faults",
+    "List the faults and how often they were met",
+    gives=r.FaultList,
+)
+PLAN_FAULT: Final = ControlOperation(
+    "plan_fault",
+    "POST",
+    _ACCOUNT + "/faults",
+    "Plan a fault: what goes wrong with which call",
+    takes=r.PlanFault,
+    gives=r.FaultList,
+    status=201,
+)
+CLEAR_FAULTS: Final = ControlOperation(
+    "clear_faults", "DELETE", _ACCOUNT + "/faults", "Take every fault back", status=204
+)
 LIST_BATCHES: Final = ControlOperation(
     "list_batches",
     "GET",
@@ -171,6 +190,9 @@ OPERATIONS: Final = (
     ADVANCE,
     MOVE_TO,
     ADVANCE_TO_NEXT,
+    LIST_FAULTS,
+    PLAN_FAULT,
+    CLEAR_FAULTS,
     LIST_BATCHES,
     LIST_WEBHOOKS,
     SHOW_JOURNAL,

@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from vimmerse_contracts.vocabulary import BatchStatus
 from vimmerse_mock.model.account import DEFAULT_CREDITS
 from vimmerse_mock.model.clock import FASTEST, ClockMode
+from vimmerse_mock.model.faults import FaultKind
 from vimmerse_mock.model.ledger import Reason
 from vimmerse_mock.model.outbox import MessageState
 from vimmerse_mock.model.story import EventKind
@@ -57,6 +58,22 @@ class ChangeAccount(Body, frozen=True):
     """Settings to replace; what is not given stays as it is."""
 
     scenario: str | Mapping[str, Any] | UnsetType = UNSET
+    requests_per_minute: int | UnsetType | None = UNSET
+    concurrent_batches: int | UnsetType | None = UNSET
+
+
+class PlanFault(Body, frozen=True):
+    """A fault to plan: what goes wrong, with which call of which operation, and how often."""
+
+    kind: FaultKind
+    operation: str = ""
+    nth: int = 1
+    times: int | None = 1
+    status: int = 500
+    headers: Mapping[str, str] = {}
+    body: str | None = None
+    delay: Written = 1.0
+    delay_to: Written | None = None
 
 
 class AdvanceBy(Body, frozen=True):
@@ -95,12 +112,40 @@ class AccountInfo(Answer, frozen=True):
     credits: int
     clock: ClockInfo
     scenario: Any
+    requests_per_minute: int | None
+    concurrent_batches: int | None
 
 
 class AccountList(Answer, frozen=True):
     """Every account."""
 
     accounts: tuple[AccountInfo, ...]
+
+
+class FaultInfo(Answer, frozen=True):
+    """A fault, and how often it was met (`fired`) by how many calls (`matched`)."""
+
+    kind: FaultKind
+    operation: str
+    nth: int
+    times: int | None
+    status: int
+    headers: Mapping[str, str]
+    body: str | None
+    delay: Written
+    delay_to: Written | None
+    matched: int
+    fired: int
+
+    def __str__(self) -> str:
+        aimed = f"call {self.nth} of {self.operation or 'any operation'}"
+        return f"{self.kind.value} at {aimed}; {self.matched} such calls came"
+
+
+class FaultList(Answer, frozen=True):
+    """Every fault of an account, in the order of planning."""
+
+    faults: tuple[FaultInfo, ...]
 
 
 class EventInfo(Answer, frozen=True):

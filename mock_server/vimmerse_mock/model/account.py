@@ -9,7 +9,9 @@ from uuid import UUID
 
 from vimmerse_contracts.vocabulary import SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
 from vimmerse_mock.model.clock import FASTEST, Clock, Span
+from vimmerse_mock.model.faults import Fault
 from vimmerse_mock.model.scenarios import Scenario
+from vimmerse_mock.model.throttle import Throttle
 
 DEFAULT_CREDITS: Final = 100_000
 """Credits that an account starts with where nothing else is said."""
@@ -61,6 +63,8 @@ class AccountState:
     seed: str
     scenario: Scenario = field(default_factory=Scenario)
     batches: int = 0
+    faults: tuple[Fault, ...] = ()
+    throttle: Throttle = field(default_factory=Throttle)
 
     def random(self, *purpose: object) -> Random:
         """Make the random source for one purpose, apart from every other's."""

@@ -120,7 +120,8 @@ def _movement(entry: LedgerEntry) -> Event:
 def _requests(exchange: Exchange) -> Iterator[Event]:
     """Tell one request, the fault that it met, and what it cost."""
     known = exchange.operation or "no such operation"
-    told = f"{exchange.method} {exchange.path} ({known}): {exchange.status}"
+    answered = exchange.status or "no whole answer"
+    told = f"{exchange.method} {exchange.path} ({known}): {answered}"
     if exchange.batch_status:
         told += f", {exchange.batch_status} {exchange.progress} %"
     yield Event(exchange.at, EventKind.REQUEST, told, exchange.batch_id)

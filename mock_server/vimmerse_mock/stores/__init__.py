@@ -77,6 +77,9 @@ class Transaction(Protocol):
     def save_batch(self, batch: Batch) -> None:
         """Add a batch, or replace it."""
 
+    def processing(self, now: Instant, but: str) -> tuple[Instant, ...]:
+        """Tell when each batch ends, but for one, that has not ended at an instant."""
+
     def message(self, batch_id: str, submission: int) -> Message | None:
         """Return the message that reports the end of a submission."""
 

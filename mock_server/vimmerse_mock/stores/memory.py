@@ -160,6 +160,11 @@ class _MemoryTransaction:
     def save_batch(self, batch: Batch) -> None:
         self._batches[batch.id] = batch
 
+    def processing(self, now: Instant, but: str) -> tuple[Instant, ...]:
+        batches = {**self._shelf.batches, **self._batches}
+        ends = (timeline.ends_at(batch) for batch in batches.values() if batch.id != but)
+        return tuple(end for end in ends if end > now)
+
     def message(self, batch_id: str, submission: int) -> Message | None:
         key = (batch_id, submission)
         return self._messages.get(key) or self._shelf.messages.get(key)

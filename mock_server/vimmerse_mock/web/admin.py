@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import MappingProxyType
@@ -29,9 +29,11 @@ from vimmerse_mock.control.snapshots import (
 )
 from vimmerse_mock.model import story
 from vimmerse_mock.model.clock import ClockError, Instant, from_datetime, to_datetime
+from vimmerse_mock.model.faults import Fault, FaultError
 from vimmerse_mock.model.journal import Exchange
 from vimmerse_mock.model.scenarios import UnknownScenarioError
 from vimmerse_mock.model.spans import SpanError, parse_span
+from vimmerse_mock.model.throttle import ThrottleError
 from vimmerse_mock.service import BatchService
 from vimmerse_mock.stores import (
     STRANGERS,
@@ -44,6 +46,8 @@ from vimmerse_mock.stores import (
 from vimmerse_mock.web import control_views as views
 from vimmerse_mock.web.access import Access, StrangerError, TokenMissingError
 
+Query = Mapping[str, str]
+_LIMITS: Final = ("requests_per_minute", "concurrent_batches")
 _BY_ID: Final = {operation.id: operation for operation in OPERATIONS}
 _ROUTES: Final = Map(
     [
@@ -68,7 +72,9 @@ _STATUS: Final[Mapping[type[Exception], HTTPStatus]] = MappingProxyType(
         InvalidRequestError: HTTPStatus.BAD_REQUEST,
         ClockError: HTTPStatus.BAD_REQUEST,
         CreditError: HTTPStatus.BAD_REQUEST,
+        FaultError: HTTPStatus.BAD_REQUEST,
         SpanError: HTTPStatus.BAD_REQUEST,
+        ThrottleError: HTTPStatus.BAD_REQUEST,
         SnapshotError: HTTPStatus.BAD_REQUEST,
         UnknownScenarioError: HTTPStatus.BAD_REQUEST,
         msgspec.ValidationError: HTTPStatus.BAD_REQUEST,
@@ -99,7 +105,8 @@ class ControlPlane:
             self.access.require(request)
             operation, path = _find(request)
             body = _body(operation, request)
-            return _answer(getattr(self, operation.id)(**path, **body), operation.status)
+            query = {"query": request.args} if operation.query else {}
+            return _answer(getattr(self, operation.id)(**path, **body, **query), operation.status)
         except Exception as error:  # noqa: BLE001 - every failure is an answer of this plane's
             return _refuse(error)
 
@@ -135,6 +142,7 @@ class ControlPlane:
         """Change settings."""
         if body.scenario is not msgspec.UNSET:
             self.administration.use_scenario(customer_id, read_scenario(body.scenario))
+        self.administration.limit(customer_id, **_given(body, _LIMITS))
         return self.show_account(customer_id)
 
     def close_account(self, customer_id: str) -> None:
@@ -177,6 +185,19 @@ class ControlPlane:
         """Move the clock to what comes next."""
         return self._moved(customer_id, self.administration.advance_to_next(customer_id))
 
+    def list_faults(self, customer_id: str) -> r.FaultList:
+        """List the faults."""
+        return views.fault_list(self.administration.store.account(customer_id))
+
+    def plan_fault(self, customer_id: str, body: r.PlanFault) -> r.FaultList:
+        """Plan a fault."""
+        fault = Fault(**msgspec.structs.asdict(body))
+        return views.fault_list(self.administration.plan_fault(customer_id, fault))
+
+    def clear_faults(self, customer_id: str) -> None:
+        """Take every fault back."""
+        self.administration.clear_faults(customer_id)
+
     def list_batches(self, customer_id: str) -> r.BatchList:
         """List the batches."""
         batches = self.service.seen(self.administration.store.account(customer_id))
@@ -187,19 +208,21 @@ class ControlPlane:
         messages = self.administration.store.messages(customer_id)
         return r.WebhookList(webhooks=tuple(map(views.webhook_info, messages)))
 
-    def show_journal(self, customer_id: str) -> r.Journal:
+    def show_journal(self, customer_id: str, query: Query) -> r.Journal:
         """Show an account's requests."""
-        return self._journal(customer_id)
+        exchanges = filter(_wanted(query), self.administration.store.journal(customer_id))
+        return r.Journal(exchanges=tuple(map(views.exchange_info, exchanges)))
 
-    def show_strangers(self) -> r.Journal:
+    def show_strangers(self, query: Query) -> r.Journal:
         """Show the requests of nobody known."""
-        return self._journal(STRANGERS)
+        return self.show_journal(STRANGERS, query)
 
-    def tell_story(self, customer_id: str) -> r.Story:
+    def tell_story(self, customer_id: str, query: Query) -> r.Story:
         """Tell what happened."""
         events = self.administration.story(customer_id)
         return r.Story(
-            events=views.event_infos(events), written=story.written(events, _number("most", 200))
+            events=views.event_infos(events),
+            written=story.written(events, _number(query, "most", 200)),
         )
 
     def export(self, customer_id: str) -> SnapshotFile:
@@ -218,12 +241,6 @@ class ControlPlane:
         now = self.administration.now(customer_id) if moved is None else moved.now
         events = () if moved is None else moved.events
         return r.Moved(now=to_datetime(now), events=views.event_infos(events))
-
-    def _journal(self, customer_id: str) -> r.Journal:
-        exchanges = filter(
-            _wanted(flask.request.args), self.administration.store.journal(customer_id)
-        )
-        return r.Journal(exchanges=tuple(map(views.exchange_info, exchanges)))
 
     def _real_time(self) -> Instant:
         return self.administration.courier.real_time()
@@ -257,9 +274,15 @@ def _body(operation: ControlOperation, request: flask.Request) -> dict[str, Any]
         raise InvalidRequestError(f"{error}; expected a JSON object of {fields}") from error
 
 
-def _wanted(query: Mapping[str, str]) -> Callable[[Exchange], bool]:
+def _given(body: r.Body, names: Iterable[str]) -> dict[str, Any]:
+    """Take those of some fields that were given, null included."""
+    values = {name: getattr(body, name) for name in names}
+    return {name: value for name, value in values.items() if value is not msgspec.UNSET}
+
+
+def _wanted(query: Query) -> Callable[[Exchange], bool]:
     """Make the condition that a query of the journal sets."""
-    operation, status = query.get("operation"), _number("status", 0)
+    operation, status = query.get("operation"), _number(query, "status", 0)
 
     def matches(exchange: Exchange) -> bool:
         return operation in (None, exchange.operation) and status in (0, exchange.status)
@@ -267,9 +290,9 @@ def _wanted(query: Mapping[str, str]) -> Callable[[Exchange], bool]:
     return matches
 
 
-def _number(name: str, default: int) -> int:
+def _number(query: Query, name: str, default: int) -> int:
     """Read a number from the query."""
-    text = flask.request.args.get(name, str(default))
+    text = query.get(name, str(default))
     if not (text.isascii() and text.isdecimal()):
         raise InvalidRequestError(f"{name}={text!r}: expected a number, such as {default or 200}")
     return int(text)

@@ -17,6 +17,7 @@ from vimmerse_mock.model.batch import Image
 from vimmerse_mock.service import BatchService, BatchView
 from vimmerse_mock.web.answers import json_response, text_response
 from vimmerse_mock.web.errors import UnauthorizedError
+from vimmerse_mock.web.faults import CarryOut, Faults
 from vimmerse_mock.web.forms import FormParser
 from vimmerse_mock.web.render import FILES_PATH, BatchRenderer
 
@@ -49,6 +50,7 @@ class PublicApi:
         self._parser = parser
         self._files_url = files_url
         self._renderer = BatchRenderer()
+        self._faults = Faults()
 
     def register(self, app: flask.Flask) -> None:
         """Add a route for each operation."""
@@ -92,9 +94,25 @@ class PublicApi:
             environ = flask.request.environ
             environ[BEGAN] = self._service.real_time()
             account = environ[ACCOUNT] = self._authenticate() if operation.needs_key else None
-            return answer(Call(account, self._form(schema)), **path)
+
+            def carry_out() -> flask.Response:
+                return answer(Call(account, self._form(schema)), **path)
+
+            return self._admitted(account, operation, carry_out)
 
         return view
+
+    def _admitted(
+        self, account: AccountState | None, operation: Operation, carry_out: CarryOut
+    ) -> flask.Response:
+        """Carry a request out, unless the account's limits or a fault are in the way."""
+        if account is None or not (account.faults or account.throttle.requests_per_minute):
+            return carry_out()
+        fault = self._service.admit(account.customer_id, operation.id)
+        if fault is None:
+            return carry_out()
+        random = account.random("fault", fault.kind, fault.matched)
+        return self._faults.apply(fault, random, carry_out)
 
     def _authenticate(self) -> AccountState:
         key = flask.request.headers.get(API_KEY_HEADER, "")

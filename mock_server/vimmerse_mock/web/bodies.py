@@ -6,6 +6,8 @@ from typing import Final
 
 import flask
 
+from vimmerse_mock.marks import BROKEN
+
 _PIECE_BYTES: Final = 65_536
 
 
@@ -16,8 +18,8 @@ def finish_reading(response: flask.Response, limit: int) -> flask.Response:
     close such a connection after the answer without a word, and the client's next request with it.
     """
     environ, left = flask.request.environ, limit
-    if not environ.get("wsgi.input_terminated"):
-        return response  # such a server's input has no end of its own to read to
+    if not environ.get("wsgi.input_terminated") or BROKEN in environ:
+        return response  # without an end of its own to read to, or without a connection
     body = environ["wsgi.input"]
     while left > 0 and (piece := body.read(min(left, _PIECE_BYTES))):
         left -= len(piece)

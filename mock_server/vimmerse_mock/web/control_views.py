@@ -25,6 +25,8 @@ def account_info(account: AccountState, balance: int, real: Instant) -> r.Accoun
         credits=balance,
         clock=clock_info(account, real),
         scenario=msgspec.to_builtins(account.scenario),
+        requests_per_minute=account.throttle.requests_per_minute,
+        concurrent_batches=account.throttle.concurrent_batches,
     )
 
 
@@ -33,6 +35,11 @@ def clock_info(account: AccountState, real: Instant) -> r.ClockInfo:
     clock = account.clock
     now = to_datetime(clock.at(real))
     return r.ClockInfo(mode=clock.mode, rate=clock.rate, step=in_seconds(clock.step), now=now)
+
+
+def fault_list(account: AccountState) -> r.FaultList:
+    """Describe an account's faults."""
+    return msgspec.convert({"faults": msgspec.to_builtins(account.faults)}, r.FaultList)
 
 
 def event_infos(events: Iterable[Event]) -> tuple[r.EventInfo, ...]:

@@ -14,7 +14,9 @@ from werkzeug.exceptions import HTTPException
 
 from vimmerse_contracts import errors as e
 from vimmerse_contracts.problems import validation_body
+from vimmerse_mock.model.clock import SECOND
 from vimmerse_mock.model.ledger import InsufficientCreditError
+from vimmerse_mock.model.throttle import ThrottledError
 from vimmerse_mock.service import (
     BatchNotFoundError,
     InvalidBatchIdError,
@@ -57,6 +59,7 @@ def register_errors(app: flask.Flask) -> None:
     """Answer every exception in the manner of the API."""
     for exception, error in _BY_EXCEPTION.items():
         app.register_error_handler(exception, _answer_with(error))
+    app.register_error_handler(ThrottledError, _answer_throttled)
     app.register_error_handler(ValidationError, _answer_validation)
     app.register_error_handler(HTTPException, _answer_http)
     app.register_error_handler(Exception, _answer_mistake)
@@ -70,6 +73,13 @@ def _answer_with(error: e.ApiError) -> Any:  # noqa: ANN401 - Flask's own handle
         return response
 
     return answer
+
+
+def _answer_throttled(exception: ThrottledError) -> flask.Response:
+    """Say when to come back, in whole seconds of the account's clock, and not too early."""
+    response = json_response(e.RATE_LIMITED.body, e.RATE_LIMITED.status)
+    response.headers["Retry-After"] = str(max(1, -(-exception.retry_after // SECOND)))
+    return response
 
 
 def _answer_validation(exception: ValidationError) -> flask.Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -14,6 +15,8 @@ from vimmerse_mock.service import BatchService
 from vimmerse_mock.web.access import Access
 
 if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
     from vimmerse_mock.web.admin import ControlPlane
 
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -38,6 +41,11 @@ class Gate:
                 strict_slashes=False,
                 provide_automatic_options=False,
             )
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer as a WSGI application of its own, for callers in this process."""
+        answer = self._plane.answer(flask.Request(environ))
+        return answer(environ, start_response)
 
     def _enter(self, _rest: str = "") -> flask.Response:
         return self._plane.answer(flask.request)

@@ -11,7 +11,7 @@ from typing import Any, Final
 import flask
 
 from vimmerse_contracts.vocabulary import API_KEY_HEADER, CONTROL_ROOT
-from vimmerse_mock.marks import ACCOUNT, BEGAN, FAULT_MET, VIEW
+from vimmerse_mock.marks import ACCOUNT, BEGAN, BROKEN, FAULT_MET, VIEW
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.clock import Instant
 from vimmerse_mock.model.journal import BODY_CHARACTERS, REDACTED, Exchange
@@ -92,7 +92,7 @@ class Recorder:
             method=environ["REQUEST_METHOD"],
             path=_path(environ, key),
             operation=operation,
-            status=response.status_code,
+            status=0 if BROKEN in environ else response.status_code,
             headers=_headers(environ, key),
             form=_form(key) if environ.get("CONTENT_TYPE") else {},
             answer_headers={name: _without(key, value) for name, value in response.headers},

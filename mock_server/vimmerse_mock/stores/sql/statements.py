@@ -40,6 +40,11 @@ BALANCE: Final = select(ACCOUNTS.c.balance).where(ACCOUNTS.c.customer_id == _OF_
 BATCH_BY_ID: Final = select(BATCHES.c.body).where(
     BATCHES.c.customer_id == _OF_CUSTOMER, BATCHES.c.batch_id == bindparam("batch_id")
 )
+PROCESSING: Final = select(BATCHES.c.ends_at).where(
+    BATCHES.c.customer_id == _OF_CUSTOMER,
+    BATCHES.c.ends_at > bindparam("now"),
+    BATCHES.c.batch_id != bindparam("but"),
+)
 _ENTRY: Final = [LEDGER.c[name] for name in LedgerEntry.__dataclass_fields__]
 LEDGER_OF: Final = (
     select(*_ENTRY).where(LEDGER.c.customer_id == _OF_CUSTOMER).order_by(LEDGER.c.serial)

@@ -81,6 +81,11 @@ class SqlTransaction:
         }
         self._upsert(BATCHES, fields, key=("customer_id", "batch_id"))
 
+    def processing(self, now: Instant, but: str) -> tuple[Instant, ...]:
+        """Tell when each batch ends that has not ended."""
+        wanted = {**self._customer, "now": now, "but": but}
+        return tuple(self._connection.scalars(s.PROCESSING, wanted))
+
     def message(self, batch_id: str, submission: int) -> Message | None:
         """Return the message of a submission."""
         wanted = {**self._customer, "batch_id": batch_id, "submission": submission}
