@@ -215,7 +215,8 @@ def read_price_options(config: pytest.Config) -> Prices:
 
 
 def _default_prices(config: pytest.Config) -> Prices:
-    if config.getoption("--vimmerse-target") not in _IN_PROCESS:
+    brought = config.hook.pytest_vimmerse_target.get_hookimpls()
+    if brought or config.getoption("--vimmerse-target") not in _IN_PROCESS:
         return Prices()
     from vimmerse_mock.model.ledger import PriceList  # noqa: PLC0415 - only a rehearsal pays for it
 

@@ -143,8 +143,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers, and set a guard where a run looks beyond its own mock."""
     config.addinivalue_line(
         "markers",
-        f"{MARK}(unfired_faults='fail'): what the fixture `vimmerse` asks of a test; 'ignore' lets "
-        "faults that never fired pass",
+        f"{MARK}(unfired_faults='fail', assumptions='count'): what the fixture `vimmerse` asks of "
+        "a test; 'ignore' lets faults that never fired pass, assumptions='fail' fails the test "
+        "where a behaviour that it relied on is only assumed",
     )
     config.addinivalue_line(
         "markers", f"{NEEDS}(*capabilities): skip unless the contract suite's target has these"
@@ -170,12 +171,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
-    """Tell what became of the contract's rules."""
-    reports = (each for kind in terminalreporter.stats.values() for each in kind)
-    if any("vimmerse_rules" in dict(getattr(each, "user_properties", ())) for each in reports):
+    """Tell what became of the contract's rules, and what tests relied on that is only assumed."""
+    stats = terminalreporter.stats.values()
+    reports = [r for each in stats for r in each if isinstance(r, pytest.TestReport)]
+    if any(name.startswith("vimmerse_") for r in reports for name, _ in r.user_properties):
         from pytest_vimmerse.summary import write_summary  # noqa: PLC0415 - see above
 
-        write_summary(terminalreporter)
+        write_summary(terminalreporter, reports)
 
 
 @pytest.fixture(scope="session")
@@ -231,6 +233,20 @@ def _is_strict(item: pytest.Item) -> bool:
     if wanted not in ("fail", "ignore"):
         raise pytest.UsageError(f"unfired_faults is 'fail' or 'ignore', not {wanted!r}")
     return wanted == "fail" and not item.stash.get(_FAILED, False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Note what a test that passed relied on, while its account is still there."""
+    yield
+    handles = item.stash.get(_HANDLES, [])
+    if handles:
+        from pytest_vimmerse.reliance import note_reliance  # noqa: PLC0415 - see above
+
+        marker = item.get_closest_marker(MARK)
+        note_reliance(
+            item, handles, marker.kwargs.get("assumptions", "count") if marker else "count"
+        )
 
 
 @pytest.hookimpl(wrapper=True)

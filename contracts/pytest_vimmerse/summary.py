@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from pytest_vimmerse import reliance
 from vimmerse_contracts.suite.rules import rules_of
 from vimmerse_contracts.verdicts import Judged, Verdict, counted, judge, reasons
 
@@ -42,12 +43,12 @@ def _reason(report: pytest.TestReport) -> str:
     return text.removeprefix("Skipped: ")
 
 
-def write_summary(reporter: TerminalReporter) -> None:
-    """Write what became of the rules, if any test was held to one."""
-    stats = reporter.stats.values()
-    lines = tuple(
-        told(judged(r for each in stats for r in each if isinstance(r, pytest.TestReport)))
-    )
+def write_summary(reporter: TerminalReporter, reports: Sequence[pytest.TestReport]) -> None:
+    """Write what became of the rules, and what tests relied on that is only assumed."""
+    lines = [
+        *told(judged(reports)),
+        *reliance.told(each for each in reports if each.when == "call"),
+    ]
     if lines:
         reporter.section(_TITLE)
         for line in lines:
