@@ -127,7 +127,7 @@ class Guard:
 
     def pytest_report_collectionfinish(self) -> list[str]:
         """Print the plan before the first test runs."""
-        return list(self._plan_lines())
+        return list(self.plan_lines())
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self) -> None:
@@ -137,10 +137,11 @@ class Guard:
         )
         if reporter is not None and not self._told:
             self._told = True
-            for line in self._plan_lines():
+            for line in self.plan_lines():
                 reporter.write_line(line)
 
-    def _plan_lines(self) -> Iterator[str]:
+    def plan_lines(self) -> Iterator[str]:
+        """Tell the plan, in lines; nothing if nothing limits the run."""
         plan = self.ledger.plan() if self.ledger else ""
         if plan:
             name = self._config.getoption("--vimmerse-target")
@@ -180,7 +181,6 @@ class Guard:
         """Tell what was spent, and what may still be running, in lines."""
         return tuple(_account(self.ledger, self._limit or 0)) if self.ledger else ()
 
-    @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """End with exit code 2 if spending was stopped and no test failed."""
         if self.ledger and self.ledger.stopped() and not session.testsfailed:
