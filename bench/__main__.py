@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import advance, inprocess, memory, plans, rates, start, stores
+from bench import advance, fairness, inprocess, memory, plans, rates, start, stores
 from bench.context import Context
 from bench.databases import Databases
 from bench.figures import BenchError, Section
@@ -37,6 +37,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[Context], Section]]] = MappingProxyType
         "stores": stores.stores,
         "explain": plans.explain,
         "advance": advance.advance,
+        "fairness": fairness.fairness,
     }
 )
 """Every benchmark by its name, in the order of the report. A new one is a line here."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from time import perf_counter
 from typing import Final
@@ -13,7 +13,7 @@ from bench.figures import BenchError, Figure, Section
 from bench.filling import Pattern, fill_memory
 from bench.stores import STORES
 from vimmerse_mock.app import create_mock
-from vimmerse_mock.delivery import Reply
+from vimmerse_mock.delivery import Post, Reply
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.clock import SECOND, Span
 from vimmerse_mock.model.outbox import MessageState
@@ -32,7 +32,7 @@ _MEANING: Final = (
 class _Receiver:
     """A sender without a network."""
 
-    def send(self, url: str, body: Mapping[str, str]) -> Reply:  # noqa: ARG002 - as a `Sender` is called
+    def send(self, post: Post) -> Reply:  # noqa: ARG002 - as a `Sender` is called
         """Say that all is well."""
         return Reply(200)
 

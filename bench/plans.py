@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import ClauseElement, Connection
+from sqlalchemy import BindParameter, ClauseElement, Connection
+from sqlalchemy.sql import visitors
 
 from bench.context import Context
 from bench.databases import SQL_STORES, Database, NotHereError
@@ -86,16 +88,22 @@ def _explained(
     connection: Connection, statement: ClauseElement, wanted: Mapping[str, Any]
 ) -> Iterator[str]:
     """Have a statement explained; nothing of it is done."""
-    compiled: Any = statement.compile(
+    asked = visitors.cloned_traverse(statement, {}, {"bindparam": partial(_give, wanted)})
+    compiled: Any = asked.compile(
         dialect=connection.dialect, compile_kwargs={"render_postcompile": True}
     )
-    asked = {name: wanted[name] for name in compiled.params if name in wanted}
-    values = compiled.construct_params(asked)
+    values = compiled.params
     positions = compiled.positiontup
     given = values if positions is None else tuple(values[name] for name in positions)
     explained = _EXPLAIN[connection.dialect.name] + str(compiled)
     rows = connection.exec_driver_sql(explained, given).all()
     return (str(row[-1]) for row in rows)
+
+
+def _give(wanted: Mapping[str, Any], parameter: BindParameter[Any]) -> None:
+    """Put in the value that a statement would be executed with."""
+    if parameter.key in wanted:
+        parameter.value, parameter.required = wanted[parameter.key], False
 
 
 def _statements() -> dict[str, ClauseElement]:
@@ -107,12 +115,13 @@ def _statements() -> dict[str, ClauseElement]:
         "BOOK": s.BOOK,
         "BATCH_BY_ID": s.BATCH_BY_ID,
         "MESSAGE_OF": s.MESSAGE_OF,
+        "MESSAGES_OF_SUBMISSION": s.MESSAGES_OF_SUBMISSION,
         "LEASE": s.LEASE,
         "IN_FLIGHT": s.IN_FLIGHT,
         "NEXT_OF (the next message of an account)": s.NEXT_OF,
         "NEXT_DUE (the next message of all)": s.NEXT_DUE,
-        "CLAIMABLE (due messages of all)": s.CLAIMABLE,
-        "CLAIM": s.CLAIM,
+        "CLAIMABLE (the account of the first due message of all)": s.CLAIMABLE,
+        "CLAIM (the first due message of an account)": s.CLAIM,
         "LEDGER_OF (listing)": s.LEDGER_OF,
         "MESSAGES_OF (listing)": s.MESSAGES_OF,
         "reschedule, between manual clocks": s.reschedule(manual(now), manual(later)),
@@ -130,9 +139,10 @@ def _wanted(batch_id: str) -> dict[str, Any]:
         "of_batch": batch_id,
         "submission": 1,
         "of_submission": 1,
+        "number": 1,
+        "of_number": 1,
         "until": now,
         "now": now,
         "lease": now + SECOND,
-        "limit": 1,
         "amount": -5,
     }

@@ -19,6 +19,7 @@ from vimmerse_contracts.provenance import Source
 from vimmerse_contracts.vocabulary import MOTION_TYPES
 from vimmerse_mock.cli import main as mock_cli
 from vimmerse_mock.control.snapshots import read_snapshots
+from vimmerse_mock.model.delivery_plans import VERBS
 from vimmerse_mock.model.faults import KINDS
 from vimmerse_mock.model.ledger import PriceList
 from vimmerse_mock.model.scenarios import SCENARIOS
@@ -154,6 +155,14 @@ def test_every_option_of_pytest_is_documented(pytestconfig: pytest.Config) -> No
 def test_every_scenario_is_documented() -> None:
     """The reference has a row for each preset."""
     assert all(f"| `{name}` |" in REFERENCE for name in SCENARIOS)
+
+
+def test_every_step_of_a_delivery_plan_is_documented() -> None:
+    """The page of webhooks has a row for each verb, in the table's words, and no other."""
+    page = (ROOT / "docs" / "webhooks.md").read_text()
+    rows = [f"| `{verb.written}` | {verb.meaning} |" for verb in VERBS.values()]
+    table = page.partition("| step |")[2].partition("\n\n")[0]
+    assert table.splitlines()[2:] == rows
 
 
 def test_every_fault_is_documented() -> None:

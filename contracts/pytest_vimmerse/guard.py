@@ -66,7 +66,7 @@ class Guard:
             return
         self.remote = self._find_remote()
         if self.remote and not self.remote.is_mock and self._limit is None:
-            raise TargetError(needs_limit(self.remote.url))
+            raise TargetError(needs_limit(self.remote.name))
         if self.remote:
             require_usable(self.remote)
         if self._limit is not None:
@@ -144,7 +144,8 @@ class Guard:
         """Tell the plan, in lines; nothing if nothing limits the run."""
         plan = self.ledger.plan() if self.ledger else ""
         if plan:
-            name = self._config.getoption("--vimmerse-target")
+            named = self._config.getoption("--vimmerse-target")
+            name = self.remote.name if self.remote else named
             yield from (f"Vimmerse, {name}: {line}" for line in plan.splitlines())
 
     @pytest.hookimpl(tryfirst=True)

@@ -15,6 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
+    from pytest_vimmerse.evidence import EvidencePlugin
     from pytest_vimmerse.guard import Guard
     from pytest_vimmerse.handle import Vimmerse
     from vimmerse_contracts.spending import Purse
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from vimmerse_mock.listener import Listener
 
 NEEDS = "vimmerse_needs"
+EVIDENCE = "vimmerse_evidence"
 MARK = "vimmerse"
 GUARD = "vimmerse_guard"
 TARGET = "vimmerse_session_target"
@@ -41,95 +43,10 @@ _HANDLES: pytest.StashKey[list[Vimmerse]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options that point the contract suite."""
-    group = parser.getgroup("vimmerse", "Vimmerse batch API")
-    group.addoption(
-        "--vimmerse-target",
-        default="mock",
-        metavar="mock|intercept|real|URL",
-        help="what the contract suite is run against: a mock in a thread, in process, the real "
-        "service, or a URL",
-    )
-    group.addoption(
-        "--vimmerse-key",
-        default=None,
-        metavar="KEY",
-        help="API key for a URL (default: VIMMERSE_API_KEY, or the samples' YOUR_API_KEY)",
-    )
-    group.addoption(
-        "--vimmerse-other-key",
-        default=None,
-        metavar="KEY",
-        help="API key of a second customer of a URL; without it some tests are skipped",
-    )
-    group.addoption(
-        "--vimmerse-broke-key",
-        default=None,
-        metavar="KEY",
-        help="API key of a customer of a URL who can pay for one cheapest batch (1 s of one image)",
-    )
-    _add_spending_options(group)
-    _add_waiting_options(group)
+    """Add the options that point, limit and record the contract suite."""
+    from pytest_vimmerse.options import add_options  # noqa: PLC0415 - cheap, but many lines
 
-
-def _add_spending_options(group: pytest.OptionGroup) -> None:
-    group.addoption(
-        "--vimmerse-max-credits",
-        type=_natural,
-        default=None,
-        metavar="N",
-        help="what a run may spend at most; nothing runs without it against anything but the mock",
-    )
-    group.addoption(
-        "--vimmerse-price",
-        action="append",
-        default=[],
-        metavar="MOTION_TYPE=CREDITS",
-        help="credits for a second of video, or compose=CREDITS for a composition; repeatable",
-    )
-    group.addoption(
-        "--vimmerse-prices",
-        default=None,
-        metavar="FILE",
-        help='a price list: JSON like {"Auto": 1, "compose": 0}',
-    )
-
-
-def _add_waiting_options(group: pytest.OptionGroup) -> None:
-    group.addoption(
-        "--vimmerse-poll",
-        type=float,
-        default=None,
-        metavar="SECONDS",
-        help="how often a batch behind a URL is read (default: 30; the mock: 0.2)",
-    )
-    group.addoption(
-        "--vimmerse-patience",
-        type=float,
-        default=1800.0,
-        metavar="SECONDS",
-        help="how long a batch behind a URL may take (default: 1800)",
-    )
-    group.addoption(
-        "--vimmerse-webhook-relay",
-        default=None,
-        metavar="URL",
-        help="a public URL that forwards to our listener, whatever path follows it",
-    )
-    group.addoption(
-        "--vimmerse-webhook-port",
-        type=int,
-        default=0,
-        metavar="PORT",
-        help="port of the listener for webhooks, for a relay to forward to (default: a free one)",
-    )
-
-
-def _natural(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise ValueError(f"{text} is negative")
-    return number
+    add_options(parser)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -140,7 +57,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the markers, and set a guard where a run looks beyond its own mock."""
+    """Declare the markers, set a guard where a run looks beyond its own mock, and record."""
     config.addinivalue_line(
         "markers",
         f"{MARK}(unfired_faults='fail', assumptions='count'): what the fixture `vimmerse` asks of "
@@ -158,6 +75,11 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_vimmerse.guard import Guard  # noqa: PLC0415 - see the module's docstring
 
         config.pluginmanager.register(Guard(config), GUARD)
+    path: str | None = config.getoption("--vimmerse-evidence")
+    if path and not (config.option.collectonly or config.option.help):
+        from pytest_vimmerse.evidence import open_evidence  # noqa: PLC0415 - only who records pays
+
+        config.pluginmanager.register(open_evidence(config, path), EVIDENCE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -311,4 +233,5 @@ def vimmerse_target(request: pytest.FixtureRequest, vimmerse_session_target: Tar
     reason = not_run(marker.args if marker else (), vimmerse_session_target.capabilities)
     if reason:
         pytest.skip(reason)
-    return vimmerse_session_target
+    evidence: EvidencePlugin | None = request.config.pluginmanager.get_plugin(EVIDENCE)
+    return evidence.witness(vimmerse_session_target) if evidence else vimmerse_session_target

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from vimmerse_contracts.evidence.recorder import without_userinfo
 from vimmerse_contracts.suite.api import session_for
 from vimmerse_contracts.suite.patience import POLL_SECONDS
 from vimmerse_contracts.target import Capability
@@ -40,7 +41,7 @@ class Remote:
     `relay` is a public URL that forwards to our listener; `poll` and `patience` are in seconds.
     """
 
-    url: str
+    url: str = field(repr=False)
     key: str = field(repr=False)
     other_key: str = field(repr=False)
     broke_key: str = field(repr=False)
@@ -48,6 +49,11 @@ class Remote:
     poll: float
     patience: float
     is_mock: bool = False
+
+    @property
+    def name(self) -> str:
+        """The URL for people: without the password that may stand in it."""
+        return without_userinfo(self.url)
 
     @property
     def is_production(self) -> bool:
@@ -115,7 +121,7 @@ def require_usable(remote: Remote) -> None:
         "--vimmerse-broke-key": remote.broke_key,
     }
     if remote.is_production and not remote.key:
-        raise TargetError(f"{remote.url} needs a key: --vimmerse-key, or VIMMERSE_API_KEY")
+        raise TargetError(f"{remote.name} needs a key: --vimmerse-key, or VIMMERSE_API_KEY")
     for option, key in keys.items():
         if key or option == "--vimmerse-key":
             _require_key(remote, option, key or SAMPLE_API_KEY)
@@ -126,12 +132,12 @@ def _require_key(remote: Remote, option: str, key: str) -> None:
     if _json(answer) is None:
         kind = answer.headers.get("Content-Type", "no Content-Type").partition(";")[0]
         raise TargetError(
-            f"{remote.url} answers {answer.status_code} with {kind} where the API answers with "
+            f"{remote.name} answers {answer.status_code} with {kind} where the API answers with "
             "JSON: is it the base URL of the API?"
         )
     if answer.status_code in {401, 403}:
         raise TargetError(
-            f"{remote.url} refuses the key of {option} with {answer.status_code}: correct {option}"
+            f"{remote.name} refuses the key of {option} with {answer.status_code}: correct {option}"
             + (" or VIMMERSE_API_KEY" if option == "--vimmerse-key" else "")
         )
 
@@ -145,7 +151,7 @@ def _get(remote: Remote, path: str, key: str) -> requests.Response:
             )
     except (requests.RequestException, ValueError) as error:
         raise TargetError(
-            f"{remote.url} does not answer ({type(error).__name__}): start it, or correct "
+            f"{remote.name} does not answer ({type(error).__name__}): start it, or correct "
             "--vimmerse-target"
         ) from error
 

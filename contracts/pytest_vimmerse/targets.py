@@ -104,7 +104,7 @@ class RemoteTarget(_Inboxes):
 
     def __init__(self, remote: Remote, listener: Listener) -> None:
         super().__init__(listener, remote.relay)
-        self.name = self.base_url = remote.url
+        self.name, self.base_url = remote.name, remote.url
         self.api_key = remote.key or SAMPLE_API_KEY
         self.other_api_key, self.broke_api_key = remote.other_key, remote.broke_key
         self.capabilities = remote.capabilities

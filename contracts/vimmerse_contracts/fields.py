@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,10 @@ TIMESTAMP_FORMAT = "%Y-%m-%d %H:%M:%S.%f+00:00"
 _INTEGER = re.compile(r"\s*[+-]?\d{1,30}(\.0+)?\s*", re.ASCII)
 _TRUE = frozenset({"1", "on", "t", "true", "y", "yes"})
 _FALSE = frozenset({"0", "off", "f", "false", "n", "no"})
+_DOTTED = re.compile(r"\d+(\.\d+){3}", re.ASCII)
+_FORBIDDEN = re.compile(r"[%\\<>^|\"`{}]")
+"""What stands in no host's name."""
+_LONGEST_LABEL = 63
 _UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f]")
 
 
@@ -149,9 +154,30 @@ def url_problem(value: str) -> Problem | None:
         return problems.URL_PARSING
     if parts.scheme and parts.scheme not in {"http", "https"}:
         return problems.URL_SCHEME
-    if not parts.scheme or not parts.hostname or port == 0:
+    if not parts.scheme or port == 0 or not _is_host(parts.hostname or ""):
         return problems.URL_PARSING
     return None
+
+
+def _is_host(host: str) -> bool:
+    """Say whether a host can be looked up: a number, or a name of labels that DNS allows."""
+    if ":" in host or _DOTTED.fullmatch(host):
+        return _is_number(host.partition("%")[0])
+    if _FORBIDDEN.search(host):
+        return False
+    try:
+        labels = host.removesuffix(".").encode("idna").split(b".")
+    except UnicodeError:
+        return False
+    return all(labels) and all(len(label) <= _LONGEST_LABEL for label in labels)
+
+
+def _is_number(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def parse_timestamp(text: str) -> datetime:

@@ -216,6 +216,21 @@ WEBHOOK_RULES: Final = (
         "Anything but 2xx is retried after 10 s, 1 min, 5 min and 30 min, then given up",
         because="P26 says only that it may be retried",
     ),
+    assumed(
+        "webhook.gone",
+        "410 Gone is the last attempt",
+        because="a receiver has no other word for wanting no more; many services take it so",
+    ),
+    assumed(
+        "webhook.redirects",
+        "A redirect is not followed, and counts as a failure",
+        because="only 2xx counts (P26), and who follows lets a receiver choose whom it calls",
+    ),
+    assumed(
+        "webhook.order",
+        "First attempts to one URL come as they fell due; a retry holds up none of them",
+        because="no source promises an order, and receivers are easier to test against one",
+    ),
 )
 GENERAL_RULES: Final = (
     documented("auth.header", "The key goes in the header X-Api-Key"),

@@ -169,6 +169,66 @@ class Account:
         """Every webhook that was planned, with its attempts, in the order of planning."""
         return self.call(o.LIST_WEBHOOKS, r.WebhookList).webhooks
 
+    @property
+    def webhook_settings(self) -> r.WebhookSettingsInfo:
+        """How webhooks are delivered: plans, retries, secrets."""
+        return self.call(o.SHOW_WEBHOOK_SETTINGS, r.WebhookSettingsInfo)
+
+    def webhook(self, message_id: str) -> r.WebhookInfo:
+        """Return one webhook of the outbox, as it is now.
+
+        Raises:
+            UnknownMessageError: the outbox has none with that id.
+        """
+        return self._of_webhook(o.SHOW_WEBHOOK, message_id)
+
+    def redeliver(self, message_id: str) -> r.WebhookInfo:
+        """Send a webhook again, really, as a further attempt; return it as it is then.
+
+        Raises:
+            UnknownMessageError: the outbox has none with that id.
+        """
+        return self._of_webhook(o.REDELIVER, message_id)
+
+    def plan_webhooks(self, plan: str | None) -> None:
+        """Deliver the webhooks of every submission from now on by a plan, None for as they should.
+
+        `500, timeout, ok` pretends two answers and then really sends; docs/webhooks.md has all.
+
+        Raises:
+            PlanError: the plan makes no sense; the sentence says what is allowed.
+        """
+        self._change_webhooks(r.ChangeWebhooks(plan=plan))
+
+    def plan_next_webhooks(self, *plans: str) -> None:
+        """Deliver the webhooks of the next submissions by a plan each.
+
+        Raises:
+            PlanError: a plan makes no sense; the sentence says what is allowed.
+        """
+        self.call(o.ADD_DELIVERY_PLANS, r.WebhookSettingsInfo, r.AddPlans(plans=plans))
+
+    def retry_webhooks_after(self, *spans: str | float) -> None:
+        """Repeat a failed attempt after these spans, one after another; without any, never.
+
+        Raises:
+            SpanError: one is no span.
+            WebhookSettingsError: there are too many.
+        """
+        self._change_webhooks(r.ChangeWebhooks(retry_after=spans))
+
+    def sign_webhooks(self, *secrets: str) -> None:
+        """Sign webhooks with these secrets (`whsec_...`), the newest first; without any, do not.
+
+        Raises:
+            WebhookSettingsError: one is no secret, or there are more than two.
+        """
+        self._change_webhooks(r.ChangeWebhooks(secrets=secrets))
+
+    def rotate_webhook_secret(self) -> str:
+        """Make up a new secret, and sign with the present one beside it; return the new one."""
+        return self.call(o.ROTATE_SECRET, r.WebhookSettingsInfo).secrets[0]
+
     def pay_in(self, amount: int) -> None:
         """Add credits.
 
@@ -239,6 +299,14 @@ class Account:
             ControlError: it was refused, or not reached.
         """
         return self.control.call(operation, answer, body, query=query, customer_id=self.customer_id)
+
+    def _change_webhooks(self, change: r.ChangeWebhooks) -> None:
+        self.call(o.CHANGE_WEBHOOK_SETTINGS, r.WebhookSettingsInfo, change)
+
+    def _of_webhook(self, operation: o.ControlOperation, message_id: str) -> r.WebhookInfo:
+        return self.control.call(
+            operation, r.WebhookInfo, customer_id=self.customer_id, message_id=message_id
+        )
 
     def _exchanges(self) -> tuple[r.ExchangeInfo, ...]:
         return self.call(o.SHOW_JOURNAL, r.Journal).exchanges

@@ -27,6 +27,7 @@ from vimmerse_mock.model.outbox import MessageState
 from vimmerse_mock.model.scenarios import Scenario
 from vimmerse_mock.model.snapshot import Snapshot
 from vimmerse_mock.model.story import Event
+from vimmerse_mock.model.webhooks import WebhookSettings
 from vimmerse_mock.stores import DuplicateAccountError, Store, UnknownAccountError, opened
 from vimmerse_mock.stores.conflicts import retried
 
@@ -137,6 +138,20 @@ class Administration:
     def use_scenario(self, customer_id: str, scenario: Scenario) -> AccountState:
         """Decide what becomes of an account's submissions from now on."""
         return self.change(customer_id, lambda account: replace(account, scenario=scenario))
+
+    def change_webhooks(
+        self, customer_id: str, change: Callable[[WebhookSettings], WebhookSettings]
+    ) -> WebhookSettings:
+        """Decide how an account's webhooks are delivered from now on.
+
+        Raises:
+            UnknownAccountError: there is no such account.
+            ValueError: what `change` raises.
+        """
+        changed = self.change(
+            customer_id, lambda account: replace(account, webhooks=change(account.webhooks))
+        )
+        return changed.webhooks
 
     def plan_fault(self, customer_id: str, fault: Fault) -> AccountState:
         """Add a fault to those that an account's calls will meet."""

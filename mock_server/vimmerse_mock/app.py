@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import flask
 
 from vimmerse_mock.administration import Administration
-from vimmerse_mock.delivery import Courier, Dispatcher, HttpSender, Sender
+from vimmerse_mock.delivery import Courier, Dispatcher, HttpSender, Reach, Sender
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.clock import Instant
 from vimmerse_mock.model.journal import JOURNAL_LENGTH
@@ -87,6 +87,7 @@ def create_mock(
     limits: Limits | None = None,
     files_url: str | None = None,
     sender: Sender | None = None,
+    reach: Reach | None = None,
     keep: Keep | None = None,
     journal: int = JOURNAL_LENGTH,
     admin_token: str = "",
@@ -96,10 +97,12 @@ def create_mock(
 
     Real time is the store's, unless `real_time` says otherwise. `files_url` is where links to
     files begin (None: at the address that the client used). `journal` is how many exchanges of an
-    account are kept. Without `admin_token` the control plane answers to the loopback only.
+    account are kept. Without `admin_token` the control plane answers to the loopback only. Webhooks
+    go to loopback and private networks, or as far as `reach` says; a `sender` decides by itself.
     """
     store, limits = store or MemoryStore(), limits or Limits()
-    courier = Courier(store, sender or HttpSender(), real_time or store.real_time)
+    sender = sender or HttpSender(reach=reach or Reach())
+    courier = Courier(store, sender, real_time or store.real_time)
     retention = Retention(store, keep or Keep(), courier.real_time)
     dispatcher = Dispatcher(courier, retention.apply)
     service = BatchService(
@@ -108,6 +111,7 @@ def create_mock(
         pace=pace or Pace(),
         real_time=courier.real_time,
         on_planned=dispatcher.wake,
+        deliver_early=courier.deliver_early,
     )
     administration = Administration(courier, dispatcher.wake)
     app = _create_app(limits)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from vimmerse_mock.delivery import Reply, Sender
+from vimmerse_mock.delivery import Post, Reply, Sender
+from vimmerse_mock.delivery.sending import KEPT_BODY
 from vimmerse_mock.wsgi_call import call_wsgi
 
 if TYPE_CHECKING:
@@ -35,12 +34,10 @@ class InProcessSender:
         """Forget the application at a URL; one that is not there is no error."""
         self._apps.pop(urlsplit(url).hostname or "", None)
 
-    def send(self, url: str, body: Mapping[str, str]) -> Reply:
-        """POST a JSON body."""
-        app = self._apps.get(urlsplit(url).hostname or "")
+    def send(self, post: Post) -> Reply:
+        """POST a webhook."""
+        app = self._apps.get(urlsplit(post.url).hostname or "")
         if app is None:
-            return self._otherwise.send(url, body)
-        content = json.dumps(body).encode()
-        headers = {"Content-Type": "application/json", "User-Agent": "vimmerse-mock"}
-        status, _, _ = call_wsgi(app, "POST", url, headers, content)
-        return Reply(status)
+            return self._otherwise.send(post)
+        status, headers, body = call_wsgi(app, "POST", post.url, dict(post.headers), post.body)
+        return Reply(status, "", tuple(headers), body[:KEPT_BODY])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import ContextDecorator
 from functools import cached_property
 from types import TracebackType
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 import requests
 import responses
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 
 from vimmerse_contracts.vocabulary import (
     PRODUCTION_HOSTS,
@@ -21,7 +22,8 @@ from vimmerse_contracts.vocabulary import (
 )
 from vimmerse_mock.account import Account
 from vimmerse_mock.app import Mock, create_mock
-from vimmerse_mock.delivery import Reply
+from vimmerse_mock.delivery import Post, Reply
+from vimmerse_mock.delivery.sending import KEPT_BODY, explain
 from vimmerse_mock.in_process import InProcessSender
 from vimmerse_mock.inbox import Inbox
 from vimmerse_mock.intercepted_faults import failure_of
@@ -143,17 +145,24 @@ class intercept(ContextDecorator):  # noqa: N801 - it reads as a verb: `with int
 class RequestsSender:
     """Posts webhooks with `requests`, so that URLs registered on a `responses` mock get them."""
 
-    def send(self, url: str, body: Mapping[str, str]) -> Reply:
-        """POST a JSON body."""
+    def send(self, post: Post) -> Reply:
+        """POST, and read the beginning of the answer."""
         try:
             with requests.Session() as session:
                 session.trust_env = False
                 answer = session.post(
-                    url, json=body, timeout=WEBHOOK_TIMEOUT_SECONDS, allow_redirects=False
+                    post.url,
+                    data=post.body,
+                    headers=dict(post.headers),
+                    timeout=WEBHOOK_TIMEOUT_SECONDS,
+                    allow_redirects=False,
+                    stream=True,
                 )
-        except (requests.RequestException, ValueError, OSError) as error:
-            return Reply(None, f"{type(error).__name__}: {error}"[:500])
-        return Reply(answer.status_code)
+                with answer:
+                    body = answer.raw.read(KEPT_BODY, decode_content=True)
+        except (requests.RequestException, HTTPError, ValueError, OSError) as error:
+            return Reply(None, explain(error))
+        return Reply(answer.status_code, "", tuple(answer.headers.items()), body)
 
 
 class _ProductionHosts(responses.CallbackResponse):

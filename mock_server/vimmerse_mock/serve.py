@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from vimmerse_contracts.vocabulary import CONTROL_ROOT
 from vimmerse_mock.addresses import is_loopback, resolved, url_of
 from vimmerse_mock.administration import Administration
-from vimmerse_mock.delivery import Courier, HttpSender
+from vimmerse_mock.delivery import Courier, HttpSender, Reach, ReachError
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT, AccountState, Opening
 from vimmerse_mock.model.journal import JOURNAL_LENGTH
 from vimmerse_mock.model.ledger import PriceList
@@ -66,6 +66,7 @@ class ServeSettings:
     keep: Keep = field(default_factory=Keep)
     journal: int = JOURNAL_LENGTH
     admin_token: str = field(default="", repr=False)
+    webhook_allow: tuple[str, ...] = ()
     public_url: str = ""
     ready_file: Path | None = None
 
@@ -115,6 +116,10 @@ def _prepare(settings: ServeSettings) -> None:
         )
     if settings.ready_file is not None and not settings.ready_file.parent.is_dir():
         raise ServeError(f"--ready-file: there is no folder {settings.ready_file.parent}")
+    try:
+        Reach(settings.webhook_allow)
+    except ReachError as error:
+        raise ServeError(f"--webhook-allow: {error}") from error
     if settings.is_lasting:
         store = _open(settings.store)
         _ensure_accounts(Administration(Courier(store, HttpSender(), store.real_time)), settings)
@@ -202,6 +207,7 @@ def _wire(settings: ServeSettings) -> Mock:
         prices=settings.prices,
         limits=settings.limits,
         keep=settings.keep,
+        reach=Reach(settings.webhook_allow, local=_is_private(settings.host)),
         journal=settings.journal,
         admin_token=settings.admin_token,
         files_url=public + FILES_PATH if public else None,

@@ -6,7 +6,9 @@ from types import TracebackType
 from typing import Self
 
 from vimmerse_mock.account import Account
+from vimmerse_mock.addresses import is_loopback
 from vimmerse_mock.app import Mock, create_mock
+from vimmerse_mock.delivery import Reach
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT, Opening
 from vimmerse_mock.wsgi_thread import WsgiThread
 
@@ -26,7 +28,7 @@ class MockServer:
         port: int = 0,
         opening: Opening = SAMPLE_ACCOUNT,
     ) -> None:
-        self.mock = mock or create_mock()
+        self.mock = mock or create_mock(reach=Reach(local=is_loopback(host)))
         self._thread = WsgiThread(self.mock.app, host, port)
         self._opening = opening
         self._account: Account | None = None

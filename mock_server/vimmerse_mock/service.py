@@ -20,15 +20,16 @@ from vimmerse_mock.model.batch import (
     shared,
 )
 from vimmerse_mock.model.clock import Instant, wall_clock
+from vimmerse_mock.model.delivery_plans import planned_messages, swapped
 from vimmerse_mock.model.faults import Fault, meet
 from vimmerse_mock.model.ledger import LedgerEntry, PriceList, Reason
-from vimmerse_mock.model.outbox import Message
+from vimmerse_mock.model.outbox import LEASE, Message, MessageState, Twist
 from vimmerse_mock.model.scenarios import Pace
 from vimmerse_mock.model.timeline import Observation, Timeline, plan
+from vimmerse_mock.model.webhooks import WebhookSettings
 from vimmerse_mock.stores import Store, Transaction, UnknownAccountError
 from vimmerse_mock.stores.conflicts import retried
 
-_Charges = tuple[LedgerEntry, ...]
 _SETTINGS: Final = tuple(VideoSettings.__dataclass_fields__)
 
 
@@ -59,14 +60,27 @@ class BatchView:
 
 
 @dataclass(frozen=True, slots=True)
+class _Done:
+    """What a request was charged, and the webhook that comes before its answer, leased."""
+
+    charges: tuple[LedgerEntry, ...] = ()
+    early: Message | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BatchService:
-    """What can be done with batches. `on_planned` is called when a webhook may fall due sooner."""
+    """What can be done with batches.
+
+    `on_planned` is called when a webhook may fall due sooner, `deliver_early` with a leased one
+    that a delivery plan wants delivered before the request is answered; it must not raise.
+    """
 
     store: Store
     prices: PriceList = field(default_factory=PriceList)
     pace: Pace = field(default_factory=Pace)
     real_time: Callable[[], Instant] = wall_clock
     on_planned: Callable[[], None] = lambda: None
+    deliver_early: Callable[[Message], None] = lambda _message: None
 
     @retried
     def admit(self, customer_id: str, operation: str) -> Fault | None:
@@ -99,8 +113,8 @@ class BatchService:
             account, now = tx.account, self._now(tx.account)
             batch = self._generated(account, _new_batch(account, form, images, now), now)
             tx.save_account(replace(account, batches=account.batches + 1))
-            charges = self._submit(tx, batch, Reason.CREATE)
-        return self._answer(account, batch, now, charges)
+            done = self._submit(tx, batch, Reason.CREATE)
+        return self._answer(account, batch, now, done)
 
     def read(self, account: AccountState, batch_id: str) -> BatchView:
         """Look at a batch; while it has not ended, that moves a clock that steps.
@@ -150,10 +164,10 @@ class BatchService:
                 batch = replace(batch, settings=replace(batch.settings, **changes))
                 batch = self._generated(account, batch, now)
                 _withdraw_webhook(tx, before)
-                charges = self._submit(tx, batch, Reason.RESUBMIT)
+                done = self._submit(tx, batch, Reason.RESUBMIT)
             else:
-                charges = _change_metadata(tx, batch, before)
-        return self._answer(account, batch, now, charges)
+                done = _change_metadata(tx, batch, before)
+        return self._answer(account, batch, now, done)
 
     @retried
     def compose(self, customer_id: str, batch_id: str) -> BatchView:
@@ -171,8 +185,8 @@ class BatchService:
             if before.seen.status is not BatchStatus.SUCCESS:
                 raise NotComposableError("a batch can be composed once it is in 'success'")
             batch = self._composed(before, now)
-            charges = self._submit(tx, batch, Reason.COMPOSE)
-        return self._answer(account, batch, now, charges)
+            done = self._submit(tx, batch, Reason.COMPOSE)
+        return self._answer(account, batch, now, done)
 
     @retried
     def _step(self, customer_id: str) -> None:
@@ -185,12 +199,12 @@ class BatchService:
     def _now(self, account: AccountState) -> Instant:
         return account.clock.at(self.real_time())
 
-    def _answer(
-        self, account: AccountState, batch: Batch, now: Instant, charges: _Charges
-    ) -> BatchView:
+    def _answer(self, account: AccountState, batch: Batch, now: Instant, done: _Done) -> BatchView:
+        if done.early is not None:
+            self.deliver_early(done.early)
         if batch.webhook_url:
             self.on_planned()
-        return BatchView(account, batch, _timeline(batch).at(now), charges)
+        return BatchView(account, batch, _timeline(batch).at(now), done.charges)
 
     def _generated(self, account: AccountState, batch: Batch, now: Instant) -> Batch:
         """Add a submission of all media for generation, by the account's present scenario."""
@@ -216,16 +230,18 @@ class BatchService:
             )
         )
 
-    def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> _Charges:
+    def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> _Done:
         """Write batch, charge and webhook together, or nothing."""
         _require_room(tx, batch)
-        charges: _Charges = ()
+        charges: tuple[LedgerEntry, ...] = ()
         if price := self._price(batch):
             now, number = batch.submission.at, batch.submission.number
             charges = (tx.book(-price, reason, now, batch.id, number),)
         tx.save_batch(batch)
-        _plan_webhook(tx, batch)
-        return charges
+        early = _plan_webhook(tx, batch)
+        if early is not None:
+            tx.lease(early, self.real_time() + LEASE)
+        return _Done(charges, early)
 
     def _price(self, batch: Batch) -> int:
         if batch.submission.kind is SubmissionKind.COMPOSE:
@@ -296,35 +312,75 @@ def _new_media(random: Random, image: Image) -> Media:
     return Media(id=random_uuid(random), image=image)
 
 
-def _change_metadata(tx: Transaction, batch: Batch, before: BatchView) -> _Charges:
+def _change_metadata(tx: Transaction, batch: Batch, before: BatchView) -> _Done:
     """Write what never costs; a webhook that is still to come goes to the new address."""
     tx.save_batch(batch)
-    if batch.webhook_url != before.batch.webhook_url and not before.seen.status.is_final:
+    if batch.webhook_url == before.batch.webhook_url or before.seen.status.is_final:
+        return _Done()
+    if before.batch.webhook_url is None:
         _plan_webhook(tx, batch)
-    return ()
+    elif batch.webhook_url is not None:
+        _redirect_webhooks(tx, batch, batch.webhook_url)
+    return _Done()
+
+
+def _redirect_webhooks(tx: Transaction, batch: Batch, url: str) -> None:
+    """Send what is planned for the submission in force to another URL."""
+    for message in tx.messages(batch.id, batch.submission.number):
+        if message.state is MessageState.PENDING:
+            tx.save_message(replace(message, url=url))
 
 
 def _withdraw_webhook(tx: Transaction, before: BatchView) -> None:
-    """Take back the webhook of a submission that has not ended."""
-    message = tx.message(before.batch.id, before.batch.submission.number)
-    if message is not None and not before.seen.status.is_final:
-        tx.save_message(message.withdrawn())
-
-
-def _plan_webhook(tx: Transaction, batch: Batch) -> None:
-    """Plan the one webhook of the submission in force."""
-    if batch.webhook_url is None:
+    """Take back the webhooks of a submission that has not ended."""
+    if before.seen.status.is_final:
         return
+    for message in tx.messages(before.batch.id, before.batch.submission.number):
+        if message.state is MessageState.PENDING:
+            tx.save_message(message.withdrawn())
+
+
+def _plan_webhook(tx: Transaction, batch: Batch) -> Message | None:
+    """Plan the webhooks of the submission in force: one, unless a delivery plan says otherwise.
+
+    Returns the one that is to be delivered before the request is answered.
+    """
+    if batch.webhook_url is None:
+        return None
+    delivery, settings = tx.account.webhooks.plan_taken()
+    true = _true_webhook(tx, batch, batch.webhook_url)
+    true, settings = _swapped(tx, true, settings, waits=delivery is not None and delivery.swaps)
+    random = tx.account.random("delivery", batch.id, batch.submission.number)
+    messages = planned_messages(delivery, true, batch.submission.at, random)
+    for message in messages:
+        tx.save_message(message)
+    if settings != tx.account.webhooks:
+        tx.save_account(replace(tx.account, webhooks=settings))
+    return next((message for message in messages if message.twist is Twist.EARLY), None)
+
+
+def _swapped(
+    tx: Transaction, coming: Message, settings: WebhookSettings, *, waits: bool
+) -> tuple[Message, WebhookSettings]:
+    """Let a webhook change places with the one that waits for it; if none does, it may wait."""
+    waiting = tx.message(*settings.swapping) if settings.swapping else None
+    if waiting is None or waiting.state is not MessageState.PENDING or waiting.attempts:
+        key = (coming.batch_id, coming.submission, coming.number) if waits else None
+        return coming, replace(settings, swapping=key)
+    later, coming = swapped(waiting, coming)
+    tx.save_message(later)
+    return coming, replace(settings, swapping=None)
+
+
+def _true_webhook(tx: Transaction, batch: Batch, url: str) -> Message:
     number, timeline = batch.submission.number, _timeline(batch)
     random = tx.account.random("webhook", batch.id, number)
-    tx.save_message(
-        Message(
-            id=f"msg_{random.getrandbits(96):024x}",
-            customer_id=batch.customer_id,
-            batch_id=batch.id,
-            submission=number,
-            url=batch.webhook_url,
-            status=timeline.outcome.value,
-            due_at=timeline.ends_at,
-        )
+    return Message(
+        id=f"msg_{random.getrandbits(96):024x}",
+        customer_id=batch.customer_id,
+        batch_id=batch.id,
+        submission=number,
+        url=url,
+        status=timeline.outcome.value,
+        due_at=timeline.ends_at,
     )

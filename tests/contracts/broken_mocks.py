@@ -16,11 +16,11 @@ from vimmerse_contracts.schemas import CreateBatchSchema
 from vimmerse_contracts.vocabulary import CONTROL_ROOT, RESUBMITTING_FIELDS
 from vimmerse_mock import service
 from vimmerse_mock.app import Mock, create_mock
-from vimmerse_mock.delivery import HttpSender, Reply, Sender
+from vimmerse_mock.delivery import HttpSender, Post, Reply, Sender
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch, Image
 from vimmerse_mock.model.clock import SECOND
-from vimmerse_mock.model.ledger import InsufficientCreditError, LedgerEntry, Reason
+from vimmerse_mock.model.ledger import InsufficientCreditError, Reason
 from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.model.scenarios import Pace
 from vimmerse_mock.service import BatchService, BatchView, NotComposableError
@@ -283,7 +283,7 @@ class _CarelessStore(MemoryStore):
 class _PaysLast(BatchService):
     """Writes first, and looks at the balance afterwards."""
 
-    def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> tuple[LedgerEntry, ...]:
+    def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> service._Done:
         tx.save_batch(batch)
         service._plan_webhook(tx, batch)
         return super()._submit(tx, batch, reason)
@@ -366,42 +366,50 @@ def _files_and_urls(patch: pytest.MonkeyPatch) -> Mock:
 # What it sends
 
 
+def _saying(post: Post, body: Json) -> Post:
+    said = json.dumps(body).encode()
+    headers = {**dict(post.headers), "Content-Length": str(len(said))}
+    return replace(post, body=said, headers=tuple(headers.items()))
+
+
 class _Twice(HttpSender):
     """Sends everything twice."""
 
-    def send(self, url: str, body: Mapping[str, str]) -> Reply:
-        super().send(url, body)
-        return super().send(url, body)
+    def send(self, post: Post) -> Reply:
+        super().send(post)
+        return super().send(post)
 
 
 class _Backwards(HttpSender):
     """Sends the keys in another order."""
 
-    def send(self, url: str, body: Mapping[str, str]) -> Reply:
-        return super().send(url, dict(reversed(list(body.items()))))
+    def send(self, post: Post) -> Reply:
+        return super().send(_saying(post, dict(reversed(list(json.loads(post.body).items())))))
 
 
 class _Anonymous(HttpSender):
     """Does not say whose batch it is."""
 
-    def send(self, url: str, body: Mapping[str, str]) -> Reply:
-        return super().send(url, {**body, "customer_id": ""})
+    def send(self, post: Post) -> Reply:
+        return super().send(_saying(post, {**json.loads(post.body), "customer_id": ""}))
 
 
 class _SilentOnFailure(HttpSender):
     """Reports success only."""
 
-    def send(self, url: str, body: Mapping[str, str]) -> Reply:
-        return Reply(200) if body["status"] == "fail" else super().send(url, body)
+    def send(self, post: Post) -> Reply:
+        failed = json.loads(post.body)["status"] == "fail"
+        return Reply(200) if failed else super().send(post)
 
 
 class _AsForm(HttpSender):
     """Sends a form instead of JSON."""
 
-    def send(self, url: str, body: Mapping[str, str]) -> Reply:
+    def send(self, post: Post) -> Reply:
         with requests.Session() as session:
             session.trust_env = False
-            return Reply(session.post(url, data=body, timeout=10).status_code)
+            form = json.loads(post.body)
+            return Reply(session.post(post.url, data=form, timeout=10).status_code)
 
 
 def _too_early(**planned: Any) -> Message:

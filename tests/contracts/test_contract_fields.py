@@ -151,10 +151,21 @@ def test_another_scheme_is_told(url: str) -> None:
         "http://[::1/",
         "http://host/\n",
         " http://host/",
+        "http://[zz]:80/",
+        "http://256.1.1.1/",
+        "http://127.0.0.1:99999/",
+        "http://me:secret@/",
+        "http://me@:80/",
+        "http://a..b/",
+        "http://.example/",
+        f"http://{'a' * 64}.example/",
+        "http://\ud800.example/",
+        "http://a%20b.example/",
+        "http://a\\b/",
     ],
 )
 def test_what_is_no_url_is_told(url: str) -> None:
-    """A text without scheme or host, with a bad port, or with white space is no URL."""
+    """A text without scheme, with a bad port or white space, or a host that none could have."""
     assert url_problem(url) == problems.URL_PARSING
 
 

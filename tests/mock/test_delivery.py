@@ -1,26 +1,25 @@
 from __future__ import annotations
 
-import socket
-from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from threading import Event, Lock, Thread
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event, Lock
 from typing import Any
-from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 
 from frozen_time import FrozenTime
+from lasting.waiting import await_condition
 from vimmerse_mock.account import Account
 from vimmerse_mock.app import Mock, create_mock
-from vimmerse_mock.delivery import HttpSender, Reply
-from vimmerse_mock.listener import Listener
+from vimmerse_mock.delivery import LEASE, Post, Reply
+from vimmerse_mock.delivery.sending import post_of
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.batch import Image
-from vimmerse_mock.model.clock import ClockError
+from vimmerse_mock.model.clock import SECOND, ClockError
 from vimmerse_mock.model.outbox import MessageState
 from vimmerse_mock.model.spans import SpanError
-from vimmerse_mock.wsgi_thread import WsgiThread
+from vimmerse_mock.stores import open_store
 
 Form = Callable[..., dict[str, Any]]
 HOOK = "http://127.0.0.1:9/hook"
@@ -31,14 +30,19 @@ class ScriptedSender:
 
     def __init__(self, *replies: Reply) -> None:
         self.replies = list(replies)
-        self.sent: list[Mapping[str, str]] = []
+        self.posts: list[Post] = []
         self.on_send: Callable[[], None] = lambda: None
         self._lock = Lock()
 
-    def send(self, url: str, body: Mapping[str, str]) -> Reply:  # noqa: ARG002 - the protocol's
+    @property
+    def sent(self) -> list[dict[str, str]]:
+        """The bodies that were sent."""
+        return [json.loads(post.body) for post in self.posts]
+
+    def send(self, post: Post) -> Reply:
         """Answer the next reply."""
         with self._lock:
-            self.sent.append(body)
+            self.posts.append(post)
             self.on_send()
             return self.replies.pop(0) if self.replies else Reply(200)
 
@@ -189,161 +193,9 @@ def test_a_removed_account_gets_no_webhook(
     sender.on_send = account.close
     account.clock.advance(0)
     (message,) = mock.courier.store.messages(account.customer_id)
-    account.close()
+    mock.courier.deliver(message)
     mock.courier.deliver(message)
     assert len(sender.sent) == 1
-
-
-class TestOnALiveClock:
-    """What the dispatcher does by itself, with real sockets."""
-
-    @pytest.fixture
-    def listener(self) -> Iterator[Listener]:
-        """A real listener."""
-        listener = Listener()
-        yield listener
-        listener.stop()
-
-    @pytest.fixture
-    def live(self) -> Iterator[Mock]:
-        """A mock on real time, whose dispatcher runs."""
-        mock = create_mock()
-        mock.dispatcher.start()
-        yield mock
-        mock.close()
-
-    def test_a_webhook_reaches_a_real_listener_once(
-        self, live: Mock, listener: Listener, form: Form
-    ) -> None:
-        """On a clock that runs a hundredfold, the POST arrives as JSON, and it arrives once."""
-        account = live.open_account("http://mock", Opening(speed=100))
-        inbox = listener.open_inbox()
-        wanted = form(webhook_url=inbox.url)
-        batch = live.service.create(account.customer_id, wanted, [Image("a")]).batch
-        (webhook,) = inbox.wait_for(1)
-        assert webhook.headers["Content-Type"] == "application/json"
-        assert list(webhook.body) == ["customer_id", "batch_id", "status"]
-        assert webhook.body["batch_id"] == batch.id
-        live.dispatcher.stop()
-        assert len(inbox.received) == 1
-        assert account.outbox[0].state is MessageState.DELIVERED
-
-    def test_a_hundred_webhooks_of_ten_accounts_each_arrive_once(
-        self, live: Mock, listener: Listener, form: Form
-    ) -> None:
-        """No message is lost, and none is sent twice."""
-        inbox = listener.open_inbox()
-        wanted = form(webhook_url=inbox.url)
-        accounts = [live.open_account("http://mock", Opening(speed=1000)) for _ in range(10)]
-        created = [
-            live.service.create(account.customer_id, wanted, [Image("a")]).batch.id
-            for account in accounts
-            for _ in range(10)
-        ]
-        received = inbox.wait_for(100, within=20)
-        live.dispatcher.stop()
-        assert sorted(w.body["batch_id"] for w in received) == sorted(created)
-        assert len(inbox.received) == 100
-
-    def test_a_receiver_may_call_back_from_its_handler(self, form: Form) -> None:
-        """A receiver that reads the batch while it is being told about it gets its final state."""
-        from vimmerse_client import Client
-        from vimmerse_mock.server import MockServer
-
-        done, statuses = Event(), []
-
-        with MockServer() as server:
-            account = server.open_account(Opening(speed=0))
-            client = Client(account.key, account.url)
-
-            def receive(environ: WSGIEnvironment, start: StartResponse) -> list[bytes]:
-                environ["wsgi.input"].read()
-                statuses.append(client.get(batch_id).status)
-                done.set()
-                start("200 OK", [("Content-Length", "0")])
-                return []
-
-            receiver = WsgiThread(receive)
-            receiver.start()
-            wanted = form(webhook_url=receiver.url)
-            service = server.mock.service
-            batch_id = service.create(account.customer_id, wanted, [Image("a")]).batch.id
-            account.clock.advance(60)
-            assert done.is_set()
-            assert statuses == ["success"]
-            receiver.stop()
-            client.close()
-
-
-class TestHttpSender:
-    """What comes of a POST."""
-
-    def test_a_redirect_is_not_followed(self) -> None:
-        """A 302 is the reply, and the place it points to is never asked."""
-        asked: list[str] = []
-
-        def redirect(environ: WSGIEnvironment, start: StartResponse) -> list[bytes]:
-            asked.append(environ["PATH_INFO"])
-            start("302 Found", [("Location", "/elsewhere"), ("Content-Length", "0")])
-            return []
-
-        thread = WsgiThread(redirect)
-        thread.start()
-        assert HttpSender().send(thread.url + "/hook", {}) == Reply(302)
-        thread.stop()
-        assert asked == ["/hook"]
-
-    def test_a_refused_connection_is_a_reply_with_its_reason(self) -> None:
-        """Nobody listening is no exception."""
-        with socket.socket() as unused:
-            unused.bind(("127.0.0.1", 0))
-            port = unused.getsockname()[1]
-            reply = HttpSender().send(f"http://127.0.0.1:{port}/", {})
-        assert reply.status is None
-        assert "ConnectionRefusedError" in reply.error
-
-    def test_a_proxy_never_gets_between_the_mock_and_loopback(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """With HTTP_PROXY set to nowhere, a listener on loopback is still reached."""
-        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-        monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-        listener = Listener()
-        inbox = listener.open_inbox()
-        assert HttpSender().send(inbox.url, {"status": "success"}) == Reply(200)
-        listener.stop()
-        assert inbox.received[0].body == {"status": "success"}
-
-    def test_a_receiver_that_drips_does_not_get_more_than_its_time(self) -> None:
-        """The timeout is for the whole answer: a byte now and then does not prolong it."""
-        stop = Event()
-        with socket.create_server(("127.0.0.1", 0)) as listening:
-            port = listening.getsockname()[1]
-
-            def drip() -> None:
-                connection, _ = listening.accept()
-                with connection, suppress(OSError):
-                    while not stop.wait(0.05):
-                        connection.sendall(b"H")
-
-            dripper = Thread(target=drip)
-            dripper.start()
-            reply = HttpSender(timeout=0.3).send(f"http://127.0.0.1:{port}/", {})
-            stop.set()
-            dripper.join()
-        assert reply.status is None
-        assert reply.error
-
-    def test_a_login_in_the_url_is_sent_as_one(self) -> None:
-        """`http://user:password@host/` becomes basic authentication, and netrc is not asked."""
-        listener = Listener()
-        inbox = listener.open_inbox()
-        HttpSender().send(inbox.url.replace("http://", "http://me:p%40ss@"), {})
-        HttpSender().send(inbox.url, {})
-        listener.stop()
-        first, second = inbox.received
-        assert first.headers["Authorization"] == "Basic " + b64encode(b"me:p@ss").decode()
-        assert "Authorization" not in second.headers
 
 
 def test_an_unforeseen_failure_does_not_end_delivery(
@@ -356,7 +208,7 @@ def test_an_unforeseen_failure_does_not_end_delivery(
     """A store that fails once in a way nobody thought of does not keep later webhooks back."""
     mock = create_mock(real_time=frozen_time, sender=sender)
     store, failed = mock.courier.store, Event()
-    claim = store.claim_due
+    claim = store.claim
 
     def fail_once(*args: Any, **kwargs: Any) -> Any:
         if not failed.is_set():
@@ -364,7 +216,7 @@ def test_an_unforeseen_failure_does_not_end_delivery(
             raise ZeroDivisionError("nobody thought of this")
         return claim(*args, **kwargs)
 
-    monkeypatch.setattr(store, "claim_due", fail_once)
+    monkeypatch.setattr(store, "claim", fail_once)
     account = mock.open_account("http://mock", Opening())
     create(mock, account, form)
     frozen_time.pass_seconds(60)
@@ -375,3 +227,28 @@ def test_an_unforeseen_failure_does_not_end_delivery(
     mock.close()
     assert failed.is_set()
     assert "nobody thought of this" in caplog.text
+
+
+def test_a_crash_between_attempt_and_record_repeats_the_attempt(
+    frozen_time: FrozenTime, sender: ScriptedSender, form: Form, tmp_path: Path
+) -> None:
+    """What was sent and not recorded is sent again, by another mock, once the lease has ended."""
+    url = f"sqlite:///{tmp_path / 'mock.db'}"
+    crashing = create_mock(store=open_store(url), real_time=frozen_time, sender=sender)
+    account = crashing.open_account("http://mock", Opening(seed="s"))
+    create(crashing, account, form)
+    frozen_time.pass_seconds(5)
+    claimed = crashing.courier.store.claim(frozen_time(), frozen_time() + LEASE)
+    assert claimed is not None
+    crashing.courier.sender.send(post_of(claimed, (), 0))  # and here it dies
+    crashing.close()
+    heir = create_mock(store=open_store(url), real_time=frozen_time, sender=sender)
+    assert heir.courier.store.claim(frozen_time(), frozen_time() + LEASE) is None
+    frozen_time.pass_seconds(LEASE / SECOND)
+    heir.dispatcher.start()
+    await_condition(lambda: len(sender.sent) == 2, "it is sent again")
+    heir.dispatcher.stop()
+    (message,) = heir.courier.store.messages(account.customer_id)
+    assert (message.state, len(message.attempts)) == ("delivered", 1)
+    assert sender.sent[0] == sender.sent[1]
+    heir.close()

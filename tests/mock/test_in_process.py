@@ -12,7 +12,7 @@ import pytest
 
 from vimmerse_client import Client
 from vimmerse_client.webhooks import Receiver
-from vimmerse_mock.delivery import Reply
+from vimmerse_mock.delivery import Post, Reply
 from vimmerse_mock.in_process import InProcessSender
 from vimmerse_mock.intercept import Intercepted, intercept
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT
@@ -30,10 +30,15 @@ class Elsewhere:
     def __init__(self) -> None:
         self.urls: list[str] = []
 
-    def send(self, url: str, body: Any) -> Reply:  # noqa: ARG002 - the protocol's
+    def send(self, post: Post) -> Reply:
         """Answer 299."""
-        self.urls.append(url)
+        self.urls.append(post.url)
         return Reply(299)
+
+
+def post_to(url: str) -> Post:
+    """A webhook to a URL."""
+    return Post(url, (("Content-Type", "application/json"),), b"{}")
 
 
 @pytest.fixture
@@ -102,12 +107,12 @@ def test_what_is_mounted_is_called_and_everything_else_is_sent() -> None:
         return []
 
     url = sender.mount(app)
-    assert sender.send(f"{url}/a%20b?c=d", {"status": "fail"}) == Reply(410)
-    assert seen == [("/a b", "c=d", b'{"status": "fail"}')]
+    assert sender.send(post_to(f"{url}/a%20b?c=d")) == Reply(410)
+    assert seen == [("/a b", "c=d", b"{}")]
     sender.unmount(url)
     sender.unmount(url)
-    assert sender.send(url, {}) == Reply(299)
-    assert sender.send("http://other.example/", {}) == Reply(299)
+    assert sender.send(post_to(url)) == Reply(299)
+    assert sender.send(post_to("http://other.example/")) == Reply(299)
     assert otherwise.urls == [url, "http://other.example/"]
 
 

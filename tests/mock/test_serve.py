@@ -10,8 +10,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Event
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -210,6 +212,7 @@ def test_a_taken_port_is_a_clear_sentence(tmp_path: Path) -> None:
         (["--scenario", "explode"], "success"),
         (["--account", "k:1", "--account", "k:2"], "same API key"),
         (["--port", "70000"], "65535"),
+        (["--webhook-allow", "http://a.example"], "--webhook-allow: 'http://a.example' is no"),
     ],
 )
 def test_a_bad_option_is_a_clear_sentence(options: Sequence[str], says: str) -> None:
@@ -249,3 +252,34 @@ def test_uploads_do_not_stay_in_memory(tmp_path: Path) -> None:
         before = resident(mock.process)
         upload(40)
         assert resident(mock.process) - before < 20_000_000
+
+
+def test_beyond_loopback_webhooks_go_only_where_they_may(tmp_path: Path) -> None:
+    """On every address, a listener on loopback is called if it is listed, and refused if not."""
+    listener = Listener()
+    allowed, refused = listener.open_inbox(), listener.open_inbox()
+    options = ["--host", "0.0.0.0", "--speed", "200", "--admin-token", "t"]  # noqa: S104 - what is tested
+    (tmp_path / "another").mkdir()
+    with served(tmp_path, *options) as mock:
+        mock.create(webhook_url=refused.url)
+        attempts = partial(_attempts, mock.url)
+        await_condition(attempts)
+        error = attempts()[0]["error"]
+    options += ["--webhook-allow", "127.0.0.0/8"]
+    with served(tmp_path / "another", *options) as mock:
+        mock.create(webhook_url=allowed.url)
+        allowed.wait_for(1, within=20)
+    listener.stop()
+    assert refused.received == ()
+    assert error == (
+        "RefusedReceiver: 127.0.0.1 is not called: this mock calls what --webhook-allow names; "
+        "to allow it, start the mock with --webhook-allow 127.0.0.1"
+    )
+
+
+def _attempts(url: str) -> list[dict[str, Any]]:
+    """Ask the control plane for the attempts of the sample account's first webhook."""
+    where = f"{url}/__admin/accounts/YOUR_CUSTOMER_ID/webhooks"
+    answer = requests.get(where, headers={"Authorization": "Bearer t"}, timeout=10).json()
+    attempts: list[dict[str, Any]] = answer["webhooks"][0]["attempts"]
+    return attempts

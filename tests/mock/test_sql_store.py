@@ -7,14 +7,19 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import requests
-from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy import BindParameter, Connection, Inspector, create_engine, inspect, text
+from sqlalchemy.sql import visitors
 
+from frozen_time import NOON
 from vimmerse_mock.app import create_mock
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT
 from vimmerse_mock.model.clock import SECOND, wall_clock
@@ -25,6 +30,7 @@ from vimmerse_mock.stores.sql.engine import open_engine, writing
 from vimmerse_mock.stores.sql.migrations import MIGRATIONS, migrate
 from vimmerse_mock.stores.sql.store import SqlStore
 
+SAMPLES = Path(__file__).parent / "samples"
 PROGRAM = str(Path(sys.executable).with_name("vimmerse-mock"))
 KEY = {"X-Api-Key": "YOUR_API_KEY"}
 FORM = {"image_urls": "http://images.example/1.jpg"}
@@ -186,6 +192,41 @@ class TestMigrations:
         engine.dispose()
         assert (ran, count) == (["later"], 1)
 
+    def test_a_database_of_version_1_is_brought_to_the_newest(self, url: str) -> None:
+        """With all that it has: the account, batches, ledger, and webhooks that still go out."""
+        _load_version_1(url)
+        store = open_store(url)
+        account = store.account("old")
+        assert (account.batches, store.balance("old"), len(store.ledger("old"))) == (4, 99_975, 6)
+        assert len(store.batches("old")) == 4
+        before = store.messages("old")
+        assert [(m.submission, m.number, m.state) for m in before] == [
+            (1, 1, "delivered"),
+            (1, 1, "pending"),
+            (1, 1, "withdrawn"),
+            (2, 1, "pending"),
+        ]
+        assert [(a.status, a.took, a.url) for a in before[0].attempts] == [(200, 0, "")]
+        with store.transaction("old") as tx:
+            clock = tx.account.clock
+            tx.save_account(replace(tx.account, clock=clock.moved_to(before[1].due_at, NOON)))
+        claimed = [store.claim(NOON, NOON + SECOND) for _ in range(3)]
+        assert claimed == [before[3], before[1], None]
+        store.close()
+
+    def test_a_migrated_database_is_like_a_new_one(
+        self, url: str, request: pytest.FixtureRequest, tmp_path: Path
+    ) -> None:
+        """Tables, columns, keys and indexes are the same, whatever way they came about."""
+        _load_version_1(url)
+        open_store(url).close()
+        if url.startswith("sqlite"):
+            fresh = f"sqlite:///{tmp_path / 'fresh.db'}"
+        else:
+            fresh = request.getfixturevalue("postgres").create_database("fresh")
+        open_store(fresh).close()
+        assert _shape(url) == _shape(fresh)
+
     @pytest.mark.parametrize(
         ("name", "says"),
         [("schema", "schema version 99.*upgrade vimmerse-mock"), ("plan", "plan version 99")],
@@ -214,6 +255,41 @@ class TestMigrations:
             open_store(url)
 
 
+def _load_version_1(url: str) -> None:
+    """Put in what the first version of this package had put there."""
+    dump = SAMPLES / f"version_1_{url.partition(':')[0]}.sql"
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+            connection.executescript(dump.read_text())
+        return
+    with psycopg.connect(url, autocommit=True) as loading:
+        loading.execute(dump.read_bytes())
+
+
+def _shape(url: str) -> dict[str, Any]:
+    """Describe what a database looks like."""
+    engine = open_engine(url)
+    with writing(engine) as connection:
+        looked = inspect(connection)
+        shape = {table: _shape_of(looked, table) for table in looked.get_table_names()}
+    engine.dispose()
+    return shape
+
+
+def _shape_of(looked: Inspector, table: str) -> tuple[Any, ...]:
+    return (
+        [(c["name"], str(c["type"]), c["nullable"]) for c in looked.get_columns(table)],
+        sorted(c["column_names"] for c in looked.get_unique_constraints(table)),
+        sorted(
+            (str(i["name"]), i["column_names"])
+            for i in looked.get_indexes(table)
+            if not i.get("duplicates_constraint")
+        ),
+        looked.get_pk_constraint(table)["constrained_columns"],
+        [(k["referred_table"], k["options"]) for k in looked.get_foreign_keys(table)],
+    )
+
+
 STATEMENTS: dict[str, tuple[Any, dict[str, object], str]] = {
     "batch": (statements.BATCH_BY_ID, {"of_customer": "c", "batch_id": "b"}, ""),
     "key": (statements.ACCOUNT_BY_KEY, {"api_key": "k"}, ""),
@@ -224,8 +300,15 @@ STATEMENTS: dict[str, tuple[Any, dict[str, object], str]] = {
         {"of_customer": "c", "until": 1},
         "messages_due_of_customer",
     ),
-    "claim": (statements.CLAIMABLE, {"now": 1, "limit": 1}, "messages_due"),
-    "next due": (statements.NEXT_DUE, {}, "messages_due"),
+    "submission": (
+        statements.MESSAGES_OF_SUBMISSION,
+        {"of_customer": "c", "batch_id": "b", "submission": 1},
+        "",
+    ),
+    "claimable": (statements.CLAIMABLE, {"now": 1}, "messages_due"),
+    "claim": (statements.CLAIM, {"now": 1, "lease": 2, "of_customer": "c"}, "messages_"),
+    "in flight": (statements.IN_FLIGHT, {"of_customer": "c"}, "messages_leased"),
+    "next due": (statements.NEXT_DUE, {"now": 1}, "messages_due"),
 }
 
 
@@ -247,18 +330,25 @@ def test_look_ups_use_indexes(url: str, name: str) -> None:
 
 
 def _explain(connection: Connection, statement: Any, values: dict[str, object]) -> str:
-    compiled = statement.compile(connection, compile_kwargs={"render_postcompile": True})
+    given = visitors.cloned_traverse(statement, {}, {"bindparam": partial(_give, values)})
+    compiled = given.compile(connection, compile_kwargs={"render_postcompile": True})
     if connection.dialect.name == "postgresql":
         connection.execute(text("SET LOCAL enable_seqscan = off"))  # the tables are empty here
         connection.execute(text("SET LOCAL enable_bitmapscan = off"))
     prefix = "EXPLAIN" if connection.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
-    parameters = {**compiled.params, **values}
+    parameters = compiled.params
     if connection.dialect.name == "sqlite":
         ordered = tuple(parameters[name] for name in compiled.positiontup)
         rows = connection.exec_driver_sql(f"{prefix} {compiled}", ordered)
     else:
         rows = connection.exec_driver_sql(f"{prefix} {compiled}", parameters)
     return "\n".join(str(row[-1]) for row in rows)
+
+
+def _give(values: dict[str, object], parameter: BindParameter[Any]) -> None:
+    """Put in the value that a statement would be executed with."""
+    if parameter.key in values:
+        parameter.value, parameter.required = values[parameter.key], False
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 from threading import Barrier, Thread
@@ -16,6 +17,7 @@ from vimmerse_mock.model.retention import Keep
 from vimmerse_mock.model.scenarios import Script
 from vimmerse_mock.model.snapshot import Snapshot
 from vimmerse_mock.stores import (
+    NOBODY,
     DuplicateAccountError,
     Store,
     UnknownAccountError,
@@ -77,6 +79,11 @@ def plan(store: Store, *messages: Message) -> None:
             tx.save_message(planned)
 
 
+def claim_all(store: Store, now: Instant, avoiding: AbstractSet[str] = NOBODY) -> list[Message]:
+    """Claim until nothing is left to claim."""
+    return list(iter(lambda: store.claim(now, now + LEASE, avoiding), None))
+
+
 class TestStore:
     """What holds for every store."""
 
@@ -92,20 +99,106 @@ class TestStore:
         assert (entry.amount, entry.balance, entry.reason) == (10, 10, Reason.OPENING)
         assert store.balance("c1") == 10
 
-    def test_an_account_has_few_messages_under_way_at_once(self, store: Store) -> None:
-        """Of one account's ten due messages four are claimed, and another account's comes too."""
+    def test_a_lane_has_one_message_under_way(self, store: Store) -> None:
+        """Of what one account sends to one URL, the next is claimed once the one before is through.
+
+        Another URL, and another account's message to the same one, do not wait for it.
+        """
         store.add(Snapshot(account("c1")))
         store.add(Snapshot(account("c2")))
-        plan(store, *(message(n, n) for n in range(1, 11)), message(1, 11, "c2"))
-        claimed = [
-            (m.customer_id, m.submission)
-            for _ in range(12)
-            for m in store.claim_due(SECOND, SECOND + LEASE, 1)
-        ]
-        assert sorted(claimed) == [("c1", 1), ("c1", 2), ("c1", 3), ("c1", 4), ("c2", 1)]
-        plan(store, message(2, 2).after(Attempt(2, 200, "", 0)))
-        again = [store.claim_due(SECOND, SECOND + LEASE, 1) for _ in range(3)]
-        assert [m.submission for claimed in again for m in claimed] == [5]
+        elsewhere = replace(message(3, 3), url="http://127.0.0.1/elsewhere?n=3")
+        plan(store, message(1, 1), message(2, 2), elsewhere, message(1, 4, "c2"))
+        claimed = claim_all(store, SECOND)
+        assert [(m.customer_id, m.submission) for m in claimed] == [("c1", 1), ("c1", 3), ("c2", 1)]
+        plan(store, message(1, 1).after(Attempt(2, 500, "", 0)))
+        assert [m.submission for m in claim_all(store, SECOND)] == [2]
+
+    def test_claims_at_once_never_take_two_of_a_lane(self, store: Store) -> None:
+        """Eight threads that claim together get one message of each of two lanes."""
+        store.add(Snapshot(account()))
+        plan(store, *(message(n, n) for n in range(1, 11)))
+        plan(store, *(replace(message(n, n), url="http://127.0.0.1/b") for n in range(11, 21)))
+        barrier, claimed = Barrier(8), []
+
+        def claim() -> None:
+            barrier.wait()
+            claimed.extend(claim_all(store, SECOND))
+
+        threads = [Thread(target=claim) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(m.submission for m in claimed) == [1, 11]
+
+    def test_what_comes_at_once_waits_for_nobody(self, store: Store) -> None:
+        """Messages without an order are under way together, and beside one that has one."""
+        store.add(Snapshot(account()))
+        burst = [replace(message(n, n), at_once=True) for n in range(2, 5)]
+        plan(store, message(1, 1), *burst, message(5, 5))
+        assert [m.submission for m in claim_all(store, SECOND)] == [1, 2, 3, 4]
+
+    def test_a_receiver_can_be_avoided(self, store: Store) -> None:
+        """What goes to a receiver that is avoided is left for later; the others' is claimed."""
+        for customer_id in ("c1", "c2"):
+            store.add(Snapshot(account(customer_id)))
+        busy = "http://127.0.0.1:1"
+        for n in range(1, 4):
+            plan(store, replace(message(n, n), url=f"{busy}/{n}"))
+        plan(store, message(4, 4), replace(message(5, 5, "c2"), url=busy), message(6, 6, "c2"))
+        avoiding = frozenset({busy})
+        claimed = claim_all(store, SECOND, avoiding)
+        assert [(m.customer_id, m.submission) for m in claimed] == [("c1", 4), ("c2", 6)]
+        left = claim_all(store, SECOND)
+        assert {(m.customer_id, m.submission) for m in left} == {
+            ("c1", 1),
+            ("c1", 2),
+            ("c1", 3),
+            ("c2", 5),
+        }
+
+    def test_a_submission_may_have_several_messages(self, store: Store) -> None:
+        """Each is kept and found by its number, and all by their submission."""
+        store.add(Snapshot(account()))
+        several = [replace(message(), id=f"msg_1-{n}", number=n) for n in (1, 2, 3)]
+        plan(store, *several, message(2))
+        with store.transaction("c1") as tx:
+            assert tx.messages("b1", 1) == tuple(several)
+            assert tx.message("b1", 1, 3) == several[2]
+            assert tx.message("b1", 1, 4) is None
+            assert tx.messages("b1", 3) == ()
+        assert store.messages("c1") == (*several, message(2))
+
+    def test_a_message_that_gets_another_url_changes_its_lane(self, store: Store) -> None:
+        """It is claimed beside what is under way to its former URL."""
+        store.add(Snapshot(account()))
+        plan(store, message(1, 1), message(2, 2))
+        claim_all(store, SECOND)
+        plan(store, replace(message(2, 2), url="http://127.0.0.1/elsewhere"))
+        assert [m.submission for m in claim_all(store, SECOND)] == [2]
+
+    def test_a_failed_transaction_leaves_messages_as_they_were(self, store: Store) -> None:
+        """A message saved, one added and one leased in it are as before, and can be claimed."""
+        store.add(Snapshot(account(is_manual=True)))
+        plan(store, message(1, 0), message(2, 0))
+
+        def change_and_fail() -> None:
+            with store.transaction("c1") as tx:
+                tx.save_message(message(1, 0).after(Attempt(0, 200, "", 0)))
+                tx.save_message(message(3, 0))
+                due = tx.next_due(0)
+                assert due == message(2, 0)
+                tx.lease(due, LEASE)
+                assert tx.in_flight()
+                raise RuntimeError("on purpose")
+
+        with pytest.raises(RuntimeError, match="on purpose"):
+            change_and_fail()
+        assert store.messages("c1") == (message(1, 0), message(2, 0))
+        with store.transaction("c1") as tx:
+            assert not tx.in_flight()
+        plan(store, message(1, 0).after(Attempt(0, 200, "", 0)))
+        assert [m.submission for m in claim_all(store, SECOND)] == [2]
 
     def test_an_unknown_account_is_an_error_and_an_unknown_key_none(self, store: Store) -> None:
         """Asking for a customer that is not there raises; a key that nobody has finds nobody."""
@@ -129,7 +222,7 @@ class TestStore:
         store.remove_account("c1")
         assert store.account_by_key("key-c1") is None
         assert store.batch("c1", "b1") is None
-        assert store.claim_due(SECOND, SECOND + LEASE, 10) == ()
+        assert store.claim(SECOND, SECOND + LEASE) is None
 
     def test_a_transaction_writes_everything_together(self, store: Store) -> None:
         """What was written is there afterwards, and the account's clock with it."""
@@ -221,42 +314,44 @@ class TestStore:
         store.add(Snapshot(account()))
         plan(store, message(due_at=5 * SECOND))
         assert store.next_due() == 5 * SECOND
-        assert store.claim_due(5 * SECOND - 1, LEASE, 10) == ()
-        claimed = store.claim_due(5 * SECOND, 5 * SECOND + LEASE, 10)
-        assert claimed == (message(due_at=5 * SECOND),)
-        assert store.claim_due(5 * SECOND, 5 * SECOND + LEASE, 10) == ()
+        assert store.claim(5 * SECOND - 1, LEASE) is None
+        assert store.claim(5 * SECOND, 5 * SECOND + LEASE) == message(due_at=5 * SECOND)
+        assert store.claim(5 * SECOND, 5 * SECOND + LEASE) is None
 
-    def test_a_claim_takes_no_more_than_its_limit_and_the_oldest_first(self, store: Store) -> None:
-        """Messages are claimed in the order in which they fall due."""
+    def test_the_oldest_is_claimed_first(self, store: Store) -> None:
+        """Messages are claimed in the order in which they fall due, then of planning."""
         store.add(Snapshot(account()))
-        plan(store, message(3, 3), message(1, 1), message(2, 2))
-        assert [m.submission for m in store.claim_due(SECOND, LEASE, 2)] == [1, 2]
-        assert [m.submission for m in store.claim_due(SECOND, LEASE, 2)] == [3]
+        plan(store, message(3, 3), message(1, 1), message(2, 2), message(4, 2))
+        claimed = []
+        while one := store.claim(SECOND, LEASE):
+            plan(store, one.after(Attempt(SECOND, 200, "", 0)))
+            claimed.append(one.submission)
+        assert claimed == [1, 2, 4, 3]
 
     def test_a_lease_that_ran_out_gives_the_message_to_another(self, store: Store) -> None:
         """A claimer that never came back does not lose the message."""
         store.add(Snapshot(account()))
         plan(store, message())
-        assert store.claim_due(SECOND, 2 * SECOND, 10) == (message(),)
-        assert store.claim_due(2 * SECOND - 1, LEASE, 10) == ()
-        assert store.claim_due(2 * SECOND, LEASE, 10) == (message(),)
+        assert store.claim(SECOND, 2 * SECOND) == message()
+        assert store.claim(2 * SECOND - 1, LEASE) is None
+        assert store.claim(2 * SECOND, LEASE) == message()
 
     def test_a_failed_attempt_is_due_again_later(self, store: Store) -> None:
         """Recording a failure ends the lease, and plans the message anew."""
         store.add(Snapshot(account()))
         plan(store, message())
-        store.claim_due(0, LEASE, 10)
+        store.claim(0, LEASE)
         retried = message().after(Attempt(0, 500, "", 0))
         plan(store, retried)
-        assert store.claim_due(10 * SECOND - 1, LEASE, 10) == ()
-        assert store.claim_due(10 * SECOND, 10 * SECOND + LEASE, 10) == (retried,)
+        assert store.claim(10 * SECOND - 1, LEASE) is None
+        assert store.claim(10 * SECOND, 10 * SECOND + LEASE) == retried
 
     def test_a_delivered_or_withdrawn_message_is_never_claimed(self, store: Store) -> None:
         """What is through, or taken back, is not due any more."""
         store.add(Snapshot(account()))
         plan(store, message(1), message(2))
         plan(store, message(1).withdrawn(), message(2).after(Attempt(0, 200, "", 0)))
-        assert store.claim_due(SECOND, LEASE, 10) == ()
+        assert store.claim(SECOND, LEASE) is None
         assert {m.state for m in store.messages("c1")} == {
             MessageState.WITHDRAWN,
             MessageState.DELIVERED,
@@ -266,15 +361,16 @@ class TestStore:
         """Messages of an account with a manual clock wait until the clock is moved to them."""
         store.add(Snapshot(account(is_manual=True)))
         plan(store, message(due_at=5))
-        assert store.claim_due(SECOND, LEASE, 10) == ()
+        assert store.claim(SECOND, LEASE) is None
         with store.transaction("c1") as tx:
             tx.save_account(replace(tx.account, clock=tx.account.clock.moved_to(5, SECOND)))
-        assert store.claim_due(SECOND, SECOND + LEASE, 10) == (message(due_at=5),)
+        assert store.claim(SECOND, SECOND + LEASE) == message(due_at=5)
 
     def test_the_next_due_message_of_an_account_can_be_leased(self, store: Store) -> None:
         """Within a transaction the first due message is found, and leased from everybody else."""
         store.add(Snapshot(account(is_manual=True)))
-        plan(store, message(2, 2), message(1, 1))
+        elsewhere = replace(message(2, 2), url="http://127.0.0.1/elsewhere")
+        plan(store, elsewhere, message(1, 1))
         with store.transaction("c1") as tx:
             assert tx.next_due(0) is None
             due = tx.next_due(10)
@@ -282,7 +378,7 @@ class TestStore:
             tx.lease(due, LEASE)
         with store.transaction("c1") as tx:
             assert tx.in_flight()
-            assert tx.next_due(10) == message(2, 2)
+            assert tx.next_due(10) == elsewhere
         plan(store, message(1, 1).after(Attempt(1, 200, "", 0)))
         with store.transaction("c1") as tx:
             assert not tx.in_flight()

@@ -1,10 +1,12 @@
 """Webhooks, polling and ledger agree in the end, whatever becomes of the deliveries on the way.
 
-What goes wrong between the mock and the receiver is drawn as fates (`Way`).
+What goes wrong between the mock and the receiver is drawn as fates (`Way`), and what the mock does
+wrong on purpose as delivery plans.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,10 +21,11 @@ from vimmerse_client.errors import NotFound, VimmerseError
 from vimmerse_client.webhooks import MemorySeen, Receiver, WebhookEvent
 from vimmerse_mock.account import Account
 from vimmerse_mock.app import create_mock
-from vimmerse_mock.delivery import Reply
+from vimmerse_mock.control.resources import WebhookInfo
+from vimmerse_mock.delivery import Post, Reply
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.ledger import PriceList
-from vimmerse_mock.model.outbox import MessageState
+from vimmerse_mock.model.outbox import MessageState, Twist
 
 URL: Final = "http://receiver.example/hook"
 CREDITS: Final = 100_000
@@ -30,6 +33,23 @@ AGES: Final = 30 * 86_400
 
 Fate = Literal["arrives", "arrives twice", "refused", "never arrives", "answer lost", "comes again"]
 FATES: Final = st.lists(st.sampled_from(Fate.__args__), max_size=12)  # type: ignore[attr-defined] # typing hides it
+PLANS: Final = st.sampled_from(
+    [
+        "ok",
+        "500, timeout, ok",
+        "delay 1s..90s",
+        "drop",
+        "duplicate",
+        "burst 3",
+        "swap",
+        "early",
+        "stale",
+        "wrong status",
+        "wrong batch_id",
+        "missing customer_id",
+        "stale, missing status, 503, duplicate",
+    ]
+)
 SCENARIOS: Final = st.sampled_from(["success", "partial", "fail"])
 
 creations = st.tuples(st.just("create"), SCENARIOS, st.integers(1, 2))
@@ -37,8 +57,9 @@ resubmissions = st.tuples(st.just("resubmit"), st.integers(0, 3), SCENARIOS)
 compositions = st.tuples(st.just("compose"), st.integers(0, 3))
 retitles = st.tuples(st.just("retitle"), st.integers(0, 3))
 advances = st.tuples(st.just("advance"), st.sampled_from([0, 0.5, 2, 4, 11, 90, 2_000]))
+plans = st.tuples(st.just("plan"), PLANS)
 STEPS: Final = st.lists(
-    creations | resubmissions | compositions | retitles | advances, min_size=1, max_size=12
+    creations | resubmissions | compositions | retitles | advances | plans, min_size=1, max_size=12
 )
 
 OVERTAKEN: Final = [("create", "success", 1), ("advance", 4), ("resubmit", 0, "fail")]
@@ -72,8 +93,9 @@ class Way:
         self._fates = list(fates)
         self._copies: list[tuple[str, Mapping[str, str]]] = []
 
-    def send(self, url: str, body: Mapping[str, str]) -> Reply:
+    def send(self, post: Post) -> Reply:
         """POST, or what becomes of it."""
+        url, body = post.url, json.loads(post.body)
         fate = self._fates.pop(0) if self._fates else "arrives"
         if fate == "never arrives":
             return Reply(None, "ConnectionError: nobody there")
@@ -165,18 +187,29 @@ class World:
         """Let time pass."""
         self.account.clock.advance(seconds)
 
+    def plan(self, plan: str) -> None:
+        """Deliver the webhooks of the next submission by a plan."""
+        self.account.plan_next_webhooks(plan)
+
     def told(self, batch_id: str) -> list[str]:
-        """What the mock's webhooks said of each submission that was not replaced, in order."""
+        """What the true webhooks said of each submission that was not replaced, in order."""
         return [
             webhook.status
-            for webhook in self.account.outbox
-            if webhook.batch_id == batch_id and webhook.state is not MessageState.WITHDRAWN
+            for webhook in self.true_webhooks(batch_id)
+            if webhook.state is not MessageState.WITHDRAWN
         ]
 
     def was_delivered(self, batch_id: str) -> bool:
-        """Say whether the last webhook of a batch got through."""
-        (*_, last) = (w for w in self.account.outbox if w.batch_id == batch_id)
-        return last.state is MessageState.DELIVERED
+        """Say whether the true webhook of a batch's last submission got through."""
+        return self.true_webhooks(batch_id)[-1].state is MessageState.DELIVERED
+
+    def true_webhooks(self, batch_id: str) -> list[WebhookInfo]:
+        """The one webhook of each submission that is neither a copy nor twisted, in order."""
+        return [
+            webhook
+            for webhook in self.account.outbox
+            if webhook.batch_id == batch_id and webhook.twist is Twist.NONE
+        ]
 
     def _url(self, submission: int) -> str:
         return f"{URL}?submission={submission}" if self._names_submissions else URL
@@ -235,7 +268,8 @@ def test_a_receiver_ends_with_one_event_for_each_submission_that_ended(
     """Where each webhook gets through before the batch is asked for more."""
     with world(fates, names_submissions=names_submissions) as w:
         w.play(steps, calm=True)
-        assume(all(webhook.state is MessageState.DELIVERED for webhook in w.account.outbox))
+        true = [webhook for batch_id in w.batches for webhook in w.true_webhooks(batch_id)]
+        assume(all(webhook.state is MessageState.DELIVERED for webhook in true))
         for batch_id in w.batches:
             assert w.events[batch_id] == w.ends[batch_id]
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import requests
 
 from vimmerse_contracts.checks import Batch, check_batch_answer
+from vimmerse_contracts.evidence.recorder import witness
 from vimmerse_contracts.operations import COMPOSE, CREATE, HEALTH, READ, UPDATE, Operation
 from vimmerse_contracts.spending import Answer, Form, Hold, Purse
 from vimmerse_contracts.suite.patience import patiently
@@ -179,9 +180,10 @@ def is_done(batch: Batch) -> bool:
 
 
 def session_for(url: str) -> requests.Session:
-    """Open a session; on the loopback it takes no notice of proxies."""
+    """Open a session, seen by the recorder of evidence; on the loopback it ignores proxies."""
     session = requests.Session()
     session.trust_env = urlsplit(url).hostname not in _LOOPBACK
+    witness(session)
     return session
 
 

@@ -16,7 +16,9 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "export": "vimmerse_mock.cli.export",
         "import": "vimmerse_mock.cli.import_",
         "check": "vimmerse_mock.cli.check",
+        "webhooks": "vimmerse_mock.cli.webhooks",
         "openapi": "vimmerse_mock.cli.openapi",
+        "drift": "vimmerse_mock.cli.drift",
         "listen": "vimmerse_mock.cli.listen",
         "trigger": "vimmerse_mock.cli.trigger",
     }

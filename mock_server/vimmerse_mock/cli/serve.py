@@ -92,6 +92,12 @@ from vimmerse_mock.serve import MEMORY, ServeError, ServeSettings, serve
     default="",
     help="Token of the control plane; beyond the loopback one is made up and printed.",
 )
+@option(
+    "--webhook-allow",
+    multiple=True,
+    metavar="HOST",
+    help="A host that webhooks may go to: a name, *.name, an address or a network; repeatable.",
+)
 @option("--public-url", default="", help="Where clients reach the mock, if behind a proxy.")
 @option(
     "--ready-file",
@@ -119,6 +125,7 @@ def command(
     keep: Keep,
     journal: int,
     admin_token: str,
+    webhook_allow: tuple[str, ...],
     public_url: str,
     ready_file: Path | None,
 ) -> None:
@@ -142,6 +149,7 @@ def command(
         keep=keep,
         journal=journal,
         admin_token=admin_token,
+        webhook_allow=webhook_allow,
         public_url=public_url,
         ready_file=ready_file,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from vimmerse_mock.account import Account
     from vimmerse_mock.app import Mock
     from vimmerse_mock.control.resources import WebhookInfo
-    from vimmerse_mock.delivery import Reply, Sender
+    from vimmerse_mock.delivery import Post, Reply, Sender
 
 _LONGEST_SECONDS: Final = 30 * 86_400.0
 """On the mock's clock: longer than any batch, and any retry, takes."""
@@ -37,10 +36,11 @@ def command(*, scenario: str, webhook_url: str, images: int, customer_id: str) -
     code 0 if the receiver took the webhook, 1 if it did not.
     """
     from vimmerse_mock.app import create_mock  # noqa: PLC0415 - as above
-    from vimmerse_mock.delivery import HttpSender  # noqa: PLC0415 - as above
+    from vimmerse_mock.delivery import HttpSender, Reach  # noqa: PLC0415 - as above
     from vimmerse_mock.model.account import Opening  # noqa: PLC0415 - only who runs a mock pays for it
 
-    mock = create_mock(sender=_Telling(HttpSender()))
+    anywhere = Reach(patterns=("*",))  # whoever types a URL means it
+    mock = create_mock(sender=_Telling(HttpSender(reach=anywhere)))
     try:
         opening = Opening(api_key=SAMPLE_API_KEY, customer_id=customer_id, speed=0)
         account = mock.open_account("http://in-process.test", opening)
@@ -59,10 +59,10 @@ class _Telling:
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
 
-    def send(self, url: str, body: Mapping[str, str]) -> Reply:
+    def send(self, post: Post) -> Reply:
         """POST, and say what came of it."""
-        click.echo(f"POST {url} {dict(body)}")
-        reply = self._sender.send(url, body)
+        click.echo(f"POST {post.url} {post.body.decode()}")
+        reply = self._sender.send(post)
         click.echo(f"  answered {reply.status}" if reply.status else f"  no answer: {reply.error}")
         return reply
 

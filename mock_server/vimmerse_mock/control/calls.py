@@ -16,11 +16,13 @@ from vimmerse_mock.control.resources import ENCODER, Refusal
 from vimmerse_mock.control.snapshots import SnapshotError
 from vimmerse_mock.marks import IN_PROCESS
 from vimmerse_mock.model.clock import ClockError
+from vimmerse_mock.model.delivery_plans import PlanError
 from vimmerse_mock.model.faults import FaultError
 from vimmerse_mock.model.scenarios import UnknownScenarioError
 from vimmerse_mock.model.spans import SpanError
 from vimmerse_mock.model.throttle import ThrottleError
-from vimmerse_mock.stores import DuplicateAccountError, UnknownAccountError
+from vimmerse_mock.model.webhooks import WebhookSettingsError
+from vimmerse_mock.stores import DuplicateAccountError, UnknownAccountError, UnknownMessageError
 from vimmerse_mock.wsgi_call import call_wsgi
 
 if TYPE_CHECKING:
@@ -48,11 +50,14 @@ REFUSALS: Final[Mapping[str, type[Exception]]] = MappingProxyType(
             DuplicateAccountError,
             FaultError,
             InvalidRequestError,
+            PlanError,
             SnapshotError,
             SpanError,
             ThrottleError,
             UnknownAccountError,
+            UnknownMessageError,
             UnknownScenarioError,
+            WebhookSettingsError,
         )
     }
 )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
-from vimmerse_mock.control.resources import ClockSetting, OpenAccount
+from vimmerse_mock.control.resources import ChangeWebhooks, ClockSetting, OpenAccount
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.clock import ClockMode, Span, in_seconds
+from vimmerse_mock.model.delivery_plans import parse_plan
 from vimmerse_mock.model.scenarios import Scenario, scenario
 from vimmerse_mock.model.spans import parse_span
+from vimmerse_mock.model.webhooks import WebhookSettings
 
 
 def read_opening(body: OpenAccount) -> Opening:
@@ -52,6 +55,26 @@ def _written_clock(opening: Opening) -> ClockSetting:
     if opening.step:
         return ClockSetting(mode=ClockMode.STEPPING, step=in_seconds(opening.step))
     return ClockSetting(mode=ClockMode.MANUAL)
+
+
+def read_webhook_settings(body: ChangeWebhooks, present: WebhookSettings) -> WebhookSettings:
+    """Read how webhooks are to be delivered; what is not given stays as it is.
+
+    Raises:
+        PlanError: a plan makes no sense.
+        SpanError: a delay is no span.
+        WebhookSettingsError: there are too many retries or secrets, or one is no secret.
+    """
+    changed: dict[str, Any] = {}
+    if body.plan is not msgspec.UNSET:
+        changed["plan"] = None if body.plan is None else parse_plan(body.plan)
+    if body.next_plans is not msgspec.UNSET:
+        changed["next_plans"] = tuple(map(parse_plan, body.next_plans))
+    if body.retry_after is not msgspec.UNSET:
+        changed["retry_delays"] = tuple(map(parse_span, body.retry_after))
+    if body.secrets is not msgspec.UNSET:
+        changed["secrets"] = body.secrets
+    return replace(present, **changed)
 
 
 def read_clock(setting: ClockSetting) -> tuple[float, Span]:

@@ -139,6 +139,50 @@ LIST_WEBHOOKS: Final = ControlOperation(
     "List the outbox: every webhook with its attempts",
     gives=r.WebhookList,
 )
+SHOW_WEBHOOK: Final = ControlOperation(
+    "show_webhook",
+    "GET",
+    _ACCOUNT + "/webhooks/{message_id}",
+    "Show one webhook with its attempts",
+    gives=r.WebhookInfo,
+)
+REDELIVER: Final = ControlOperation(
+    "redeliver",
+    "POST",
+    _ACCOUNT + "/webhooks/{message_id}/redeliver",
+    "Send a webhook again, as a further attempt",
+    gives=r.WebhookInfo,
+)
+SHOW_WEBHOOK_SETTINGS: Final = ControlOperation(
+    "show_webhook_settings",
+    "GET",
+    _ACCOUNT + "/webhook_settings",
+    "Show how webhooks are delivered: plans, retries, secrets",
+    gives=r.WebhookSettingsInfo,
+)
+CHANGE_WEBHOOK_SETTINGS: Final = ControlOperation(
+    "change_webhook_settings",
+    "PATCH",
+    _ACCOUNT + "/webhook_settings",
+    "Change how webhooks are delivered from now on",
+    takes=r.ChangeWebhooks,
+    gives=r.WebhookSettingsInfo,
+)
+ADD_DELIVERY_PLANS: Final = ControlOperation(
+    "add_delivery_plans",
+    "POST",
+    _ACCOUNT + "/webhook_settings/next_plans",
+    "Plan how badly the webhooks of the next submissions are delivered",
+    takes=r.AddPlans,
+    gives=r.WebhookSettingsInfo,
+)
+ROTATE_SECRET: Final = ControlOperation(
+    "rotate_secret",
+    "POST",
+    _ACCOUNT + "/webhook_settings/secrets",
+    "Make up a new secret to sign webhooks with; the present one goes on to sign beside it",
+    gives=r.WebhookSettingsInfo,
+)
 SHOW_JOURNAL: Final = ControlOperation(
     "show_journal",
     "GET",
@@ -195,6 +239,12 @@ OPERATIONS: Final = (
     CLEAR_FAULTS,
     LIST_BATCHES,
     LIST_WEBHOOKS,
+    SHOW_WEBHOOK,
+    REDELIVER,
+    SHOW_WEBHOOK_SETTINGS,
+    CHANGE_WEBHOOK_SETTINGS,
+    ADD_DELIVERY_PLANS,
+    ROTATE_SECRET,
     SHOW_JOURNAL,
     SHOW_STRANGERS,
     TELL_STORY,

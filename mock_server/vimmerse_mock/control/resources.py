@@ -17,7 +17,7 @@ from vimmerse_mock.model.account import DEFAULT_CREDITS
 from vimmerse_mock.model.clock import FASTEST, ClockMode
 from vimmerse_mock.model.faults import FaultKind
 from vimmerse_mock.model.ledger import Reason
-from vimmerse_mock.model.outbox import MessageState
+from vimmerse_mock.model.outbox import MessageState, Twist
 from vimmerse_mock.model.story import EventKind
 
 Written = str | float
@@ -209,16 +209,32 @@ class BatchList(Answer, frozen=True):
 
 
 class AttemptInfo(Answer, frozen=True):
-    """One try to deliver a webhook; `took` is in seconds."""
+    """One try to deliver a webhook; `took` is in seconds.
+
+    What was sent and what came back is there without secrets, and shortened where it is long.
+    `pretended` says that a delivery plan made up the answer, and that nothing was sent; `came` is
+    the answer in a few words.
+    """
 
     at: datetime
     status: int | None
     error: str
     took: float
+    came: str = ""
+    url: str = ""
+    request_headers: Mapping[str, str] = {}
+    request_body: str = ""
+    response_headers: Mapping[str, str] = {}
+    response_body: str = ""
+    pretended: bool = False
 
 
 class WebhookInfo(Answer, frozen=True):
-    """One webhook of the outbox: what is or was to be sent where, and every attempt."""
+    """One webhook of the outbox: what is or was to be sent where, and every attempt.
+
+    `number` counts the webhooks of a submission, and `twist` is what a delivery plan made of it;
+    `answers` are what its first attempts are pretended to be answered.
+    """
 
     id: str
     batch_id: str
@@ -229,12 +245,47 @@ class WebhookInfo(Answer, frozen=True):
     due_at: datetime
     body: Mapping[str, Any]
     attempts: tuple[AttemptInfo, ...]
+    number: int = 1
+    twist: Twist = Twist.NONE
+    answers: tuple[str, ...] = ()
 
 
 class WebhookList(Answer, frozen=True):
     """Every webhook of an account, in the order of planning."""
 
     webhooks: tuple[WebhookInfo, ...]
+
+
+class ChangeWebhooks(Body, frozen=True):
+    """How webhooks are to be delivered; what is not given stays as it is.
+
+    `plan` holds for every submission (null for none), `next_plans` for one each of the next.
+    `retry_after` are the spans after which a failed attempt is repeated. `secrets` sign, the newest
+    first; an empty list ends signing.
+    """
+
+    plan: str | UnsetType | None = UNSET
+    next_plans: tuple[str, ...] | UnsetType = UNSET
+    retry_after: tuple[Written, ...] | UnsetType = UNSET
+    secrets: tuple[str, ...] | UnsetType = UNSET
+
+
+class AddPlans(Body, frozen=True):
+    """Delivery plans for one each of the next submissions that have a webhook."""
+
+    plans: tuple[str, ...]
+
+
+class WebhookSettingsInfo(Answer, frozen=True):
+    """How webhooks are delivered; `retry_after` is in seconds.
+
+    The secrets are told to whoever may use the control plane.
+    """
+
+    plan: str | None
+    next_plans: tuple[str, ...]
+    retry_after: tuple[float, ...]
+    secrets: tuple[str, ...]
 
 
 class ExchangeInfo(Answer, frozen=True):

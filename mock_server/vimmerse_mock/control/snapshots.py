@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from vimmerse_contracts.fields import url_problem
 from vimmerse_mock.control.openings import read_opening
 from vimmerse_mock.control.resources import OpenAccount
 from vimmerse_mock.model.snapshot import Snapshot
@@ -112,10 +113,18 @@ def _problems_of(place: str, snapshot: Snapshot) -> Iterator[tuple[str, str]]:
             )
         if not batch.submissions or not batch.medias:
             yield where, "a batch has at least one submission and one media"
+    yield from _problems_of_messages(place, snapshot)
+
+
+def _problems_of_messages(place: str, snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    customer_id = snapshot.account.customer_id
     for number, message in enumerate(snapshot.messages):
+        where = f"{place}.messages[{number}]"
         if message.customer_id != customer_id:
-            where = f"{place}.messages[{number}].customer_id"
-            yield where, f"the webhook belongs to another customer than {customer_id}"
+            told = f"the webhook belongs to another customer than {customer_id}"
+            yield f"{where}.customer_id", told
+        if url_problem(message.url) is not None:
+            yield f"{where}.url", "a webhook goes to an http or https URL"
 
 
 def _line_of(text: str, path: str) -> int:

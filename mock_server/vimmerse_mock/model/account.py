@@ -12,6 +12,7 @@ from vimmerse_mock.model.clock import FASTEST, Clock, Span
 from vimmerse_mock.model.faults import Fault
 from vimmerse_mock.model.scenarios import Scenario
 from vimmerse_mock.model.throttle import Throttle
+from vimmerse_mock.model.webhooks import WebhookSettings
 
 DEFAULT_CREDITS: Final = 100_000
 """Credits that an account starts with where nothing else is said."""
@@ -63,6 +64,7 @@ class AccountState:
     seed: str
     scenario: Scenario = field(default_factory=Scenario)
     batches: int = 0
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     faults: tuple[Fault, ...] = ()
     throttle: Throttle = field(default_factory=Throttle)
 

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
+from urllib.parse import urlsplit, urlunsplit
 
 from vimmerse_mock.model.clock import SECOND, Instant, Span
 
 RETRY_DELAYS: Final[tuple[Span, ...]] = (10 * SECOND, 60 * SECOND, 300 * SECOND, 1800 * SECOND)
 """How long after a failed attempt the next one follows, on the account's clock (A)."""
 
-IN_FLIGHT_PER_ACCOUNT: Final = 4
-"""How many messages of an account are under way at once: one's dead receiver is nobody else's."""
+GONE: Final = 410
+"""The status by which a receiver says that it wants no more: the last attempt (A)."""
+
+LEASE: Final[Span] = 30 * SECOND
+"""How long a message under way is kept from others, should whoever sends it die: three timeouts."""
+
+BODY_FIELDS: Final = ("customer_id", "batch_id", "status")
+"""What the documented body says, in its order (S)."""
+
+Headers = tuple[tuple[str, str], ...]
+"""Header fields in the order in which they went over the wire."""
 
 
 class MessageState(StrEnum):
@@ -21,9 +32,27 @@ class MessageState(StrEnum):
     PENDING = "pending"
     DELIVERED = "delivered"
     EXHAUSTED = "exhausted"
-    """Every attempt failed."""
+    """Every attempt failed, or the receiver answered 410."""
     WITHDRAWN = "withdrawn"
     """Its submission was superseded before it ended."""
+    DROPPED = "dropped"
+    """A delivery plan says that it never comes."""
+
+
+class Twist(StrEnum):
+    """What a delivery plan made of a message."""
+
+    NONE = ""
+    COPY = "copy"
+    """The true webhook once more."""
+    EARLY = "early"
+    """Sent before the request that began the submission is answered."""
+    STALE = "stale"
+    """Says success while the batch still processes."""
+    WRONG = "wrong"
+    """A field has a value that it should not have."""
+    MISSING = "missing"
+    """A field is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +60,27 @@ class Attempt:
     """One try to deliver: when on the account's clock, what came back, and how long it took.
 
     `status` is the receiver's HTTP status, None where there was no answer, which `error` explains.
+    What was sent and what came back is kept as text, without secrets, and shortened where it is
+    long. `pretended` says that a delivery plan made up the answer, and that nothing was sent.
     """
 
     at: Instant
     status: int | None
     error: str
     took: Span
+    url: str = ""
+    request_headers: Headers = ()
+    request_body: str = ""
+    response_headers: Headers = ()
+    response_body: str = ""
+    pretended: bool = False
+
+    @property
+    def came(self) -> str:
+        """What came back, in a few words."""
+        if self.status is None:
+            return self.error
+        return f"{self.status} (pretended)" if self.pretended else str(self.status)
 
     @property
     def succeeded(self) -> bool:
@@ -48,7 +92,11 @@ class Attempt:
 class Message:
     """One webhook: due at an instant of the account's clock, tried until it is through.
 
-    `due_at` is when the next attempt is due while the message is pending.
+    `due_at` is when the next attempt is due while the message is pending. `number` counts the
+    messages of one submission, from 1: without a delivery plan there is one. `answers` are what
+    the mock pretends that its first attempts were answered. `changes` are fields of the body that
+    differ from the truth, None for one that is left out. `event` is the id under which the receiver
+    knows the message, where that is another message's, and `at_once` lifts the order.
     """
 
     id: str
@@ -60,26 +108,79 @@ class Message:
     due_at: Instant
     state: MessageState = MessageState.PENDING
     attempts: tuple[Attempt, ...] = ()
+    number: int = 1
+    twist: Twist = Twist.NONE
+    answers: tuple[str, ...] = ()
+    changes: tuple[tuple[str, str | None], ...] = ()
+    event: str = ""
+    at_once: bool = False
+
+    @property
+    def event_id(self) -> str:
+        """The `webhook-id` of a signed message: the same for every attempt, and for its copies."""
+        return self.event or self.id
 
     @property
     def body(self) -> dict[str, str]:
-        """The documented body (S), in its order."""
-        return {
+        """The documented body (S), in its order, with what a delivery plan changed of it."""
+        truth = {
             "customer_id": self.customer_id,
             "batch_id": self.batch_id,
             "status": self.status,
         }
+        told: dict[str, str | None] = {**truth, **dict(self.changes)}
+        return {name: value for name, value in told.items() if value is not None}
 
-    def after(self, attempt: Attempt) -> Message:
+    @property
+    def is_truthful(self) -> bool:
+        """Say whether, once due, it says what the batch itself says."""
+        return self.twist in {Twist.NONE, Twist.COPY}
+
+    @property
+    def receiver(self) -> str:
+        """Who is called: scheme, host and port."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}".lower()
+
+    @property
+    def lane(self) -> str:
+        """What keeps its order: an account's messages to one URL, whatever its query."""
+        lane = self.receiver + urlsplit(self.url).path
+        return f"{lane}#{self.id}" if self.at_once else lane
+
+    @property
+    def pretended_answer(self) -> str:
+        """What the next attempt is pretended to be answered; empty if it is really sent."""
+        done = len(self.attempts)
+        return self.answers[done] if done < len(self.answers) else ""
+
+    def after(self, attempt: Attempt, delays: Sequence[Span] = RETRY_DELAYS) -> Message:
         """Record an attempt: delivered, due again, or exhausted."""
-        tried = replace(self, attempts=(*self.attempts, attempt))
+        attempts = (*self.attempts, attempt)
         if attempt.succeeded:
+            return replace(self, attempts=attempts, state=MessageState.DELIVERED)
+        failures = len(attempts)
+        if failures > len(delays) or attempt.status == GONE:
+            return replace(self, attempts=attempts, state=MessageState.EXHAUSTED)
+        return replace(self, attempts=attempts, due_at=attempt.at + delays[failures - 1])
+
+    def besides(self, attempt: Attempt) -> Message:
+        """Record an attempt of a message that is not pending: it can still get through."""
+        tried = replace(self, attempts=(*self.attempts, attempt))
+        if attempt.succeeded and self.state is not MessageState.WITHDRAWN:
             return replace(tried, state=MessageState.DELIVERED)
-        failures = len(tried.attempts)
-        if failures > len(RETRY_DELAYS):
-            return replace(tried, state=MessageState.EXHAUSTED)
-        return replace(tried, due_at=attempt.at + RETRY_DELAYS[failures - 1])
+        return tried
 
     def withdrawn(self) -> Message:
-        """Take the message back."""
+        """Take the message back, unless it is through."""
+        if self.state is not MessageState.PENDING:
+            return self
         return replace(self, state=MessageState.WITHDRAWN)
+
+
+def without_login(url: str) -> str:
+    """Write a URL without the password that it may carry."""
+    parts = urlsplit(url)
+    login, at, host = parts.netloc.rpartition("@")
+    user, colon, _ = login.partition(":")
+    return urlunsplit(parts._replace(netloc=f"{user}{colon and ':***'}{at}{host}"))

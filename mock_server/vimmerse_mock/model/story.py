@@ -11,7 +11,7 @@ from vimmerse_mock.model.batch import Batch, Submission, SubmissionKind
 from vimmerse_mock.model.clock import Instant, in_seconds
 from vimmerse_mock.model.journal import Exchange
 from vimmerse_mock.model.ledger import LedgerEntry
-from vimmerse_mock.model.outbox import Message
+from vimmerse_mock.model.outbox import Message, without_login
 from vimmerse_mock.model.snapshot import Snapshot
 from vimmerse_mock.model.timeline import plan
 
@@ -107,8 +107,9 @@ def _transition(batch: Batch, at: Instant, what: str) -> Event:
 
 def _deliveries(message: Message) -> Iterator[Event]:
     for number, attempt in enumerate(message.attempts, start=1):
-        came = attempt.error if attempt.status is None else str(attempt.status)
-        what = f"webhook '{message.status}' to {message.url}, attempt {number}: {came}"
+        twist = f" ({message.twist.value})" if message.twist else ""
+        where = without_login(message.url)
+        what = f"webhook '{message.status}'{twist} to {where}, attempt {number}: {attempt.came}"
         yield Event(attempt.at, EventKind.DELIVERY, what, message.batch_id)
 
 

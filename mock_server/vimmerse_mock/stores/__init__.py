@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
@@ -28,12 +29,19 @@ class UnknownAccountError(LookupError):
     """No account has that customer id."""
 
 
+class UnknownMessageError(LookupError):
+    """No message of the account has that id."""
+
+
 class DuplicateAccountError(ValueError):
     """An account has that customer id, or that API key, already."""
 
 
 FORGOTTEN_AT_ONCE: Final = 500
 """How many batches one transaction forgets at most."""
+
+NOBODY: Final[AbstractSet[str]] = frozenset()
+"""No receiver is avoided."""
 
 
 class StoreRefusedError(Exception):
@@ -80,8 +88,11 @@ class Transaction(Protocol):
     def processing(self, now: Instant, but: str) -> tuple[Instant, ...]:
         """Tell when each batch ends, but for one, that has not ended at an instant."""
 
-    def message(self, batch_id: str, submission: int) -> Message | None:
-        """Return the message that reports the end of a submission."""
+    def message(self, batch_id: str, submission: int, number: int = 1) -> Message | None:
+        """Return one message of a submission."""
+
+    def messages(self, batch_id: str, submission: int) -> tuple[Message, ...]:
+        """Return all messages of a submission, by their numbers."""
 
     def save_message(self, message: Message) -> None:
         """Add a message or replace it, and end its lease."""
@@ -167,15 +178,17 @@ class Store(Protocol):
             UnknownAccountError: there is no such account.
         """
 
-    def claim_due(self, now: Instant, lease_until: Instant, limit: int) -> tuple[Message, ...]:
-        """Lease up to `limit` messages of all accounts that are due at a real instant.
+    def claim(
+        self, now: Instant, lease_until: Instant, avoiding: AbstractSet[str] = NOBODY
+    ) -> Message | None:
+        """Lease the first message of all accounts that is due at a real instant, if there is one.
 
-        Each goes to one claimer only, until its lease ends. Of an account that has
-        `IN_FLIGHT_PER_ACCOUNT` under way none is claimed.
+        It goes to one claimer only, until its lease ends. None is claimed to a receiver that is
+        avoided, nor from a lane of an account of which a message is leased.
         """
 
-    def next_due(self) -> Instant | None:
-        """Tell the real instant by which something may be due; None if nothing will by itself.
+    def next_due(self, avoiding: AbstractSet[str] = NOBODY) -> Instant | None:
+        """Tell the real instant by which something may be claimed; None if nothing will by itself.
 
         What is leased is not foreseen: look again from time to time, should a claimer have died.
         """

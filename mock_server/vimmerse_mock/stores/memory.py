@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import count
+from functools import partial
 from threading import Lock, RLock
+from typing import Final
 
 from vimmerse_mock.model import timeline
 from vimmerse_mock.model.account import AccountState
@@ -17,21 +18,25 @@ from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.model.clock import Instant, wall_clock
 from vimmerse_mock.model.journal import Exchange
 from vimmerse_mock.model.ledger import InsufficientCreditError, LedgerEntry, Reason
-from vimmerse_mock.model.outbox import IN_FLIGHT_PER_ACCOUNT, Message, MessageState
+from vimmerse_mock.model.outbox import Message, MessageState
 from vimmerse_mock.model.retention import Keep
 from vimmerse_mock.model.snapshot import Snapshot
+from vimmerse_mock.model.webhooks import MessageKey
 from vimmerse_mock.stores import (
     FORGOTTEN_AT_ONCE,
+    NOBODY,
     STRANGERS,
     DuplicateAccountError,
     UnknownAccountError,
 )
+from vimmerse_mock.stores.lanes import Lanes
 
-_Key = tuple[str, int]
+_AT_ONCE: Final[Instant] = 0
+"""Earlier than any instant of real time."""
 
 
-def _key(message: Message) -> _Key:
-    return message.batch_id, message.submission
+def _key(message: Message) -> MessageKey:
+    return message.batch_id, message.submission, message.number
 
 
 def _is_of(entry: LedgerEntry, batch_ids: AbstractSet[str]) -> bool:
@@ -42,45 +47,72 @@ def _is_of(entry: LedgerEntry, batch_ids: AbstractSet[str]) -> bool:
 class _Shelf:
     """Everything of one account; whoever writes holds `lock`.
 
-    `due` is a heap of what may be pending, by instant: an entry that no longer tells the truth
-    (`_is_current`) is dropped when it comes up. `wake_at` is when the store looks here next.
+    `leases` says until when a message is under way, and in which lane. `wake_at` is when the store
+    looks here next.
     """
 
     account: AccountState
     lock: RLock = field(default_factory=RLock)
     batches: dict[str, Batch] = field(default_factory=dict)
     ledger: list[LedgerEntry] = field(default_factory=list)
-    messages: dict[_Key, Message] = field(default_factory=dict)
-    leases: dict[_Key, Instant] = field(default_factory=dict)
-    due: list[tuple[Instant, int, _Key]] = field(default_factory=list)
-    serial: Iterator[int] = field(default_factory=count)
+    messages: dict[MessageKey, Message] = field(default_factory=dict)
+    leases: dict[MessageKey, tuple[Instant, str]] = field(default_factory=dict)
+    lanes: Lanes = field(init=False)
     journal: deque[Exchange] = field(default_factory=deque)
     wake_at: Instant | None = None
+
+    def __post_init__(self) -> None:
+        self.lanes = Lanes(self._is_current)
 
     @property
     def balance(self) -> int:
         return self.ledger[-1].balance if self.ledger else 0
 
+    def put(self, message: Message) -> None:
+        """Keep a message, end its lease, and plan it if it is pending."""
+        key = _key(message)
+        self.messages[key] = message
+        self.release(key)
+        self.plan(message)
+
     def plan(self, message: Message) -> None:
         if message.state is MessageState.PENDING:
-            heapq.heappush(self.due, (message.due_at, next(self.serial), _key(message)))
+            self.lanes.add(message, _key(message))
 
-    def head(self) -> Message | None:
-        """Return the first pending message that nobody has leased."""
-        while self.due and not self._is_current(self.due[0]):
-            heapq.heappop(self.due)
-        return self.messages[self.due[0][2]] if self.due else None
+    def lease(self, message: Message, until: Instant) -> None:
+        self.release(_key(message))
+        self.leases[_key(message)] = (until, message.lane)
+        self.lanes.occupy(message)
 
-    def claimable(self) -> Message | None:
-        """Return what the dispatcher may claim next: the head, unless enough is under way."""
-        return self.head() if len(self.leases) < IN_FLIGHT_PER_ACCOUNT else None
+    def restore(
+        self, key: MessageKey, message: Message | None, lease: tuple[Instant, str] | None
+    ) -> None:
+        """Put a message back as it was."""
+        self.release(key)
+        if message is None:
+            del self.messages[key]
+            return
+        self.messages[key] = message
+        if lease is None:
+            self.plan(message)
+        else:
+            self.lease(message, lease[0])
 
-    def _is_current(self, entry: tuple[Instant, int, _Key]) -> bool:
-        due_at, _, key = entry
+    def release(self, key: MessageKey) -> None:
+        lease = self.leases.pop(key, None)
+        if lease is not None:
+            self.lanes.release(lease[1])
+
+    def first(self, avoiding: AbstractSet[str] = NOBODY) -> Message | None:
+        """Return the pending message that comes next."""
+        key = self.lanes.first(avoiding)
+        return None if key is None else self.messages[key]
+
+    def _is_current(self, due_at: Instant, key: MessageKey, lane: str) -> bool:
         message = self.messages.get(key)
-        if message is None or key in self.leases:
+        if message is None or key in self.leases or message.state is not MessageState.PENDING:
             return False
-        return message.state is MessageState.PENDING and message.due_at == due_at
+        return message.due_at == due_at and message.lane == lane
 
     def forgettable(self, keep: Keep, now: Instant) -> list[str]:
         """Tell which batches need not be kept, oldest first."""
@@ -109,13 +141,14 @@ class _Shelf:
         for batch_id in batch_ids:
             del self.batches[batch_id]
         for key in [key for key in self.messages if key[0] in batch_ids]:
+            self.release(key)
             del self.messages[key]
         self.ledger = [entry for entry in self.ledger if not _is_of(entry, batch_ids)]
 
     def end_leases(self, now: Instant) -> None:
         """Plan again what was leased to a claimer that never came back."""
-        for key in [key for key, until in self.leases.items() if until <= now]:
-            del self.leases[key]
+        for key in [key for key, (until, _) in self.leases.items() if until <= now]:
+            self.release(key)
             self.plan(self.messages[key])
 
 
@@ -130,15 +163,17 @@ def _filled(snapshot: Snapshot) -> _Shelf:
 
 
 class _MemoryTransaction:
-    """Stages what is written, and puts it on the shelf at the end."""
+    """Stages what is written, and puts it on the shelf at the end.
+
+    Messages go there at once, since the next due one depends on them; `rollback` takes them back.
+    """
 
     def __init__(self, shelf: _Shelf) -> None:
         self._shelf = shelf
         self.account = shelf.account
         self._batches: dict[str, Batch] = {}
         self._entries: list[LedgerEntry] = []
-        self._messages: dict[_Key, Message] = {}
-        self._leases: dict[_Key, Instant] = {}
+        self._undo: list[Callable[[], None]] = []
         self._forgotten: set[str] = set()
 
     def save_account(self, account: AccountState) -> None:
@@ -165,19 +200,31 @@ class _MemoryTransaction:
         ends = (timeline.ends_at(batch) for batch in batches.values() if batch.id != but)
         return tuple(end for end in ends if end > now)
 
-    def message(self, batch_id: str, submission: int) -> Message | None:
-        key = (batch_id, submission)
-        return self._messages.get(key) or self._shelf.messages.get(key)
+    def message(self, batch_id: str, submission: int, number: int = 1) -> Message | None:
+        return self._shelf.messages.get((batch_id, submission, number))
+
+    def messages(self, batch_id: str, submission: int) -> tuple[Message, ...]:
+        found: list[Message] = []
+        while message := self.message(batch_id, submission, len(found) + 1):
+            found.append(message)
+        return tuple(found)
 
     def save_message(self, message: Message) -> None:
-        self._messages[_key(message)] = message
+        self._will_undo(message)
+        self._shelf.put(message)
 
     def next_due(self, until: Instant) -> Message | None:
-        head = self._shelf.head()
-        return head if head and head.due_at <= until else None
+        first = self._shelf.first()
+        return first if first and first.due_at <= until else None
 
     def lease(self, message: Message, until: Instant) -> None:
-        self._leases[_key(message)] = until
+        self._will_undo(message)
+        self._shelf.lease(message, until)
+
+    def _will_undo(self, message: Message) -> None:
+        key = _key(message)
+        before, lease = self._shelf.messages.get(key), self._shelf.leases.get(key)
+        self._undo.append(partial(self._shelf.restore, key, before, lease))
 
     def in_flight(self) -> bool:
         return bool(self._shelf.leases)
@@ -195,11 +242,10 @@ class _MemoryTransaction:
         shelf.account = self.account
         shelf.batches.update(self._batches)
         shelf.ledger.extend(self._entries)
-        shelf.leases.update(self._leases)
-        for key, message in self._messages.items():
-            shelf.messages[key] = message
-            shelf.leases.pop(key, None)
-            shelf.plan(message)
+
+    def rollback(self) -> None:
+        for undo in reversed(self._undo):
+            undo()
 
 
 class MemoryStore:
@@ -210,6 +256,7 @@ class MemoryStore:
         self._by_key: dict[str, _Shelf] = {}
         self._lock = Lock()
         self._wakes: list[tuple[Instant, str]] = []
+        self._avoided: dict[str, set[str]] = {}
         self._strangers: deque[Exchange] = deque()
 
     def real_time(self) -> Instant:
@@ -298,23 +345,32 @@ class MemoryStore:
         shelf = self._shelf(customer_id)
         with shelf.lock:
             transaction = _MemoryTransaction(shelf)
-            yield transaction
+            try:
+                yield transaction
+            except BaseException:
+                transaction.rollback()
+                raise
             transaction.commit()
             self._schedule(shelf)
 
-    def claim_due(self, now: Instant, lease_until: Instant, limit: int) -> tuple[Message, ...]:
-        """Lease what is due, account by account."""
-        claimed: list[Message] = []
-        while len(claimed) < limit and (shelf := self._pop_wake(now)):
+    def claim(
+        self, now: Instant, lease_until: Instant, avoiding: AbstractSet[str] = NOBODY
+    ) -> Message | None:
+        """Lease the first message that is due."""
+        self._wake_for(avoiding)
+        while shelf := self._pop_wake(now):
             with shelf.lock:
                 shelf.wake_at = None
                 shelf.end_leases(now)
-                claimed += self._claim_from(shelf, now, lease_until, limit - len(claimed))
-                self._schedule(shelf)
-        return tuple(claimed)
+                claimed = _claim_from(shelf, now, lease_until, avoiding)
+                self._schedule(shelf, avoiding)
+            if claimed is not None:
+                return claimed
+        return None
 
-    def next_due(self) -> Instant | None:
+    def next_due(self, avoiding: AbstractSet[str] = NOBODY) -> Instant | None:
         """Tell when the dispatcher should look again."""
+        self._wake_for(avoiding)
         with self._lock:
             return self._wakes[0][0] if self._wakes else None
 
@@ -327,16 +383,6 @@ class MemoryStore:
             raise UnknownAccountError(f"no account of customer {customer_id!r}")
         return shelf
 
-    def _claim_from(
-        self, shelf: _Shelf, now: Instant, lease_until: Instant, limit: int
-    ) -> list[Message]:
-        claimed: list[Message] = []
-        present = shelf.account.clock.at(now)
-        while len(claimed) < limit and (head := shelf.claimable()) and head.due_at <= present:
-            shelf.leases[_key(head)] = lease_until
-            claimed.append(head)
-        return claimed
-
     def _pop_wake(self, now: Instant) -> _Shelf | None:
         """Return the next account that may have something due."""
         with self._lock:
@@ -346,13 +392,32 @@ class MemoryStore:
                     return self._shelves[customer_id]
         return None
 
-    def _schedule(self, shelf: _Shelf) -> None:
+    def _schedule(self, shelf: _Shelf, avoiding: AbstractSet[str] = NOBODY) -> None:
         """Note when the account's first message falls due, or its first lease ends."""
-        head = shelf.claimable()
-        due = shelf.account.clock.real_at(head.due_at) if head else None
-        instants = [*shelf.leases.values(), *([] if due is None else [due])]
-        if not instants or (shelf.wake_at is not None and shelf.wake_at <= min(instants)):
-            return
-        shelf.wake_at = min(instants)
+        first = shelf.first(avoiding)
+        due = shelf.account.clock.real_at(first.due_at) if first else None
+        leases = (until for until, _ in shelf.leases.values())
+        instants = [*leases, *([] if due is None else [due])]
         with self._lock:
-            heapq.heappush(self._wakes, (shelf.wake_at, shelf.account.customer_id))
+            for receiver in shelf.lanes.put_aside:
+                self._avoided.setdefault(receiver, set()).add(shelf.account.customer_id)
+            if instants and (shelf.wake_at is None or min(instants) < shelf.wake_at):
+                shelf.wake_at = min(instants)
+                heapq.heappush(self._wakes, (shelf.wake_at, shelf.account.customer_id))
+
+    def _wake_for(self, avoiding: AbstractSet[str]) -> None:
+        """Look again at accounts with messages to receivers that are avoided no more."""
+        with self._lock:
+            for receiver in [one for one in self._avoided if one not in avoiding]:
+                for customer_id in self._avoided.pop(receiver):
+                    heapq.heappush(self._wakes, (_AT_ONCE, customer_id))
+
+
+def _claim_from(
+    shelf: _Shelf, now: Instant, lease_until: Instant, avoiding: AbstractSet[str]
+) -> Message | None:
+    first = shelf.first(avoiding)
+    if first is None or first.due_at > shelf.account.clock.at(now):
+        return None
+    shelf.lease(first, lease_until)
+    return first

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Final
@@ -18,7 +19,12 @@ from vimmerse_contracts.vocabulary import CONTROL_ROOT as ROOT
 from vimmerse_mock.administration import Administration, CreditError, Moved
 from vimmerse_mock.control import resources as r
 from vimmerse_mock.control.calls import InvalidRequestError
-from vimmerse_mock.control.openings import read_clock, read_opening, read_scenario
+from vimmerse_mock.control.openings import (
+    read_clock,
+    read_opening,
+    read_scenario,
+    read_webhook_settings,
+)
 from vimmerse_mock.control.operations import OPERATIONS, ControlOperation
 from vimmerse_mock.control.snapshots import (
     FORMAT,
@@ -27,13 +33,16 @@ from vimmerse_mock.control.snapshots import (
     SnapshotFile,
     read_snapshots,
 )
+from vimmerse_mock.delivery import new_secret
 from vimmerse_mock.model import story
 from vimmerse_mock.model.clock import ClockError, Instant, from_datetime, to_datetime
+from vimmerse_mock.model.delivery_plans import PlanError, parse_plan
 from vimmerse_mock.model.faults import Fault, FaultError
 from vimmerse_mock.model.journal import Exchange
 from vimmerse_mock.model.scenarios import UnknownScenarioError
 from vimmerse_mock.model.spans import SpanError, parse_span
 from vimmerse_mock.model.throttle import ThrottleError
+from vimmerse_mock.model.webhooks import WebhookSettings, WebhookSettingsError
 from vimmerse_mock.service import BatchService
 from vimmerse_mock.stores import (
     STRANGERS,
@@ -42,6 +51,7 @@ from vimmerse_mock.stores import (
     StoreFullError,
     StoreUnavailableError,
     UnknownAccountError,
+    UnknownMessageError,
 )
 from vimmerse_mock.web import control_views as views
 from vimmerse_mock.web.access import Access, StrangerError, TokenMissingError
@@ -71,6 +81,8 @@ _STATUS: Final[Mapping[type[Exception], HTTPStatus]] = MappingProxyType(
     {
         InvalidRequestError: HTTPStatus.BAD_REQUEST,
         ClockError: HTTPStatus.BAD_REQUEST,
+        PlanError: HTTPStatus.BAD_REQUEST,
+        WebhookSettingsError: HTTPStatus.BAD_REQUEST,
         CreditError: HTTPStatus.BAD_REQUEST,
         FaultError: HTTPStatus.BAD_REQUEST,
         SpanError: HTTPStatus.BAD_REQUEST,
@@ -81,6 +93,7 @@ _STATUS: Final[Mapping[type[Exception], HTTPStatus]] = MappingProxyType(
         TokenMissingError: HTTPStatus.UNAUTHORIZED,
         StrangerError: HTTPStatus.FORBIDDEN,
         UnknownAccountError: HTTPStatus.NOT_FOUND,
+        UnknownMessageError: HTTPStatus.NOT_FOUND,
         NoSuchOperationError: HTTPStatus.NOT_FOUND,
         WrongMethodError: HTTPStatus.METHOD_NOT_ALLOWED,
         DuplicateAccountError: HTTPStatus.CONFLICT,
@@ -207,6 +220,40 @@ class ControlPlane:
         """List the outbox."""
         messages = self.administration.store.messages(customer_id)
         return r.WebhookList(webhooks=tuple(map(views.webhook_info, messages)))
+
+    def show_webhook(self, customer_id: str, message_id: str) -> r.WebhookInfo:
+        """Show one webhook."""
+        return views.webhook_info(self.administration.courier.message(customer_id, message_id))
+
+    def redeliver(self, customer_id: str, message_id: str) -> r.WebhookInfo:
+        """Send a webhook again."""
+        return views.webhook_info(self.administration.courier.redeliver(customer_id, message_id))
+
+    def show_webhook_settings(self, customer_id: str) -> r.WebhookSettingsInfo:
+        """Show how webhooks are delivered."""
+        return views.webhook_settings_info(self.administration.store.account(customer_id).webhooks)
+
+    def change_webhook_settings(
+        self, customer_id: str, body: r.ChangeWebhooks
+    ) -> r.WebhookSettingsInfo:
+        """Change how webhooks are delivered."""
+        return self._changed_webhooks(customer_id, partial(read_webhook_settings, body))
+
+    def add_delivery_plans(self, customer_id: str, body: r.AddPlans) -> r.WebhookSettingsInfo:
+        """Plan for the next submissions."""
+        plans = tuple(map(parse_plan, body.plans))
+        return self._changed_webhooks(customer_id, lambda settings: settings.followed_by(plans))
+
+    def rotate_secret(self, customer_id: str) -> r.WebhookSettingsInfo:
+        """Make up a new secret."""
+        secret = new_secret()
+        return self._changed_webhooks(customer_id, lambda settings: settings.rotated(secret))
+
+    def _changed_webhooks(
+        self, customer_id: str, change: Callable[[WebhookSettings], WebhookSettings]
+    ) -> r.WebhookSettingsInfo:
+        changed = self.administration.change_webhooks(customer_id, change)
+        return views.webhook_settings_info(changed)
 
     def show_journal(self, customer_id: str, query: Query) -> r.Journal:
         """Show an account's requests."""

@@ -11,8 +11,9 @@ from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.clock import Instant, in_seconds, to_datetime
 from vimmerse_mock.model.journal import Exchange
 from vimmerse_mock.model.ledger import LedgerEntry
-from vimmerse_mock.model.outbox import Attempt, Message
+from vimmerse_mock.model.outbox import Attempt, Message, without_login
 from vimmerse_mock.model.story import Event
+from vimmerse_mock.model.webhooks import WebhookSettings
 from vimmerse_mock.service import BatchView
 
 
@@ -82,12 +83,25 @@ def webhook_info(message: Message) -> r.WebhookInfo:
         id=message.id,
         batch_id=message.batch_id,
         submission=message.submission,
-        url=message.url,
+        url=without_login(message.url),
         status=message.status,
         state=message.state,
         due_at=to_datetime(message.due_at),
         body=message.body,
         attempts=tuple(map(_attempt_info, message.attempts)),
+        number=message.number,
+        twist=message.twist,
+        answers=message.answers,
+    )
+
+
+def webhook_settings_info(settings: WebhookSettings) -> r.WebhookSettingsInfo:
+    """Describe how webhooks are delivered."""
+    return r.WebhookSettingsInfo(
+        plan=None if settings.plan is None else str(settings.plan),
+        next_plans=tuple(map(str, settings.next_plans)),
+        retry_after=tuple(map(in_seconds, settings.retry_delays)),
+        secrets=settings.secrets,
     )
 
 
@@ -97,6 +111,13 @@ def _attempt_info(attempt: Attempt) -> r.AttemptInfo:
         status=attempt.status,
         error=attempt.error,
         took=in_seconds(attempt.took),
+        came=attempt.came,
+        url=attempt.url,
+        request_headers=dict(attempt.request_headers),
+        request_body=attempt.request_body,
+        response_headers=dict(attempt.response_headers),
+        response_body=attempt.response_body,
+        pretended=attempt.pretended,
     )
 
 

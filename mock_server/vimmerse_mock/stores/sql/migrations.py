@@ -7,30 +7,65 @@ database from the future is refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, insert, inspect, select, text, update
+import msgspec
+from sqlalchemy import Connection, RowMapping, insert, inspect, select, text, update
 
+from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.model.timeline import PLAN_VERSION
 from vimmerse_mock.stores import StoreRefusedError
-from vimmerse_mock.stores.sql.tables import JOURNAL, META, METADATA
+from vimmerse_mock.stores.sql.tables import JOURNAL, MESSAGES, META, METADATA
 
 Migration = Callable[[Connection], None]
 
 _MIGRATING: Final = 7_624_662
 """The advisory lock that PostgreSQL's starters queue for."""
+_AT_ONCE: Final = 1_000
+_FORMER_INDEXES: Final = (
+    "messages_of_customer",
+    "messages_due",
+    "messages_due_of_customer",
+    "messages_not_foreseen",
+    "messages_leased",
+)
 
 
-def _create_tables(connection: Connection) -> None:
-    METADATA.create_all(connection)
+def _begin(_connection: Connection) -> None:
+    """Do nothing: version 1 is where history begins."""
 
 
 def _add_journal(connection: Connection) -> None:
     JOURNAL.create(connection, checkfirst=True)
 
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (_create_tables, _add_journal)
-"""The first makes version 1, the next version 2, and so on."""
+def _several_messages(connection: Connection) -> None:
+    """Let a submission have several messages, in lanes.
+
+    The table is made anew, since SQLite cannot take a constraint off. A later migration of this
+    table has to write down here what it looks like before.
+    """
+    connection.execute(text("ALTER TABLE messages RENAME TO messages_1"))
+    for index in _FORMER_INDEXES:
+        connection.execute(text(f"DROP INDEX {index}"))
+    MESSAGES.create(connection)
+    rows = connection.execute(text("SELECT * FROM messages_1 ORDER BY serial")).mappings()
+    while some := rows.fetchmany(_AT_ONCE):
+        connection.execute(insert(MESSAGES), [_in_lane(row) for row in some])
+    connection.execute(text("DROP TABLE messages_1"))
+
+
+def _in_lane(row: RowMapping) -> dict[str, Any]:
+    message = msgspec.json.decode(row["body"], type=Message)
+    fields = {name: value for name, value in row.items() if name != "serial"}
+    return {**fields, "number": 1, "receiver": message.receiver, "lane": message.lane}
+
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (_begin, _add_journal, _several_messages)
+"""The second leads from version 1 to version 2, and so on.
+
+An empty database is given the newest tables at once.
+"""
 
 
 def migrate(connection: Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
@@ -48,6 +83,9 @@ def migrate(connection: Connection, migrations: Sequence[Migration] = MIGRATIONS
             f"the database has schema version {present}, this vimmerse-mock knows "
             f"{len(migrations)}: upgrade vimmerse-mock, or use another database"
         )
+    if present == 0:
+        METADATA.create_all(connection)
+        present = len(MIGRATIONS)
     for migration in migrations[present:]:
         migration(connection)
     _note(connection, "schema", len(migrations))

@@ -16,6 +16,7 @@ from sqlalchemy import (
     case,
     cast,
     delete,
+    exists,
     func,
     literal,
     null,
@@ -26,7 +27,7 @@ from sqlalchemy import (
 
 from vimmerse_mock.model.clock import Clock, Instant
 from vimmerse_mock.model.ledger import LedgerEntry, Reason
-from vimmerse_mock.model.outbox import IN_FLIGHT_PER_ACCOUNT, MessageState
+from vimmerse_mock.model.outbox import MessageState
 from vimmerse_mock.model.retention import Keep
 from vimmerse_mock.stores import FORGOTTEN_AT_ONCE
 from vimmerse_mock.stores.sql.tables import ACCOUNTS, BATCHES, JOURNAL, LEDGER, MESSAGES
@@ -54,11 +55,16 @@ MESSAGES_OF: Final = (
     .where(MESSAGES.c.customer_id == _OF_CUSTOMER)
     .order_by(MESSAGES.c.serial)
 )
-MESSAGE_OF: Final = select(MESSAGES.c.body).where(
-    MESSAGES.c.customer_id == _OF_CUSTOMER,
-    MESSAGES.c.batch_id == bindparam("batch_id"),
-    MESSAGES.c.submission == bindparam("submission"),
+MESSAGES_OF_SUBMISSION: Final = (
+    select(MESSAGES.c.body)
+    .where(
+        MESSAGES.c.customer_id == _OF_CUSTOMER,
+        MESSAGES.c.batch_id == bindparam("batch_id"),
+        MESSAGES.c.submission == bindparam("submission"),
+    )
+    .order_by(MESSAGES.c.number)
 )
+MESSAGE_OF: Final = MESSAGES_OF_SUBMISSION.where(MESSAGES.c.number == bindparam("number"))
 _PENDING: Final = MESSAGES.c.state == MessageState.PENDING.value
 NEXT_OF: Final = (
     select(MESSAGES.c.body)
@@ -73,7 +79,7 @@ NEXT_OF: Final = (
 )
 IN_FLIGHT: Final = (
     select(MESSAGES.c.serial)
-    .where(MESSAGES.c.customer_id == _OF_CUSTOMER, _PENDING, MESSAGES.c.lease_until.is_not(None))
+    .where(MESSAGES.c.customer_id == _OF_CUSTOMER, MESSAGES.c.lease_until.is_not(None))
     .limit(1)
 )
 BOOK: Final = (
@@ -86,34 +92,39 @@ BOOK: Final = (
     .returning(ACCOUNTS.c.balance)
 )
 _LEASED = MESSAGES.alias("leased")
-_UNDER_WAY: Final = (
-    select(func.count())
-    .select_from(_LEASED)
-    .where(
-        _LEASED.c.customer_id == MESSAGES.c.customer_id,
-        _LEASED.c.lease_until > bindparam("now"),
-    )
-    .scalar_subquery()
+_LANE_IS_BUSY: Final = exists().where(
+    _LEASED.c.customer_id == MESSAGES.c.customer_id,
+    _LEASED.c.lane == MESSAGES.c.lane,
+    _LEASED.c.lease_until > bindparam("now"),
 )
 _FREE: Final = and_(
     _PENDING,
-    or_(MESSAGES.c.lease_until.is_(None), MESSAGES.c.lease_until <= bindparam("now")),
-    _UNDER_WAY < IN_FLIGHT_PER_ACCOUNT,
+    MESSAGES.c.receiver.not_in(bindparam("avoiding", value=("",), expanding=True)),
+    ~_LANE_IS_BUSY,
 )
+_DUE: Final = and_(_FREE, MESSAGES.c.real_due <= bindparam("now"))
 CLAIMABLE: Final = (
-    select(MESSAGES.c.serial)
+    select(MESSAGES.c.customer_id)
     .join(ACCOUNTS, ACCOUNTS.c.customer_id == MESSAGES.c.customer_id)
-    .where(_FREE, MESSAGES.c.real_due <= bindparam("now"))
+    .where(_DUE)
     .order_by(MESSAGES.c.real_due, MESSAGES.c.serial)
-    .limit(bindparam("limit"))
-    .with_for_update(skip_locked=True)
+    .limit(1)
+    .with_for_update(skip_locked=True, of=ACCOUNTS)
 )
-"""Both rows are locked, so that an update which is about to withdraw a message comes first."""
+"""Locks the account for `CLAIM`, which then sees what all claims and updates before it did."""
 CLAIM: Final = (
     update(MESSAGES)
-    .where(MESSAGES.c.serial.in_(CLAIMABLE))
+    .where(
+        MESSAGES.c.serial
+        == select(MESSAGES.c.serial)
+        .where(MESSAGES.c.customer_id == _OF_CUSTOMER, _DUE)
+        .order_by(MESSAGES.c.due_at, MESSAGES.c.serial)
+        .limit(1)
+        .correlate(None)
+        .scalar_subquery()
+    )
     .values(lease_until=bindparam("lease"))
-    .returning(MESSAGES.c.real_due, MESSAGES.c.serial, MESSAGES.c.body)
+    .returning(MESSAGES.c.body)
 )
 NEXT_DUE: Final = (
     select(MESSAGES.c.real_due)
@@ -143,6 +154,7 @@ LEASE: Final = (
         MESSAGES.c.customer_id == _OF_CUSTOMER,
         MESSAGES.c.batch_id == bindparam("of_batch"),
         MESSAGES.c.submission == bindparam("of_submission"),
+        MESSAGES.c.number == bindparam("of_number"),
     )
     .values(lease_until=bindparam("lease"))
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from vimmerse_mock.model.ledger import LedgerEntry, Reason
 from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.model.snapshot import Snapshot
 from vimmerse_mock.stores import (
+    NOBODY,
     DuplicateAccountError,
     StoreConflictError,
     StoreFullError,
@@ -158,23 +160,35 @@ class SqlStore:
             body = connection.scalar(s.ACCOUNT_LOCKED, {"of_customer": customer_id})
             yield SqlTransaction(connection, _account(body, customer_id))
 
-    def claim_due(self, now: Instant, lease_until: Instant, limit: int) -> tuple[Message, ...]:
-        """Lease what is due; rows that another claimer is at are skipped."""
-        wanted = {"now": now, "lease": lease_until, "limit": limit}
+    def claim(
+        self, now: Instant, lease_until: Instant, avoiding: AbstractSet[str] = NOBODY
+    ) -> Message | None:
+        """Lease what is due first; accounts that somebody else is at are skipped."""
+        due = {"now": now, "avoiding": _listed(avoiding)}
         with writing(self._engine) as connection:
-            rows = connection.execute(s.CLAIM, wanted).all()
-        return tuple(decode_message(row.body) for row in sorted(rows, key=lambda row: row[:2]))
+            customer_id = connection.scalar(s.CLAIMABLE, due)
+            if customer_id is None:
+                return None
+            wanted = {**due, "of_customer": customer_id, "lease": lease_until}
+            body = connection.scalar(s.CLAIM, wanted)
+        return None if body is None else decode_message(body)
 
-    def next_due(self) -> Instant | None:
+    def next_due(self, avoiding: AbstractSet[str] = NOBODY) -> Instant | None:
         """Tell when the dispatcher should look again."""
+        wanted = {"now": self.real_time(), "avoiding": _listed(avoiding)}
         with reading(self._engine) as connection:
-            due: Instant | None = connection.scalar(s.NEXT_DUE, {"now": self.real_time()})
+            due: Instant | None = connection.scalar(s.NEXT_DUE, wanted)
         return due
 
     def close(self) -> None:
         """Write what is left of the journal, and close every connection."""
         self._journal.close()
         self._engine.dispose()
+
+
+def _listed(avoiding: AbstractSet[str]) -> list[str]:
+    """List receivers for `NOT IN`, which is quickest to prepare where it is never empty."""
+    return sorted(avoiding) or [""]
 
 
 def _account_row(snapshot: Snapshot) -> dict[str, Any]:

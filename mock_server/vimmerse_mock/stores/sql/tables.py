@@ -79,12 +79,15 @@ MESSAGES: Final = Table(
     _customer(),
     Column("batch_id", String, nullable=False),
     Column("submission", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("receiver", String, nullable=False),
+    Column("lane", String, nullable=False),
     Column("state", String, nullable=False),
     Column("due_at", BigInteger, nullable=False),
     Column("real_due", BigInteger),
     Column("lease_until", BigInteger),
     Column("body", LargeBinary, nullable=False),
-    UniqueConstraint("customer_id", "batch_id", "submission"),
+    UniqueConstraint("customer_id", "batch_id", "submission", "number"),
     Index("messages_of_customer", "customer_id", "serial"),
 )
 JOURNAL: Final = Table(
@@ -114,4 +117,10 @@ _index(
     MESSAGES.c.serial,
 )
 _index("messages_not_foreseen", _NOT_FORESEEN, MESSAGES.c.customer_id, MESSAGES.c.due_at)
-_index("messages_leased", _LEASED, MESSAGES.c.customer_id, MESSAGES.c.lease_until)
+_index(
+    "messages_leased",
+    _LEASED,
+    MESSAGES.c.customer_id,
+    MESSAGES.c.lane,
+    MESSAGES.c.lease_until,
+)

@@ -86,10 +86,17 @@ class SqlTransaction:
         wanted = {**self._customer, "now": now, "but": but}
         return tuple(self._connection.scalars(s.PROCESSING, wanted))
 
-    def message(self, batch_id: str, submission: int) -> Message | None:
-        """Return the message of a submission."""
-        wanted = {**self._customer, "batch_id": batch_id, "submission": submission}
+    def message(self, batch_id: str, submission: int, number: int = 1) -> Message | None:
+        """Return one message of a submission."""
+        of_submission = {"batch_id": batch_id, "submission": submission}
+        wanted = {**self._customer, **of_submission, "number": number}
         return _message(self._connection.scalar(s.MESSAGE_OF, wanted))
+
+    def messages(self, batch_id: str, submission: int) -> tuple[Message, ...]:
+        """Return all messages of a submission."""
+        wanted = {**self._customer, "batch_id": batch_id, "submission": submission}
+        bodies = self._connection.scalars(s.MESSAGES_OF_SUBMISSION, wanted).all()
+        return tuple(map(decode_message, bodies))
 
     def save_message(self, message: Message) -> None:
         """Add a message or replace it, and end its lease."""
@@ -97,13 +104,16 @@ class SqlTransaction:
             "customer_id": message.customer_id,
             "batch_id": message.batch_id,
             "submission": message.submission,
+            "number": message.number,
+            "receiver": message.receiver,
+            "lane": message.lane,
             "state": message.state.value,
             "due_at": message.due_at,
             "real_due": self._real_due(message),
             "lease_until": None,
             "body": msgspec.json.encode(message),
         }
-        self._upsert(MESSAGES, fields, key=("customer_id", "batch_id", "submission"))
+        self._upsert(MESSAGES, fields, key=("customer_id", "batch_id", "submission", "number"))
 
     def next_due(self, until: Instant) -> Message | None:
         """Return the first pending message due by an instant, unleased."""
@@ -116,6 +126,7 @@ class SqlTransaction:
             **self._customer,
             "of_batch": message.batch_id,
             "of_submission": message.submission,
+            "of_number": message.number,
             "lease": until,
         }
         self._connection.execute(s.LEASE, fields)

@@ -1,0 +1,214 @@
+"""The courier: delivers messages, records every attempt, and moves clocks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from threading import Event
+from typing import Final
+
+from vimmerse_contracts.vocabulary import WEBHOOK_TIMEOUT_SECONDS
+from vimmerse_mock.delivery.sending import Post, Reply, Sender, for_the_log, post_of
+from vimmerse_mock.model.clock import Instant, Span, seconds, wall_clock
+from vimmerse_mock.model.delivery_plans import OK, REFUSED, TIMEOUT
+from vimmerse_mock.model.outbox import LEASE, Attempt, Message, MessageState, without_login
+from vimmerse_mock.stores import Store, Transaction, UnknownAccountError, UnknownMessageError
+from vimmerse_mock.stores.conflicts import retried
+
+_LOOK_AGAIN_SECONDS: Final = 0.005
+_LOG = logging.getLogger("vimmerse_mock.delivery")
+
+_PRETENCES: Final = {
+    TIMEOUT: Reply(None, f"TimeoutError: no answer within {WEBHOOK_TIMEOUT_SECONDS} s (pretended)"),
+    REFUSED: Reply(None, "ConnectionRefusedError: the connection was refused (pretended)"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """A message that was tried, at a real instant, and what came of it."""
+
+    message: Message
+    post: Post
+    reply: Reply
+    started: Instant
+    took: Span
+    pretended: bool = False
+
+    def attempt(self, at: Instant) -> Attempt:
+        """Write down what the log says of it."""
+        return Attempt(
+            at=at,
+            status=self.reply.status,
+            error=self.reply.error,
+            took=self.took,
+            url=without_login(self.post.url),
+            request_headers=for_the_log(self.post.headers),
+            request_body=self.post.body.decode(),
+            response_headers=for_the_log(self.reply.headers),
+            response_body=self.reply.body.decode("utf-8", "replace"),
+            pretended=self.pretended,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What comes next, None if the clock has arrived, and the secrets to sign it with."""
+
+    message: Message | None
+    secrets: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Courier:
+    """Delivers claimed messages, and records every attempt."""
+
+    store: Store
+    sender: Sender
+    real_time: Callable[[], Instant] = wall_clock
+
+    def deliver(self, message: Message) -> Span:
+        """Try a message once and record what came of it; no lock is held while it is under way.
+
+        Returns how long the receiver took.
+        """
+        try:
+            tried = self._try(message, self._secrets(message))
+            self._record(tried)
+        except UnknownAccountError:
+            _LOG.debug("account of message %s was removed meanwhile", message.id)
+            return 0
+        return 0 if tried.pretended else tried.took
+
+    def deliver_early(self, message: Message) -> None:
+        """Deliver a leased message while a request waits for it; never raises.
+
+        What goes wrong is what goes wrong with a dispatcher's attempt: the lease brings it back.
+        """
+        try:
+            self.deliver(message)
+        except Exception:  # noqa: BLE001 - the batch was created, and its caller must hear of it
+            _LOG.exception("message %s could not be recorded", message.id)
+
+    def message(self, customer_id: str, message_id: str) -> Message:
+        """Return one message of an account.
+
+        Raises:
+            UnknownAccountError: there is no such account.
+            UnknownMessageError: it has no such message.
+        """
+        self.store.account(customer_id)
+        found = (each for each in self.store.messages(customer_id) if each.id == message_id)
+        message = next(found, None)
+        if message is None:
+            raise UnknownMessageError(f"no webhook {message_id!r}: list them to see what there is")
+        return message
+
+    def redeliver(self, customer_id: str, message_id: str) -> Message:
+        """Send a message again, really, as a new attempt; return it as it is afterwards.
+
+        Raises:
+            UnknownAccountError: there is no such account.
+            UnknownMessageError: it has no such message.
+        """
+        message = self.message(customer_id, message_id)
+        self._lease(message)
+        return self._record(self._send(message, self._secrets(message)))
+
+    def advance(self, customer_id: str, until: Instant) -> None:
+        """Move an account's clock forward, delivering what falls due at its own instant.
+
+        Steps from message to message, each delivered before the clock moves on, so that a receiver
+        that calls back sees consistent time. What the dispatcher has under way is waited for.
+        """
+        claim = self._next(customer_id, until, None)
+        while claim.message is not None:
+            tried = self._try(claim.message, claim.secrets)
+            claim = self._next(customer_id, until, tried)
+
+    def _next(self, customer_id: str, until: Instant, tried: _Tried | None) -> _Claim:
+        """Record what was tried, and step on as soon as nothing of the account is under way.
+
+        Waits at most for the webhook timeout.
+        """
+        deadline = self.real_time() + seconds(WEBHOOK_TIMEOUT_SECONDS)
+        claim = self._record_and_step(customer_id, until, tried, deadline)
+        while claim is None:
+            Event().wait(_LOOK_AGAIN_SECONDS)
+            claim = self._record_and_step(customer_id, until, None, deadline)
+        return claim
+
+    @retried
+    def _record_and_step(
+        self, customer_id: str, until: Instant, tried: _Tried | None, deadline: Instant
+    ) -> _Claim | None:
+        """In one transaction, record what was tried and claim what comes next.
+
+        None: something else is under way, so the clock does not move yet.
+        """
+        with self.store.transaction(customer_id) as tx:
+            if tried is not None:
+                _note(tx, tried)
+            real = self.real_time()
+            if tx.in_flight() and real < deadline:
+                return None
+            return _Claim(_step(tx, until, real), tx.account.webhooks.secrets)
+
+    def _try(self, message: Message, secrets: Sequence[str]) -> _Tried:
+        """Send a message, or pretend to, as its delivery plan wants it."""
+        answer = message.pretended_answer
+        if answer in ("", OK):
+            return self._send(message, secrets)
+        started = self.real_time()
+        reply = _PRETENCES.get(answer) or Reply(int(answer))
+        took = seconds(WEBHOOK_TIMEOUT_SECONDS) if answer == TIMEOUT else 0
+        post = post_of(message, secrets, started)
+        return _Tried(message, post, reply, started, took, pretended=True)
+
+    def _send(self, message: Message, secrets: Sequence[str]) -> _Tried:
+        started = self.real_time()
+        post = post_of(message, secrets, started)
+        reply = self.sender.send(post)
+        return _Tried(message, post, reply, started, self.real_time() - started)
+
+    def _secrets(self, message: Message) -> Sequence[str]:
+        return self.store.account(message.customer_id).webhooks.secrets
+
+    @retried
+    def _record(self, tried: _Tried) -> Message:
+        with self.store.transaction(tried.message.customer_id) as tx:
+            return _note(tx, tried)
+
+    @retried
+    def _lease(self, message: Message) -> None:
+        """Keep a pending message from the dispatcher while it is sent by hand."""
+        with self.store.transaction(message.customer_id) as tx:
+            if message.state is MessageState.PENDING:
+                tx.lease(message, self.real_time() + LEASE)
+
+
+def _note(tx: Transaction, tried: _Tried) -> Message:
+    """Write an attempt down with the message as it is now."""
+    sent = tried.message
+    attempt = tried.attempt(tx.account.clock.at(tried.started))
+    present = tx.message(sent.batch_id, sent.submission, sent.number) or sent
+    if present.state is MessageState.PENDING:
+        noted = present.after(attempt, tx.account.webhooks.retry_delays)
+    else:
+        noted = present.besides(attempt)
+    tx.save_message(noted)
+    return noted
+
+
+def _step(tx: Transaction, until: Instant, real: Instant) -> Message | None:
+    """Claim the next due message and move the clock to it, or move it to the end."""
+    clock = tx.account.clock
+    message = tx.next_due(until)
+    goal = max(clock.at(real), until if message is None else message.due_at)
+    moved = clock.moved_to(goal, real)
+    if not clock.is_manual or moved.origin != clock.origin:
+        tx.save_account(replace(tx.account, clock=moved))
+    if message is not None:
+        tx.lease(message, real + LEASE)
+    return message

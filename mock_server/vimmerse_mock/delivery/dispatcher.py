@@ -1,0 +1,126 @@
+"""The dispatcher: delivers what falls due on live clocks, from a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import BoundedSemaphore, Event, Thread
+from typing import Final
+
+from vimmerse_contracts.vocabulary import WEBHOOK_TIMEOUT_SECONDS
+from vimmerse_mock.delivery.courier import Courier
+from vimmerse_mock.delivery.traffic import Traffic
+from vimmerse_mock.model.clock import SECOND, Instant, Span, in_seconds
+from vimmerse_mock.model.outbox import LEASE, Message
+from vimmerse_mock.stores import StoreConflictError, StoreFullError, StoreUnavailableError
+
+_IDLE_SECONDS: Final = 1.0
+_LOOK_AGAIN_SECONDS: Final = 0.005
+_CHORE_EVERY: Final[Span] = 60 * SECOND
+_SENDERS: Final = 48
+"""Enough for many receivers that hang; threads are made when they are needed."""
+_LOG = logging.getLogger("vimmerse_mock.delivery")
+
+
+class Dispatcher:
+    """Delivers what falls due on live clocks, from a thread of its own; does a chore each minute.
+
+    Messages of one lane go one after another, and a receiver has only so many under way, fewer if
+    it is slow. `start` and `stop` are idempotent; `stop` lets what is under way finish, for at most
+    the webhook timeout.
+    """
+
+    def __init__(self, courier: Courier, chore: Callable[[], object] = lambda: None) -> None:
+        self._courier = courier
+        self._chore = chore
+        self._chore_due: Instant = courier.real_time()
+        self._wake = Event()
+        self._stopping = Event()
+        self._thread: Thread | None = None
+        self._free = BoundedSemaphore(_SENDERS)
+        self._traffic = Traffic()
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        if self._thread is None:
+            self._stopping.clear()
+            self._thread = Thread(target=self._run, name="vimmerse-dispatcher", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Deliver no more; wait for what is under way."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._stopping.set()
+            self._wake.set()
+            thread.join(WEBHOOK_TIMEOUT_SECONDS + _IDLE_SECONDS)
+
+    def wake(self) -> None:
+        """Look again now: something may fall due sooner than thought."""
+        self._wake.set()
+
+    def _run(self) -> None:
+        with ThreadPoolExecutor(_SENDERS, thread_name_prefix="vimmerse-sender") as pool:
+            while not self._stopping.is_set():
+                self._turn(pool)
+
+    def _turn(self, pool: ThreadPoolExecutor) -> None:
+        """Wait until something is due, and hand it out; a store that is away is waited for."""
+        try:
+            woken = self._wake.wait(max(self._pause(), _LOOK_AGAIN_SECONDS))
+            self._wake.clear()
+            if not woken or not self._pause():
+                self._dispatch(pool)
+            self._do_chore()
+        except (StoreUnavailableError, StoreFullError, StoreConflictError) as error:
+            _LOG.warning("the store is not at hand, trying again: %s", error)
+            self._stopping.wait(_IDLE_SECONDS)
+        except Exception:  # noqa: BLE001 - whatever it is, later webhooks must still go out
+            _LOG.exception("webhooks could not be handed out, trying again")
+            self._stopping.wait(_IDLE_SECONDS)
+
+    def _do_chore(self) -> None:
+        now = self._courier.real_time()
+        if now >= self._chore_due:
+            self._chore_due = now + _CHORE_EVERY
+            self._chore()
+
+    def _pause(self) -> float:
+        """Seconds until something may be due."""
+        due = self._courier.store.next_due(self._traffic.full())
+        if due is None:
+            return _IDLE_SECONDS
+        return min(_IDLE_SECONDS, max(0.0, in_seconds(due - self._courier.real_time())))
+
+    def _dispatch(self, pool: ThreadPoolExecutor) -> None:
+        """Hand what is due to the senders that are free."""
+        while not self._stopping.is_set() and self._free.acquire(timeout=_IDLE_SECONDS):
+            message = self._claim()
+            if message is None:
+                return
+            pool.submit(self._deliver, message)
+
+    def _claim(self) -> Message | None:
+        """Claim one message for the sender that was acquired, or free it again."""
+        claimed: Message | None = None
+        now = self._courier.real_time()
+        try:
+            claimed = self._courier.store.claim(now, now + LEASE, self._traffic.full())
+        finally:
+            if claimed is None:
+                self._free.release()
+            else:
+                self._traffic.begin(claimed.receiver)
+        return claimed
+
+    def _deliver(self, message: Message) -> None:
+        took: Span = 0
+        try:
+            took = self._courier.deliver(message)
+        except Exception:  # noqa: BLE001 - a sender must outlive any failure; the lease brings it back
+            _LOG.exception("message %s could not be recorded", message.id)
+        finally:
+            self._traffic.end(message.receiver, took)
+            self._free.release()
+            self._wake.set()

@@ -1,0 +1,99 @@
+"""What is sent, and what comes back: the words that every sender speaks."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from vimmerse_mock.delivery.signing import signature_headers
+from vimmerse_mock.model.clock import Instant
+from vimmerse_mock.model.outbox import Headers, Message
+
+KEPT_BODY: Final = 4096
+"""How many bytes of an answer are read and kept."""
+_KEPT_HEADERS: Final = 8192
+_KEPT_ERROR: Final = 500
+_REDACTED: Final = "[redacted]"
+_SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One webhook as it goes out; `headers` are all that matter to a receiver."""
+
+    url: str
+    headers: Headers
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came of a POST: the receiver's status, or None and what went wrong.
+
+    `body` is as much of the answer as was read: at most `KEPT_BODY` bytes.
+    """
+
+    status: int | None
+    error: str = ""
+    headers: Headers = ()
+    body: bytes = b""
+
+
+class Sender(Protocol):
+    """Posts one webhook."""
+
+    def send(self, post: Post) -> Reply:
+        """POST; never raises, since a failure is a reply too."""
+
+
+def post_of(message: Message, secrets: Iterable[str], real: Instant) -> Post:
+    """Make what goes out for a message at a real instant, signed by each secret."""
+    url, body = urlsplit(message.url), json.dumps(message.body).encode()
+    headers = {
+        "Host": url.netloc.rpartition("@")[2] if url.netloc.isascii() else ascii_host(url),
+        "User-Agent": "vimmerse-mock",
+        "Accept-Encoding": "identity",
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        **_login(url),
+        **signature_headers(secrets, message.event_id, real, body),
+    }
+    return Post(message.url, tuple(headers.items()), body)
+
+
+def ascii_host(url: SplitResult) -> str:
+    """Return the host of a URL as DNS and HTTP write it.
+
+    Raises:
+        UnicodeError: it cannot be written so.
+    """
+    host = url.hostname or ""
+    return host if host.isascii() else host.encode("idna").decode()
+
+
+def _login(url: SplitResult) -> Mapping[str, str]:
+    """Turn a login in a URL into basic authentication."""
+    if url.username is None:
+        return {}
+    login = f"{unquote(url.username)}:{unquote(url.password or '')}".encode()
+    return {"Authorization": f"Basic {b64encode(login).decode()}"}
+
+
+def explain(error: Exception) -> str:
+    """Say in a line what went wrong."""
+    return f"{type(error).__name__}: {error}"[:_KEPT_ERROR]
+
+
+def for_the_log(headers: Headers) -> Headers:
+    """Leave out what is secret, and what is too much."""
+    kept, size = [], 0
+    for name, value in headers:
+        size += len(name) + len(value)
+        if size > _KEPT_HEADERS:
+            break
+        kept.append((name, _REDACTED if name.lower() in _SECRET_HEADERS else value))
+    return tuple(kept)

@@ -1,0 +1,321 @@
+"""Delivery plans: how badly the webhooks of a submission are delivered, on purpose.
+
+A plan is resolved into messages when a batch is submitted, and the messages are stored with it:
+changing a plan later changes no webhook that exists. Whatever a plan adds comes beside the true
+webhook, which comes all the same unless it is dropped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID
+
+from vimmerse_mock.model.clock import Instant, Span
+from vimmerse_mock.model.outbox import BODY_FIELDS, Message, MessageState, Twist
+from vimmerse_mock.model.spans import SpanError, parse_span
+
+OK: Final = "ok"
+TIMEOUT: Final = "timeout"
+REFUSED: Final = "refused"
+SWAP: Final = "swap"
+MOST_COPIES: Final = 1_000
+_MOST_STEPS: Final = 100
+_COPIES: Final = re.compile(r"\d{1,9}", re.ASCII)
+_STATUS: Final = re.compile(r"[1-9]\d\d", re.ASCII)
+_WRONG_STATUS: Final = "finished"
+_ONCE: Final = ("delay", "burst")
+
+
+class PlanError(ValueError):
+    """A delivery plan makes no sense; the sentence says what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One word of a plan, and what stands behind it."""
+
+    verb: str
+    argument: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.argument}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPlan:
+    """What happens to the webhooks of one submission; `str` writes it as `parse_plan` reads it."""
+
+    steps: tuple[Step, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense, wherever it comes from.
+
+        Raises:
+            PlanError: the sentence says what is allowed.
+        """
+        if not 0 < len(self.steps) <= _MOST_STEPS:
+            raise PlanError(f"a plan has 1 to {_MOST_STEPS} steps, not {len(self.steps)}")
+        for step in self.steps:
+            _require_verb(step)
+        _require_sense(self.steps)
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.steps))
+
+    @property
+    def swaps(self) -> bool:
+        """Say whether the true webhook waits for another to change places with."""
+        return any(step.verb == SWAP for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The true webhook of a submission on its way through a plan, and what comes with it.
+
+    The submission goes from `begins_at` to `ends_at`. `before` are sent first, `after` follow.
+    """
+
+    true: Message
+    begins_at: Instant
+    ends_at: Instant
+    random: Random
+    before: tuple[Message, ...] = ()
+    after: tuple[Message, ...] = ()
+
+    def first(self, variant: Message, twist: Twist) -> Planned:
+        """Send a variant before the true webhook."""
+        variant = replace(variant, twist=twist, answers=(), at_once=False)
+        return replace(self, before=(*self.before, variant))
+
+    def messages(self) -> tuple[Message, ...]:
+        """Number everything in the order in which it is sent; the true one keeps its id."""
+        everything = (*self.before, self.true, *self.after)
+        return tuple(_numbered(message, i) for i, message in enumerate(everything, 1))
+
+
+def _numbered(message: Message, number: int) -> Message:
+    name = message.id if message.twist is Twist.NONE else f"{message.id}-{number}"
+    return replace(message, number=number, id=name)
+
+
+Apply = Callable[[Planned, str], Planned]
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A word that a plan may use.
+
+    `written` shows it with its argument, which `requires` looks at: it raises PlanError for one
+    that does not fit. `apply` is what the verb does to a submission's webhooks; None for an answer,
+    which stands for one attempt. `alone` verbs go with no other.
+    """
+
+    written: str
+    meaning: str
+    requires: Callable[[str], object]
+    apply: Apply | None = None
+    alone: bool = False
+
+
+def _nothing(argument: str) -> None:
+    if argument:
+        raise PlanError(f"nothing may stand behind it, not {argument!r}")
+
+
+def _field(argument: str) -> None:
+    if argument not in BODY_FIELDS:
+        raise PlanError(f"a field stands behind it ({', '.join(BODY_FIELDS)}), not {argument!r}")
+
+
+def _copies(argument: str) -> None:
+    if not _COPIES.fullmatch(argument) or not 2 <= int(argument) <= MOST_COPIES:
+        raise PlanError(f"a number from 2 to {MOST_COPIES} stands behind it, not {argument!r}")
+
+
+def _delay(argument: str) -> None:
+    try:
+        shortest, longest = _bounds(argument)
+    except SpanError as error:
+        raise PlanError(
+            f"a span like 30s, or two like 1s..30s, stands behind it, not {argument!r}"
+        ) from error
+    if shortest > longest:
+        raise PlanError(f"the shorter span of {argument!r} comes first")
+
+
+def _bounds(argument: str) -> tuple[Span, Span]:
+    shortest, dots, longest = argument.partition("..")
+    return parse_span(shortest), parse_span(longest if dots else shortest)
+
+
+def _delayed(planned: Planned, argument: str) -> Planned:
+    delay = planned.random.randint(*_bounds(argument))
+    return replace(planned, true=replace(planned.true, due_at=planned.true.due_at + delay))
+
+
+def _dropped(planned: Planned, _argument: str) -> Planned:
+    return replace(planned, true=replace(planned.true, state=MessageState.DROPPED))
+
+
+def _duplicated(planned: Planned, _argument: str) -> Planned:
+    return replace(planned, after=(_copy(planned.true),))
+
+
+def _burst(planned: Planned, argument: str) -> Planned:
+    true = replace(planned.true, at_once=True)
+    return replace(planned, true=true, after=(_copy(true),) * (int(argument) - 1))
+
+
+def _copy(true: Message) -> Message:
+    return replace(true, twist=Twist.COPY, event=true.id, answers=())
+
+
+def _swapped(planned: Planned, _argument: str) -> Planned:
+    """Do nothing here: it takes the account's next webhook (`swapped`)."""
+    return planned
+
+
+def _early(planned: Planned, _argument: str) -> Planned:
+    return planned.first(replace(planned.true, due_at=planned.begins_at), Twist.EARLY)
+
+
+def _stale(planned: Planned, _argument: str) -> Planned:
+    midway = (planned.begins_at + planned.ends_at) // 2
+    return planned.first(replace(planned.true, due_at=midway, status="success"), Twist.STALE)
+
+
+def _wrong(planned: Planned, argument: str) -> Planned:
+    drawn = str(UUID(int=planned.random.getrandbits(128), version=4))
+    value = _WRONG_STATUS if argument == "status" else drawn
+    return planned.first(replace(planned.true, changes=((argument, value),)), Twist.WRONG)
+
+
+def _missing(planned: Planned, argument: str) -> Planned:
+    return planned.first(replace(planned.true, changes=((argument, None),)), Twist.MISSING)
+
+
+STATUS_VERB: Final = "300..599"
+VERBS: Final[Mapping[str, Verb]] = MappingProxyType(
+    {
+        OK: Verb(
+            "ok", "this attempt is really sent, and the receiver's own answer counts", _nothing
+        ),
+        STATUS_VERB: Verb(
+            "500", "nothing is sent; this attempt counts as answered with this status", _nothing
+        ),
+        TIMEOUT: Verb(
+            "timeout", "nothing is sent; this attempt counts as not answered in time", _nothing
+        ),
+        REFUSED: Verb(
+            "refused", "nothing is sent; this attempt counts as a refused connection", _nothing
+        ),
+        "delay": Verb(
+            "delay 30s",
+            "comes that much later; `delay 1s..30s` draws from the seed",
+            _delay,
+            _delayed,
+        ),
+        "drop": Verb("drop", "never comes", _nothing, _dropped, alone=True),
+        "duplicate": Verb("duplicate", "comes twice, one after the other", _nothing, _duplicated),
+        "burst": Verb("burst 20", "comes so many times, all at the same instant", _copies, _burst),
+        SWAP: Verb(
+            "swap",
+            "changes places with the account's next webhook that is planned while it is due",
+            _nothing,
+            _swapped,
+        ),
+        "early": Verb(
+            "early", "first comes one before the creating request is answered", _nothing, _early
+        ),
+        "stale": Verb(
+            "stale", "first comes one that says success while the batch processes", _nothing, _stale
+        ),
+        "wrong": Verb(
+            "wrong status", "first comes one in which this field is wrong", _field, _wrong
+        ),
+        "missing": Verb(
+            "missing batch_id", "first comes one in which this field is missing", _field, _missing
+        ),
+    }
+)
+"""Every verb by its name; a new one is an entry here, and a row in docs/webhooks.md."""
+
+
+def parse_plan(text: str) -> DeliveryPlan:
+    """Read a plan like `500, timeout, ok` or `delay 30s, duplicate`.
+
+    Raises:
+        PlanError: it makes no sense; the sentence says what is allowed.
+    """
+    words = [word.split() for word in text.split(",")]
+    if not text.strip() or not all(words):
+        raise PlanError(f"the plan {text!r} has nothing in a place: {allowed()}")
+    return DeliveryPlan(tuple(Step(verb.lower(), " ".join(rest)) for verb, *rest in words))
+
+
+def allowed() -> str:
+    """Say what a plan may be made of."""
+    return "use " + ", ".join(verb.written for verb in VERBS.values()) + ", separated by commas"
+
+
+def _require_verb(step: Step) -> None:
+    try:
+        _verb(step.verb).requires(step.argument)
+    except PlanError as error:
+        raise PlanError(f"{step.verb!r}: {error}") from error
+
+
+def _verb(name: str) -> Verb:
+    if _STATUS.fullmatch(name):
+        if not 300 <= int(name) < 600:
+            raise PlanError(
+                "a pretended answer is a status from 300 to 599; for 2xx use ok, which really "
+                "sends, or drop"
+            )
+        return VERBS[STATUS_VERB]
+    if name not in VERBS or name == STATUS_VERB:
+        raise PlanError(f"there is no such step; {allowed()}")
+    return VERBS[name]
+
+
+def _require_sense(steps: Sequence[Step]) -> None:
+    shaping = [step for step in steps if _verb(step.verb).apply is not None]
+    for step in shaping:
+        if _verb(step.verb).alone and len(steps) > 1:
+            raise PlanError(f"{step.verb} goes with nothing else")
+    repeated = [step for step in shaping if shaping.count(step) > 1]
+    if repeated:
+        raise PlanError(f"{repeated[0]} stands there twice, once is enough")
+    verbs = [step.verb for step in shaping]
+    if "duplicate" in verbs and "burst" in verbs:
+        raise PlanError("duplicate and burst exclude each other: burst says how many come")
+    for verb in _ONCE:
+        if verbs.count(verb) > 1:
+            raise PlanError(f"a plan has one {verb}")
+
+
+def planned_messages(
+    plan: DeliveryPlan | None, true: Message, begins_at: Instant, random: Random
+) -> tuple[Message, ...]:
+    """Make the messages of one submission, `true` being due at its end, in the order of sending."""
+    if plan is None:
+        return (true,)
+    answers = tuple(step.verb for step in plan.steps if _verb(step.verb).apply is None)
+    planned = Planned(replace(true, answers=answers), begins_at, true.due_at, random)
+    for name, verb in VERBS.items():  # in the table's order, whatever the plan's
+        for step in plan.steps:
+            if step.verb == name and verb.apply is not None:
+                planned = verb.apply(planned, step.argument)
+    return planned.messages()
+
+
+def swapped(waiting: Message, coming: Message) -> tuple[Message, Message]:
+    """Let two messages change places: what would have come first comes right after the other."""
+    if waiting.due_at <= coming.due_at:
+        return replace(waiting, due_at=coming.due_at + 1), coming
+    return waiting, replace(coming, due_at=waiting.due_at + 1)

@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vimmerse_contracts.evidence.lines import (
+    Answer,
+    AnyLine,
+    Asked,
+    Contract,
+    Exchange,
+    Footer,
+    Header,
+    Verdict,
+    encode,
+)
+from vimmerse_contracts.openapi import openapi_document
+
+COMMAND = [sys.executable, "-c", "from vimmerse_mock.cli import main; main()", "drift"]
+
+
+def drift(
+    *args: object, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own."""
+    return subprocess.run(
+        [*COMMAND, *map(str, args)],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+
+def lines(body: Mapping[str, Any], reason: str = "") -> list[AnyLine]:
+    """Make the lines of a small run."""
+    verdict = Verdict("test_health::ok", "failed" if reason else "passed", ("health.body",), reason)
+    return [
+        Header(1, "2026-01-02T03:04:05+00:00", "mock", Contract("1", {})),
+        Exchange("t", 0.1, 0.1, "health", Asked("GET", "/health"), Answer(200, {}, body)),
+        verdict,
+        Footer(1, 0, 1),
+    ]
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """Write a run that held."""
+    path = tmp_path / "old.jsonl"
+    path.write_text("".join(map(encode, lines({"status": "ok"}))))
+    return path
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> Path:
+    """Write a run of a service with a key more."""
+    path = tmp_path / "new.jsonl"
+    path.write_text("".join(map(encode, lines({"status": "ok", "load|`<b>\x1b[31m": 1}))))
+    return path
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """Write a run of a service with a key less."""
+    path = tmp_path / "broken.jsonl"
+    path.write_text("".join(map(encode, lines({}, "why"))))
+    return path
+
+
+def test_no_drift_is_exit_code_0(old: Path) -> None:
+    """A file compared with itself is said to be the same."""
+    done = drift(old, old, "--fail-on", "cosmetic")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("No drift.\n")
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "additive", "breaking"),
+    [("breaking", 0, 1), ("additive", 1, 1), ("cosmetic", 1, 1), ("never", 0, 0)],
+)
+def test_the_exit_code_follows_fail_on(
+    old: Path, new: Path, broken: Path, fail_on: str, additive: int, breaking: int
+) -> None:
+    """1 where something is found that is as bad as asked for, or worse; 0 otherwise."""
+    assert drift(old, new, "--fail-on", fail_on).returncode == additive
+    variable = {"VIMMERSE_MOCK_FAIL_ON": fail_on}
+    assert drift(old, broken, env=variable).returncode == breaking
+
+
+def test_a_pipe_gets_a_line_for_each_finding(old: Path, broken: Path) -> None:
+    """Severity, kind, place, path and both sides, worst first, and a sum."""
+    assert drift(old, broken, cwd=old.parent).stdout.splitlines() == [
+        f"first:  {old} (mock, 2026-01-02)",
+        f"second: {broken} (mock, 2026-01-02)",
+        "",
+        "breaking: key removed: health 200 $.status: expected always; seen never",
+        "breaking: rule: rule health.body: expected held; seen broken by test_health::ok (why)",
+        "2 breaking, 0 additive, 0 cosmetic",
+    ]
+
+
+def test_a_terminal_gets_a_table(old: Path, broken: Path) -> None:
+    """In a terminal the findings stand in columns."""
+    ours, theirs = pty.openpty()
+    env = {**os.environ, "COLUMNS": "160", "TERM": "xterm"}
+    subprocess.run([*COMMAND, old, broken], stdout=theirs, env=env, check=False, timeout=60)
+    os.close(theirs)
+    shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert "severity" in shown
+    assert "│" in shown
+    assert "key removed" in shown
+
+
+def test_json_has_every_finding_with_its_parts(old: Path, broken: Path) -> None:
+    """A program reads severity, kind, place, path, expected and seen of each."""
+    document = json.loads(drift(old, broken, "--format", "json").stdout)
+    assert document["counts"] == {"breaking": 2, "additive": 0, "cosmetic": 0}
+    assert document["findings"][0] == {
+        "severity": "breaking",
+        "kind": "key removed",
+        "place": "health 200",
+        "path": "$.status",
+        "expected": "always",
+        "seen": "never",
+    }
+
+
+def test_markdown_is_a_table_that_nothing_breaks(old: Path, new: Path) -> None:
+    """What a service says is code in a cell, whatever markup or escapes it has in it."""
+    done = drift(old, new, "--format", "markdown")
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| **")]
+    assert rows == [
+        "| **additive** | key added | `health 200 $.load\\|'<b> [31m` | `never` | `always` |"
+    ]
+    assert done.stdout.startswith("### Drift: 0 breaking, 1 additive, 0 cosmetic\n")
+    assert "\x1b" not in drift(old, new).stdout
+
+
+def test_without_a_second_file_the_mock_is_asked(old: Path, tmp_path: Path) -> None:
+    """The suite is run against the mock as it is now, whatever settings lie about."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
+    done = drift(old, cwd=tmp_path, env={"PYTEST_ADDOPTS": "--nor-this-one"})
+    assert "second: the mock as it is now (mock, 20" in done.stdout
+    assert "cosmetic: contract: contract rules: expected version 1, 0 rules" in done.stdout
+    assert (done.returncode, "breaking:" in done.stdout) == (0, False)
+
+
+def test_what_of_a_file_cannot_be_used_is_said_by_line(old: Path) -> None:
+    """A file that was cut off is compared as far as it goes, and the rest is named."""
+    text = old.read_text()
+    old.write_text(text[: text.index('"kind": "footer"') + 5])
+    done = drift(old, old)
+    assert done.returncode == 0
+    assert f"vimmerse-mock: {old}, line 4: is left out: it is cut off after" in done.stderr
+    assert "line 4: the file ends here without a footer" in done.stderr
+    problems = json.loads(drift(old, old, "--format", "json").stdout)["problems"]
+    assert len(problems) == 4
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        (b"", "has no evidence in it"),
+        (b"\x00\xff<html>\n", "has no evidence in it"),
+        (b'{"openapi": "3.1.0"}', "has no evidence in it"),
+    ],
+)
+def test_a_file_that_is_no_evidence_is_one_sentence(
+    old: Path, tmp_path: Path, content: bytes | None, said: str
+) -> None:
+    """Exit code 2, what is wrong, and no traceback."""
+    other = tmp_path / "other"
+    if content is not None:
+        other.write_bytes(content)
+    done = drift(old, other)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"vimmerse-mock: {other} {said}")
+    assert done.stderr.count("\n") == 1
+
+
+# OpenAPI documents
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Path:
+    """Write the mock's own document."""
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(openapi_document()))
+    return path
+
+
+def test_documents_are_compared(document: Path, tmp_path: Path) -> None:
+    """A field that is required now breaks; paths by another name are found by --rename."""
+    changed = json.loads(document.read_text().replace("/batch", "/story"))
+    changed["components"]["schemas"]["CreateBatch"]["required"] = ["title"]
+    other = tmp_path / "new.json"
+    other.write_text(json.dumps(changed))
+    done = drift("--openapi", document, other, "--rename", "/story=/batch")
+    assert done.returncode == 1
+    assert (
+        "breaking: field required: create_batch request.title: expected optional; seen required"
+        in done.stdout
+    )
+    assert "1 breaking, 0 additive, 0 cosmetic" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("openapi: 3.1.0\n", "other.json is no OpenAPI document in JSON"),
+        ("[]", "the second document is no OpenAPI: it is no JSON object"),
+        ('{"swagger": "2.0"}', "the second document is no OpenAPI 3: it has no 'openapi'"),
+        ("[" * 100_000, "other.json is no OpenAPI document in JSON"),
+    ],
+)
+def test_a_document_that_is_none_is_one_sentence(
+    document: Path, tmp_path: Path, content: str, said: str
+) -> None:
+    """Exit code 2, what is wrong, and no traceback."""
+    other = tmp_path / "other.json"
+    other.write_text(content)
+    done = drift("--openapi", document, other)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_one_document_alone_is_not_enough(document: Path) -> None:
+    """The sentence says how to have the mock's."""
+    done = drift("--openapi", document)
+    assert done.returncode == 2
+    assert "name the second one, too (vimmerse-mock openapi prints the mock's)" in done.stderr
+
+
+def test_a_rename_that_is_none_is_refused(document: Path) -> None:
+    """The message shows how it is written."""
+    done = drift("--openapi", document, document, "--rename", "story")
+    assert done.returncode == 2
+    assert "'story' is not like /OLD=/NEW" in done.stderr
