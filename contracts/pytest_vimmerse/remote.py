@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
@@ -102,11 +103,15 @@ def is_mock(remote: Remote) -> bool:
     if remote.is_production:
         return False
     body = _json(_get(remote, CONTROL_ROOT, ""))
-    if not isinstance(body, dict):
-        return False
-    paths = [each.get("path", "") for each in body.get("operations", ()) if isinstance(each, dict)]
-    listed = any(str(path).startswith(CONTROL_ROOT) for path in paths)
-    return listed or body.get("error") in _GUARDED
+    return isinstance(body, dict) and (_lists_control(body) or body.get("error") in _GUARDED)
+
+
+def _lists_control(body: Mapping[str, object]) -> bool:
+    """Say whether an answer lists the operations of a control plane."""
+    listed = body.get("operations")
+    operations = listed if isinstance(listed, list) else []
+    paths = [each.get("path") for each in operations if isinstance(each, dict)]
+    return any(str(path).startswith(CONTROL_ROOT) for path in paths)
 
 
 def require_usable(remote: Remote) -> None:
