@@ -177,7 +177,7 @@ def _message(template: Message, batch: Batch, pattern: Pattern, number: int) -> 
 
 
 def _ends_at(batch: Batch) -> Instant:
-    return plan(batch.submission, len(batch.medias)).ends_at
+    return plan(batch.submission, len(batch.medias)).halts_at
 
 
 def _put(tx: Transaction, made: _Made) -> None:

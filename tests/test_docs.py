@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -18,15 +19,18 @@ from vimmerse_contracts.operations import all_rules
 from vimmerse_contracts.provenance import Source
 from vimmerse_contracts.vocabulary import MOTION_TYPES
 from vimmerse_mock.cli import main as mock_cli
+from vimmerse_mock.cli.scenarios import timings
 from vimmerse_mock.control.snapshots import read_snapshots
 from vimmerse_mock.model.delivery_plans import VERBS
 from vimmerse_mock.model.faults import KINDS
 from vimmerse_mock.model.ledger import PriceList
-from vimmerse_mock.model.scenarios import SCENARIOS
+from vimmerse_mock.model.magic import IMAGE_MARKERS, read_title
+from vimmerse_mock.model.scenarios import FIELDS, PRESETS, read_scenario
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 REFERENCE = (ROOT / "docs" / "reference.md").read_text()
+SCENARIO_PAGE = (ROOT / "docs" / "scenarios.md").read_text()
 ASSUMPTIONS = (ROOT / "docs" / "assumptions.md").read_text()
 
 
@@ -115,9 +119,10 @@ def test_the_commands_in_the_readme_have_those_options(words: list[str]) -> None
 
 
 def test_every_option_and_variable_of_the_mock_is_documented() -> None:
-    """The reference has a row for each option of `serve`, with its variable."""
+    """The reference has a row for each option, with its variable if it has one."""
     for _, option in documented_options(mock_cli):
-        assert f"| `{option.opts[0]}` | `{option.envvar}` |" in REFERENCE, option.name
+        variable = f" `{option.envvar}` |" if option.envvar else ""
+        assert f"| `{option.opts[0]}` |{variable}" in REFERENCE, option.name
 
 
 def test_every_command_is_documented() -> None:
@@ -153,8 +158,32 @@ def test_every_option_of_pytest_is_documented(pytestconfig: pytest.Config) -> No
 
 
 def test_every_scenario_is_documented() -> None:
-    """The reference has a row for each preset."""
-    assert all(f"| `{name}` |" in REFERENCE for name in SCENARIOS)
+    """The page of scenarios has a row for each preset, in the words and times of the table."""
+    rows = {
+        f"| `{name}` | {preset.outcome} | {' | '.join(timings(preset.scenario))} |"
+        for name, preset in PRESETS.items()
+    }
+    shown = {line for line in SCENARIO_PAGE.splitlines() if line.startswith("| `")}
+    assert rows <= shown
+    assert all(f"`{name}`" in REFERENCE for name in PRESETS)
+
+
+def test_every_field_of_a_scenario_is_documented() -> None:
+    """The page of scenarios has a row for each field, and none that is not."""
+    _, table = SCENARIO_PAGE.split("| field | what it says |")
+    shown = re.findall(r"^\| `(\w+)` \|", table.partition("\n\n")[0], re.MULTILINE)
+    assert tuple(shown) == FIELDS
+
+
+def test_every_scenario_written_on_the_page_is_one() -> None:
+    """Each JSON example is read, and each marker of the table and the commands means something."""
+    (examples,) = re.findall(r"^```json\n(.*?)^```", SCENARIO_PAGE, re.MULTILINE | re.DOTALL)
+    read = [read_scenario(json.loads(line)) for line in examples.splitlines()]
+    assert len(set(read)) == 3
+    markers = re.findall(r"\[vimmerse:[^\]]+\]", SCENARIO_PAGE.replace("[vimmerse:NAME]", ""))
+    assert len({read_title(marker) for marker in markers}) == 4
+    images = re.findall(r"vimmerse--(\w+)", SCENARIO_PAGE.replace("vimmerse--NAME", ""))
+    assert set(images) == set(IMAGE_MARKERS)
 
 
 def test_every_step_of_a_delivery_plan_is_documented() -> None:

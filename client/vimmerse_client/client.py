@@ -20,6 +20,7 @@ from vimmerse_client.errors import (
     excerpt,
 )
 from vimmerse_client.images import ImageInput, read_images
+from vimmerse_client.magic import refuse_magic
 from vimmerse_client.models import Batch
 from vimmerse_client.transport import (
     DEFAULT_TIMEOUT,
@@ -142,10 +143,12 @@ class Client:
             webhook_url: Where the service reports the end of the processing (S).
 
         Raises:
-            ConfigurationError: no images, or files mixed with URLs; nothing was sent.
+            ConfigurationError: no images, files mixed with URLs, or a magic marker for the real
+                service; nothing was sent.
             OSError: a file can't be read; nothing was sent.
         """
         given = read_images(images)
+        refuse_magic(self.base_url, title=[title or ""], images=given.names)
         form = _form(
             title=title,
             description=description,
@@ -210,7 +213,11 @@ class Client:
             loop: 1 to 6 (S, P25).
             aspect_ratio: Such as "9:16" (S).
             sound_effects: "Yes" or "No" (S).
+
+        Raises:
+            ConfigurationError: a magic marker in the title, for the real service; nothing was sent.
         """
+        refuse_magic(self.base_url, title=[title or ""])
         form = _form(
             title=title,
             description=description,

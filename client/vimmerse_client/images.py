@@ -45,6 +45,11 @@ class Images:
     urls: tuple[str, ...] = ()
     files: tuple[Part, ...] = ()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the images are called: their URLs, or the names of their files."""
+        return self.urls or tuple(name for name, _, _ in self.files)
+
 
 def read_images(images: Iterable[ImageInput]) -> Images:
     """Read everything that `create` is given, before anything is sent.

@@ -126,6 +126,17 @@ READ: Final = Operation(
             "A batch with a finished media succeeds; if all fail it is 'fail', with a message",
             because="only the statuses are documented, not how media decide them",
         ),
+        assumed(
+            "read.queued",
+            "A batch that waits for its turn is 'processing' at 0 %",
+            because="the reference shows a new batch so, and nothing about a queue",
+        ),
+        assumed(
+            "read.refused",
+            "A refused image (NSFW) is a failed media from its turn on, and the message says so; "
+            "the other media decide the status",
+            because="no source says what becomes of an image that the service will not process",
+        ),
     ),
 )
 UPDATE: Final = Operation(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypedDict, TypeVar, Unpack
 
 import msgspec
 
+from vimmerse_mock.account_clock import AccountClock, Events
 from vimmerse_mock.account_faults import AccountFaults
 from vimmerse_mock.account_journal import AccountJournal
 from vimmerse_mock.control import operations as o
@@ -17,116 +17,23 @@ from vimmerse_mock.control.calls import Control, HttpCaller
 from vimmerse_mock.control.openings import write_opening
 from vimmerse_mock.control.snapshots import SnapshotFile
 from vimmerse_mock.model.account import Opening
-from vimmerse_mock.model.clock import ClockMode, in_seconds
-from vimmerse_mock.model.scenarios import Scenario
-from vimmerse_mock.model.spans import parse_span
+from vimmerse_mock.model.scenarios import Scenario, ScenarioError
 from vimmerse_mock.stores import UnknownAccountError
 
 T = TypeVar("T")
-Events = tuple[r.EventInfo, ...]
 
 
-class _Identified(Protocol):
-    @property
-    def id(self) -> str: ...
+class Details(TypedDict, total=False):
+    """A scenario in detail, as `vimmerse_mock.model.scenarios.Scenario` describes it."""
 
-
-class AccountClock:
-    """An account's clock; it moves forward only.
-
-    Spans are texts like `90s`, or numbers of seconds. Whatever moves it delivers the webhooks that
-    fall due on the way, each at its own instant and in order, before it returns, and returns what
-    happened.
-    """
-
-    def __init__(self, account: Account) -> None:
-        self._account = account
-
-    @property
-    def mode(self) -> ClockMode:
-        """What moves it: real time, a hand, or every read of an unfinished batch."""
-        return self._info().mode
-
-    def now(self) -> datetime:
-        """Tell the time on this clock, in UTC."""
-        return self._info().now
-
-    def advance(self, span: str | float) -> Events:
-        """Move forward by a span.
-
-        Raises:
-            SpanError: it is none, or negative.
-        """
-        body = r.AdvanceBy(by=in_seconds(parse_span(span)))
-        return self._account.call(o.ADVANCE, r.Moved, body).events
-
-    def move_to(self, moment: datetime) -> Events:
-        """Move forward to an aware datetime.
-
-        Raises:
-            ClockError: the moment lies in the past.
-        """
-        return self._account.call(o.MOVE_TO, r.Moved, r.MoveTo(to=moment)).events
-
-    def advance_to_next(self) -> Events:
-        """Move to the next instant at which a batch moves on or a webhook falls due.
-
-        Returns nothing, and does not move, if nothing is to come.
-        """
-        return self._account.call(o.ADVANCE_TO_NEXT, r.Moved).events
-
-    def run_until(
-        self, condition: Callable[[], bool] | _Identified | str, within: str | float = "1d"
-    ) -> Events:
-        """Move from one thing that happens to the next until a condition holds.
-
-        A batch, or the id of one, stands for the condition that it is done.
-
-        Raises:
-            AssertionError: it does not hold within that span, or nothing more is to come.
-        """
-        holds = condition if callable(condition) else self._done(condition)
-        end = self.now() + timedelta(microseconds=parse_span(within))
-        happened: list[r.EventInfo] = []
-        while not holds():
-            moved = self._account.call(o.ADVANCE_TO_NEXT, r.Moved)
-            happened += moved.events
-            if not moved.events or moved.now > end:
-                why = f"within {within}" if moved.events else "and nothing more is to come"
-                raise AssertionError(
-                    f"the condition did not come true {why}; the clock shows {moved.now}\n"
-                    f"{self._account.story()}"
-                )
-        return tuple(happened)
-
-    def run_at(self, speed: float) -> None:
-        """Run this many times as fast as real time from now on; 0 makes it stand still."""
-        if speed:
-            self._set(r.ClockSetting(mode=ClockMode.LIVE, rate=speed))
-        else:
-            self._set(r.ClockSetting(mode=ClockMode.MANUAL))
-
-    def step_by(self, span: str | float) -> None:
-        """Move by a span at every read of an unfinished batch from now on, after the answer."""
-        step = in_seconds(parse_span(span))
-        self._set(r.ClockSetting(mode=ClockMode.STEPPING, step=step))
-
-    def _set(self, setting: r.ClockSetting) -> None:
-        self._account.call(o.SET_CLOCK, r.ClockInfo, setting)
-
-    def _info(self) -> r.ClockInfo:
-        return self._account.call(o.SHOW_CLOCK, r.ClockInfo)
-
-    def _done(self, batch: _Identified | str) -> Callable[[], bool]:
-        batch_id = batch if isinstance(batch, str) else batch.id
-
-        def holds() -> bool:
-            found = [each for each in self._account.batches if each.id == batch_id]
-            if not found:
-                raise AssertionError(f"the account has no batch {batch_id}")
-            return found[0].status.is_final
-
-        return holds
+    queue: str | float
+    processing: str | float
+    fail_medias: Sequence[int]
+    refuse_medias: Sequence[int]
+    fail_all: bool
+    fail_at: int
+    stuck_at: int
+    message: str
 
 
 class Account:
@@ -245,6 +152,26 @@ class Account:
         """
         body = r.ChangeAccount(scenario=_written(wanted))
         self.call(o.CHANGE_ACCOUNT, r.AccountInfo, body)
+
+    def next_batch(self, *names: str, **details: Unpack[Details]) -> None:
+        """Decide what becomes of the next batches: one for each preset's name, or one in detail.
+
+        `next_batch("stuck", "success")` is for two, `next_batch(queue="2s", processing="40s",
+        fail_medias=[1], message="...")` for one; with a single name the details change that preset.
+
+        Raises:
+            UnknownScenarioError: no preset has that name.
+            ScenarioError: a detail makes no sense, or there are details for several names.
+        """
+        if details and len(names) > 1:
+            raise ScenarioError("details are for one batch: call next_batch for each")
+        scenarios = tuple({"name": name, **details} for name in names) or (details,)
+        body = r.AddScenarios(scenarios=scenarios)
+        self.call(o.ADD_SCENARIOS, r.AccountInfo, body)
+
+    def forget_next_batches(self) -> None:
+        """Take back what `next_batch` decided and no batch has taken."""
+        self.call(o.CLEAR_SCENARIOS, type(None))
 
     def limit(
         self,

@@ -153,6 +153,16 @@ class Administration:
         )
         return changed.webhooks
 
+    def follow_with(self, customer_id: str, scenarios: tuple[Scenario, ...]) -> AccountState:
+        """Decide what becomes of an account's next submissions, one scenario for each."""
+        return self.change(
+            customer_id, lambda a: replace(a, next_scenarios=(*a.next_scenarios, *scenarios))
+        )
+
+    def clear_scenarios(self, customer_id: str) -> AccountState:
+        """Take back the scenarios that no submission has taken."""
+        return self.change(customer_id, lambda account: replace(account, next_scenarios=()))
+
     def plan_fault(self, customer_id: str, fault: Fault) -> AccountState:
         """Add a fault to those that an account's calls will meet."""
         return self.change(customer_id, lambda a: replace(a, faults=(*a.faults, fault)))

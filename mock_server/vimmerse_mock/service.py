@@ -23,8 +23,9 @@ from vimmerse_mock.model.clock import Instant, wall_clock
 from vimmerse_mock.model.delivery_plans import planned_messages, swapped
 from vimmerse_mock.model.faults import Fault, meet
 from vimmerse_mock.model.ledger import LedgerEntry, PriceList, Reason
+from vimmerse_mock.model.magic import read_magic, read_title
 from vimmerse_mock.model.outbox import LEASE, Message, MessageState, Twist
-from vimmerse_mock.model.scenarios import Pace
+from vimmerse_mock.model.scenarios import Pace, Scenario
 from vimmerse_mock.model.timeline import Observation, Timeline, plan
 from vimmerse_mock.model.webhooks import WebhookSettings
 from vimmerse_mock.stores import Store, Transaction, UnknownAccountError
@@ -104,17 +105,19 @@ class BatchService:
         """Create a batch from a form loaded by `CreateBatchSchema`, and charge for it (S).
 
         Raises:
+            MarkerError: a magic marker says nothing known.
             NoImagesError: there is no image.
             InsufficientCreditError: the balance does not suffice; nothing was created.
         """
+        read_magic(form["title"], images)
         if not images:
             raise NoImagesError("a batch needs at least one image")
         with self.store.transaction(customer_id) as tx:
             account, now = tx.account, self._now(tx.account)
-            batch = self._generated(account, _new_batch(account, form, images, now), now)
-            tx.save_account(replace(account, batches=account.batches + 1))
+            batch = self._generated(tx, _new_batch(account, form, images, now), now)
+            tx.save_account(replace(tx.account, batches=account.batches + 1))
             done = self._submit(tx, batch, Reason.CREATE)
-        return self._answer(account, batch, now, done)
+        return self._begun(account, batch, done)
 
     def read(self, account: AccountState, batch_id: str) -> BatchView:
         """Look at a batch; while it has not ended, that moves a clock that steps.
@@ -151,10 +154,12 @@ class BatchService:
         """Change a batch by a form loaded by `UpdateBatchSchema`; may process and charge again (S).
 
         Raises:
+            MarkerError: a magic marker in the title says nothing known.
             InvalidBatchIdError: the id is no UUID.
             BatchNotFoundError: the account has no such batch.
             InsufficientCreditError: the balance does not suffice; nothing was changed.
         """
+        read_title(form.get("title", ""))
         with self.store.transaction(customer_id) as tx:
             account, now = tx.account, self._now(tx.account)
             before = _view(account, tx.batch(checked_id(batch_id)), now)
@@ -162,11 +167,13 @@ class BatchService:
             changes = _given(form, RESUBMITTING_FIELDS)
             if changes:
                 batch = replace(batch, settings=replace(batch.settings, **changes))
-                batch = self._generated(account, batch, now)
+                batch = self._generated(tx, batch, now)
                 _withdraw_webhook(tx, before)
                 done = self._submit(tx, batch, Reason.RESUBMIT)
             else:
                 done = _change_metadata(tx, batch, before)
+        if changes:
+            return self._begun(account, batch, done)
         return self._answer(account, batch, now, done)
 
     @retried
@@ -206,12 +213,16 @@ class BatchService:
             self.on_planned()
         return BatchView(account, batch, _timeline(batch).at(now), done.charges)
 
-    def _generated(self, account: AccountState, batch: Batch, now: Instant) -> Batch:
-        """Add a submission of all media for generation, by the account's present scenario."""
+    def _begun(self, account: AccountState, batch: Batch, done: _Done) -> BatchView:
+        """Answer a generation as accepted, even if it ends in this same instant (S)."""
+        view = self._answer(account, batch, batch.submission.at, done)
+        return replace(view, seen=_timeline(batch).begun())
+
+    def _generated(self, tx: Transaction, batch: Batch, now: Instant) -> Batch:
+        """Add a submission of all media for generation, by the scenario that is its turn."""
         how, medias = batch.settings, len(batch.medias)
-        script = self.pace.script(
-            how.motion_type, how.duration, how.quantity, account.scenario, medias
-        )
+        chosen = _take_scenario(tx, batch)
+        script = self.pace.script(how.motion_type, how.duration, how.quantity, chosen, medias)
         return batch.submitted(
             Submission(batch.next_number, SubmissionKind.GENERATE, now, shared(script))
         )
@@ -272,6 +283,21 @@ def _view(account: AccountState, batch: Batch | None, now: Instant) -> BatchView
     if batch is None:
         raise BatchNotFoundError("the account has no such batch")
     return BatchView(account, batch, _timeline(batch).at(now))
+
+
+def _take_scenario(tx: Transaction, batch: Batch) -> Scenario:
+    """Choose what becomes of a batch: its title's marker, else the account's next, else its usual.
+
+    Markers in the names of images then decide over those images.
+    """
+    magic = read_magic(batch.title, [media.image for media in batch.medias])
+    if magic.scenario is not None:
+        return magic.on(magic.scenario)
+    if not tx.account.next_scenarios:
+        return magic.on(tx.account.scenario)
+    chosen, *others = tx.account.next_scenarios
+    tx.save_account(replace(tx.account, next_scenarios=tuple(others)))
+    return magic.on(chosen)
 
 
 def _timeline(batch: Batch) -> Timeline:
@@ -343,12 +369,14 @@ def _withdraw_webhook(tx: Transaction, before: BatchView) -> None:
 def _plan_webhook(tx: Transaction, batch: Batch) -> Message | None:
     """Plan the webhooks of the submission in force: one, unless a delivery plan says otherwise.
 
-    Returns the one that is to be delivered before the request is answered.
+    Returns the one that is to be delivered before the request is answered. A submission that never
+    ends has none.
     """
-    if batch.webhook_url is None:
+    end = _timeline(batch).ends_at
+    if batch.webhook_url is None or end is None:
         return None
     delivery, settings = tx.account.webhooks.plan_taken()
-    true = _true_webhook(tx, batch, batch.webhook_url)
+    true = _true_webhook(tx, batch, batch.webhook_url, end)
     true, settings = _swapped(tx, true, settings, waits=delivery is not None and delivery.swaps)
     random = tx.account.random("delivery", batch.id, batch.submission.number)
     messages = planned_messages(delivery, true, batch.submission.at, random)
@@ -372,8 +400,8 @@ def _swapped(
     return coming, replace(settings, swapping=None)
 
 
-def _true_webhook(tx: Transaction, batch: Batch, url: str) -> Message:
-    number, timeline = batch.submission.number, _timeline(batch)
+def _true_webhook(tx: Transaction, batch: Batch, url: str, end: Instant) -> Message:
+    number = batch.submission.number
     random = tx.account.random("webhook", batch.id, number)
     return Message(
         id=f"msg_{random.getrandbits(96):024x}",
@@ -381,6 +409,6 @@ def _true_webhook(tx: Transaction, batch: Batch, url: str) -> Message:
         batch_id=batch.id,
         submission=number,
         url=url,
-        status=timeline.outcome.value,
-        due_at=timeline.ends_at,
+        status=_timeline(batch).outcome.value,
+        due_at=end,
     )

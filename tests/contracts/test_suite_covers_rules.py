@@ -21,6 +21,8 @@ UNTESTABLE: Final[Mapping[str, str]] = MappingProxyType(
         "webhook.gone": "the suite's receiver takes everything",
         "webhook.redirects": "the suite's receiver takes everything",
         "webhook.order": "a live service promises none, and may deliver from many places",
+        "read.queued": "no request makes a target keep a batch waiting; the mock's own tests do",
+        "read.refused": "no request is known that every target refuses an image of",
         "error.413": "no limit is public, so there is no size that every target must refuse",
         "error.429": "no source says how many requests are too many",
         "error.500": "no request is known that makes a sound service fail",

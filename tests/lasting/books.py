@@ -135,7 +135,7 @@ def _expected_states(books: Books) -> Iterator[tuple[Key, MessageState]]:
             continue
         yield (batch.id, batch.submission.number), MessageState.DELIVERED
         for before, after in pairwise(batch.submissions):
-            superseded = after.at < plan(before, len(batch.medias)).ends_at
+            superseded = after.at < plan(before, len(batch.medias)).halts_at
             state = MessageState.WITHDRAWN if superseded else MessageState.DELIVERED
             yield (batch.id, before.number), state
 

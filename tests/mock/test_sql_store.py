@@ -295,10 +295,15 @@ STATEMENTS: dict[str, tuple[Any, dict[str, object], str]] = {
     "key": (statements.ACCOUNT_BY_KEY, {"api_key": "k"}, ""),
     "messages": (statements.MESSAGES_OF, {"of_customer": "c"}, ""),
     "ledger": (statements.LEDGER_OF, {"of_customer": "c"}, "ledger_of_customer"),
-    "next of account": (
-        statements.NEXT_OF,
-        {"of_customer": "c", "until": 1},
+    "claim of account": (
+        statements.CLAIM_OF,
+        {"of_customer": "c", "until": 1, "lease": 2},
         "messages_due_of_customer",
+    ),
+    "claim alone": (
+        statements.CLAIM_ALONE,
+        {"of_customer": "c", "until": 1, "lease": 2},
+        "messages_leased",
     ),
     "submission": (
         statements.MESSAGES_OF_SUBMISSION,

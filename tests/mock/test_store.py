@@ -14,7 +14,7 @@ from vimmerse_mock.model.clock import SECOND, Instant, live, manual
 from vimmerse_mock.model.ledger import InsufficientCreditError, Reason
 from vimmerse_mock.model.outbox import Attempt, Message, MessageState
 from vimmerse_mock.model.retention import Keep
-from vimmerse_mock.model.scenarios import Script
+from vimmerse_mock.model.scenarios import SCENARIOS, Scenario, Script
 from vimmerse_mock.model.snapshot import Snapshot
 from vimmerse_mock.stores import (
     NOBODY,
@@ -186,9 +186,7 @@ class TestStore:
             with store.transaction("c1") as tx:
                 tx.save_message(message(1, 0).after(Attempt(0, 200, "", 0)))
                 tx.save_message(message(3, 0))
-                due = tx.next_due(0)
-                assert due == message(2, 0)
-                tx.lease(due, LEASE)
+                assert tx.claim(0, LEASE, alone=True) == message(2, 0)
                 assert tx.in_flight()
                 raise RuntimeError("on purpose")
 
@@ -372,13 +370,14 @@ class TestStore:
         elsewhere = replace(message(2, 2), url="http://127.0.0.1/elsewhere")
         plan(store, elsewhere, message(1, 1))
         with store.transaction("c1") as tx:
-            assert tx.next_due(0) is None
-            due = tx.next_due(10)
-            assert due == message(1, 1)
-            tx.lease(due, LEASE)
-        with store.transaction("c1") as tx:
+            assert tx.claim(0, LEASE, alone=True) is None
+            assert not tx.in_flight()
+            assert tx.claim(10, LEASE, alone=True) == message(1, 1)
             assert tx.in_flight()
-            assert tx.next_due(10) == elsewhere
+        with store.transaction("c1") as tx:
+            assert tx.claim(10, LEASE, alone=True) is None
+            assert tx.claim(10, LEASE, alone=False) == elsewhere
+        plan(store, elsewhere.withdrawn())
         plan(store, message(1, 1).after(Attempt(1, 200, "", 0)))
         with store.transaction("c1") as tx:
             assert not tx.in_flight()
@@ -414,6 +413,30 @@ class TestStore:
         self._fill(store)
         with store.transaction("c1") as tx:
             assert tx.forget(Keep(count=0), now=0) == 0
+
+    def test_a_batch_that_is_stuck_is_never_forgotten(self, store: Store) -> None:
+        """What has no end has not ended a century later, however little is kept."""
+        store.add(Snapshot(account()))
+        century = 100 * 366 * 86_400 * SECOND
+        stuck = replace(batch().submission, script=Script(1, 2, 3, stuck_at=50))
+        with store.transaction("c1") as tx:
+            tx.save_batch(replace(batch(), submissions=(stuck,)))
+        for keep in (Keep(count=0), Keep(age=1)):
+            with store.transaction("c1") as tx:
+                assert tx.forget(keep, now=century) == 0
+        with store.transaction("c1") as tx:
+            tx.save_batch(batch())
+        with store.transaction("c1") as tx:
+            assert tx.forget(Keep(count=0), now=century) == 1
+
+    def test_the_scenarios_of_an_account_are_kept(self, store: Store) -> None:
+        """The default and the next ones, in order, come back as they were saved."""
+        store.add(Snapshot(account()))
+        following = (SCENARIOS["stuck"], Scenario(queue="2s", fail_medias=[1], message="Oh."))
+        with store.transaction("c1") as tx:
+            saved = replace(tx.account, scenario=SCENARIOS["nsfw"], next_scenarios=following)
+            tx.save_account(saved)
+        assert store.account("c1") == saved
 
     def test_the_balance_is_the_ledgers_sum_after_forgetting(self, store: Store) -> None:
         """What the forgotten batches came to is carried in one entry, however often one forgets."""

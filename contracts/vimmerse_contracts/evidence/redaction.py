@@ -52,6 +52,8 @@ _LEARNED: Final = frozenset({"batch", "media", "customer", "manager", "email"})
 _SHORTEST_IN_TEXT: Final = 4
 """An id that is shorter is found in its own key and in paths, but not in the midst of a text."""
 _UUID: Final = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_BARE_UUID: Final = r"[0-9a-fA-F]{32}"
+"""How ids stand in paths, too; elsewhere it may be anything."""
 _URL: Final = r"https?://[^\s\"'<>|\\]+"
 _EMAIL: Final = r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
 _INSTANT: Final = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?"
@@ -203,7 +205,7 @@ class Redactor:
     def _segment(self, segment: str) -> str:
         if segment in self._secrets:
             return self.key(segment)
-        if segment in self._learned or re.fullmatch(_UUID, segment):
+        if segment in self._learned or re.fullmatch(f"{_UUID}|{_BARE_UUID}", segment):
             kind = self._learned.get(segment, ANY)
             return self._labels.reference(kind, segment, _looks(kind, segment))
         if not segment or segment in _PATH_WORDS:

@@ -17,6 +17,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "import": "vimmerse_mock.cli.import_",
         "check": "vimmerse_mock.cli.check",
         "webhooks": "vimmerse_mock.cli.webhooks",
+        "scenarios": "vimmerse_mock.cli.scenarios",
         "openapi": "vimmerse_mock.cli.openapi",
         "drift": "vimmerse_mock.cli.drift",
         "listen": "vimmerse_mock.cli.listen",

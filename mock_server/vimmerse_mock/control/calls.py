@@ -18,7 +18,7 @@ from vimmerse_mock.marks import IN_PROCESS
 from vimmerse_mock.model.clock import ClockError
 from vimmerse_mock.model.delivery_plans import PlanError
 from vimmerse_mock.model.faults import FaultError
-from vimmerse_mock.model.scenarios import UnknownScenarioError
+from vimmerse_mock.model.scenarios import ScenarioError, UnknownScenarioError
 from vimmerse_mock.model.spans import SpanError
 from vimmerse_mock.model.throttle import ThrottleError
 from vimmerse_mock.model.webhooks import WebhookSettingsError
@@ -51,6 +51,7 @@ REFUSALS: Final[Mapping[str, type[Exception]]] = MappingProxyType(
             FaultError,
             InvalidRequestError,
             PlanError,
+            ScenarioError,
             SnapshotError,
             SpanError,
             ThrottleError,

@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 
 from vimmerse_mock.control.resources import ChangeWebhooks, ClockSetting, OpenAccount
+from vimmerse_mock.model import scenarios
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.clock import ClockMode, Span, in_seconds
 from vimmerse_mock.model.delivery_plans import parse_plan
-from vimmerse_mock.model.scenarios import Scenario, scenario
+from vimmerse_mock.model.scenarios import Scenario
 from vimmerse_mock.model.spans import parse_span
 from vimmerse_mock.model.webhooks import WebhookSettings
 
@@ -23,7 +24,7 @@ def read_opening(body: OpenAccount) -> Opening:
     Raises:
         SpanError: the clock's step is no span.
         UnknownScenarioError: no scenario has that name.
-        ValueError: a scenario's details make no sense.
+        ScenarioError: a scenario's details make no sense.
     """
     rate, step = read_clock(body.clock)
     return Opening(
@@ -97,8 +98,6 @@ def read_scenario(wanted: str | Mapping[str, Any]) -> Scenario:
 
     Raises:
         UnknownScenarioError: no preset has that name.
-        ValueError: the details make no sense.
+        ScenarioError: the details make no sense.
     """
-    if isinstance(wanted, str):
-        return scenario(wanted)
-    return msgspec.convert(wanted, Scenario)
+    return scenarios.read_scenario(wanted)

@@ -106,6 +106,22 @@ ADVANCE_TO_NEXT: Final = ControlOperation(
     "Move the clock to the next instant at which a batch moves on or a webhook falls due",
     gives=r.Moved,
 )
+ADD_SCENARIOS: Final = ControlOperation(
+    "add_scenarios",
+    "POST",
+    _ACCOUNT + "/next_scenarios",
+    "Decide what becomes of the next batches, one scenario for each",
+    takes=r.AddScenarios,
+    gives=r.AccountInfo,
+    status=201,
+)
+CLEAR_SCENARIOS: Final = ControlOperation(
+    "clear_scenarios",
+    "DELETE",
+    _ACCOUNT + "/next_scenarios",
+    "Take back the scenarios that no batch has taken",
+    status=204,
+)
 LIST_FAULTS: Final = ControlOperation(
     "list_faults",
     "GET",
@@ -234,6 +250,8 @@ OPERATIONS: Final = (
     ADVANCE,
     MOVE_TO,
     ADVANCE_TO_NEXT,
+    ADD_SCENARIOS,
+    CLEAR_SCENARIOS,
     LIST_FAULTS,
     PLAN_FAULT,
     CLEAR_FAULTS,

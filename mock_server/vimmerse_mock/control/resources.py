@@ -62,6 +62,12 @@ class ChangeAccount(Body, frozen=True):
     concurrent_batches: int | UnsetType | None = UNSET
 
 
+class AddScenarios(Body, frozen=True):
+    """Scenarios for one each of the next batches: names, or details."""
+
+    scenarios: tuple[str | Mapping[str, Any], ...]
+
+
 class PlanFault(Body, frozen=True):
     """A fault to plan: what goes wrong, with which call of which operation, and how often."""
 
@@ -112,6 +118,7 @@ class AccountInfo(Answer, frozen=True):
     credits: int
     clock: ClockInfo
     scenario: Any
+    next_scenarios: tuple[Any, ...]
     requests_per_minute: int | None
     concurrent_batches: int | None
 

@@ -151,9 +151,11 @@ class Courier:
             if tried is not None:
                 _note(tx, tried)
             real = self.real_time()
-            if tx.in_flight() and real < deadline:
+            message = tx.claim(until, real + LEASE, alone=real < deadline)
+            if message is None and real < deadline and tx.in_flight():
                 return None
-            return _Claim(_step(tx, until, real), tx.account.webhooks.secrets)
+            _move(tx, until if message is None else message.due_at, real)
+            return _Claim(message, tx.account.webhooks.secrets)
 
     def _try(self, message: Message, secrets: Sequence[str]) -> _Tried:
         """Send a message, or pretend to, as its delivery plan wants it."""
@@ -201,14 +203,9 @@ def _note(tx: Transaction, tried: _Tried) -> Message:
     return noted
 
 
-def _step(tx: Transaction, until: Instant, real: Instant) -> Message | None:
-    """Claim the next due message and move the clock to it, or move it to the end."""
+def _move(tx: Transaction, until: Instant, real: Instant) -> None:
+    """Move the clock forward to an instant, unless it is there already."""
     clock = tx.account.clock
-    message = tx.next_due(until)
-    goal = max(clock.at(real), until if message is None else message.due_at)
-    moved = clock.moved_to(goal, real)
+    moved = clock.moved_to(max(clock.at(real), until), real)
     if not clock.is_manual or moved.origin != clock.origin:
         tx.save_account(replace(tx.account, clock=moved))
-    if message is not None:
-        tx.lease(message, real + LEASE)
-    return message

@@ -54,7 +54,8 @@ class AccountState:
     """What the store keeps of an account; its credits are its ledger's.
 
     `batches` counts the batches it ever created; with `seed` it decides every identifier, so that
-    the same calls on the same seed give the same bytes.
+    the same calls on the same seed give the same bytes. `scenario` is what becomes of a submission
+    where nothing else is said; the next that generate take the first of `next_scenarios` instead.
     """
 
     customer_id: str
@@ -67,6 +68,7 @@ class AccountState:
     webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     faults: tuple[Fault, ...] = ()
     throttle: Throttle = field(default_factory=Throttle)
+    next_scenarios: tuple[Scenario, ...] = ()
 
     def random(self, *purpose: object) -> Random:
         """Make the random source for one purpose, apart from every other's."""

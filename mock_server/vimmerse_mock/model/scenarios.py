@@ -6,49 +6,192 @@ submission: changing a preset or the pace later changes no batch that exists.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from vimmerse_mock.model.clock import Span, seconds
+from vimmerse_mock.model.spans import SpanError, format_span, parse_span
 
 ALL_FAILED_MESSAGE: Final = "All medias failed to process."
+REFUSED_MESSAGE: Final = "An image was refused: NSFW content detected."
+_LAST_PLACE: Final = 999_999
+_MOST_PERCENT: Final = 99
+"""Only a success is at 100."""
 
 
-class UnknownScenarioError(ValueError):
+class ScenarioError(ValueError):
+    """Something is no scenario; the sentence says what was expected."""
+
+
+class UnknownScenarioError(ScenarioError):
     """No scenario has that name."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """Which media of a batch fail (their places, from 0), and what a failed batch then says.
+    """What becomes of a batch. What is not said is as usual: `Scenario()` is a success.
 
-    `fail_all` fails every media, however many there are.
+    Args:
+        queue: How long the batch waits for its turn, as `2s` or a number of seconds; None: as the
+            pace of the mock has it.
+        processing: How long it takes from then to its end, all media and composing together, each
+            media an equal part; None: as the pace has it.
+        fail_medias: Places, from 0, of the media that fail; those that a batch lacks do not matter.
+        refuse_medias: Places of the images that are refused as soon as the queue is over, which
+            takes no time; `message` says so from then on (A).
+        fail_all: Every media fails, however many there are.
+        fail_at: The percent of the progress at which the whole batch fails, all media at once.
+        stuck_at: The percent at which it stops for ever: it has no end, and no webhook.
+        message: What a batch says that fails, or has a refused image; empty for a fitting one.
+
+    Raises:
+        ScenarioError: a value is none that its field takes.
     """
 
-    fail_medias: tuple[int, ...] = ()
+    queue: str | float | None = None
+    processing: str | float | None = None
+    fail_medias: Sequence[int] = ()
+    refuse_medias: Sequence[int] = ()
     fail_all: bool = False
-    message: str = ALL_FAILED_MESSAGE
+    fail_at: int | None = None
+    stuck_at: int | None = None
+    message: str = ""
+
+    def __post_init__(self) -> None:
+        """Check every value, and write equal ones alike."""
+        for name, read in _READERS.items():
+            object.__setattr__(self, name, read(name, getattr(self, name)))
+        if self.fail_at is not None and self.stuck_at is not None:
+            raise ScenarioError("a batch that fails at a percent is not stuck: give one of the two")
 
     def failing(self, count: int) -> tuple[int, ...]:
-        """Tell which of `count` media fail."""
+        """Tell which of `count` media fail, the refused ones too."""
         places = range(count)
-        return tuple(places) if self.fail_all else tuple(i for i in places if i in self.fail_medias)
+        if self.fail_all or self.fail_at is not None:
+            return tuple(places)
+        return tuple(i for i in places if i in self.fail_medias or i in self.refuse_medias)
+
+    def refusing(self, count: int) -> tuple[int, ...]:
+        """Tell which of `count` images are refused."""
+        return tuple(i for i in self.refuse_medias if i < count)
 
 
-SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType(
+def _span(name: str, value: Any) -> str | None:  # noqa: ANN401 - whatever JSON can hold
+    if value is None:
+        return None
+    if not isinstance(value, str | int | float):
+        raise _wrong(name, "a span like '2s', or a number of seconds", value)
+    try:
+        return format_span(parse_span(value))
+    except (SpanError, OverflowError) as error:
+        raise ScenarioError(f"{name}: {error}") from error
+
+
+def _places(name: str, value: Any) -> tuple[int, ...]:  # noqa: ANN401 - as _span
+    is_list = isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    if not is_list or not all(map(_is_whole, value)):
+        raise _wrong(name, f"a list of places of media, 0 to {_LAST_PLACE}", value)
+    return tuple(sorted(set(value)))
+
+
+def _is_whole(value: object, most: int = _LAST_PLACE) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
+
+
+def _percent(name: str, value: Any) -> int | None:  # noqa: ANN401 - as _span
+    if value is None:
+        return None
+    if not _is_whole(value, most=_MOST_PERCENT):
+        raise _wrong(name, f"a percent, 0 to {_MOST_PERCENT}", value)
+    return int(value)
+
+
+def _truth(name: str, value: Any) -> bool:  # noqa: ANN401 - as _span
+    if not isinstance(value, bool):
+        raise _wrong(name, "true or false", value)
+    return value
+
+
+def _text(name: str, value: Any) -> str:  # noqa: ANN401 - as _span
+    if not isinstance(value, str):
+        raise _wrong(name, "a text", value)
+    return value
+
+
+def _wrong(name: str, expected: str, value: object) -> ScenarioError:
+    return ScenarioError(f"{name}: expected {expected}, not {value!r}")
+
+
+_READERS: Final[Mapping[str, Callable[[str, Any], Any]]] = MappingProxyType(
     {
-        "success": Scenario(),
-        "partial": Scenario(fail_medias=(0,)),
-        "fail": Scenario(fail_all=True),
+        "queue": _span,
+        "processing": _span,
+        "fail_medias": _places,
+        "refuse_medias": _places,
+        "fail_all": _truth,
+        "fail_at": _percent,
+        "stuck_at": _percent,
+        "message": _text,
     }
 )
-"""The presets by name."""
+FIELDS: Final = tuple(_READERS)
+"""The fields of a scenario, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A scenario that has a name, and what becomes of a batch by it."""
+
+    scenario: Scenario
+    outcome: str
+
+
+PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
+    {
+        "success": Preset(Scenario(), "every media finishes"),
+        "partial": Preset(
+            Scenario(fail_medias=(0,)),
+            "the first media fails, the others finish; a batch of one fails",
+        ),
+        "fail": Preset(
+            Scenario(fail_all=True), "every media fails; the batch is `fail`, with a message"
+        ),
+        "instant": Preset(
+            Scenario(queue=0, processing=0),
+            "answered as `processing`, and a `success` from the very next reading on",
+        ),
+        "slow": Preset(
+            Scenario(queue="1m", processing="14m"),
+            "a success after the 15 minutes that the reference warns of",
+        ),
+        "queued": Preset(
+            Scenario(queue="5m"), "`processing` at 0 % for five minutes, then as usual"
+        ),
+        "fail_late": Preset(
+            Scenario(fail_at=90), "every media fails at once, when progress has come to 90 %"
+        ),
+        "stuck": Preset(
+            Scenario(stuck_at=50), "`processing` at 50 % for ever: no end, and no webhook"
+        ),
+        "nsfw": Preset(
+            Scenario(refuse_medias=(0,)),
+            "the first image is refused before it is processed, and the message says so; "
+            "the others finish; a batch of one fails",
+        ),
+    }
+)
+"""The table of presets, by name."""
+
+SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType(
+    {name: preset.scenario for name, preset in PRESETS.items()}
+)
+"""The scenarios of the presets, by name."""
 
 
 def scenario(name: str) -> Scenario:
-    """Return a preset.
+    """Return a preset's scenario.
 
     Raises:
         UnknownScenarioError: the name is none of `SCENARIOS`.
@@ -58,11 +201,62 @@ def scenario(name: str) -> Scenario:
     return SCENARIOS[name]
 
 
+def read_scenario(written: object) -> Scenario:
+    """Read a scenario from JSON: a name, or an object of fields with or without a `name`.
+
+    The fields change what the preset of that name says: `{"name": "slow", "fail_medias": [1]}`.
+
+    Raises:
+        UnknownScenarioError: no preset has that name.
+        ScenarioError: it is none of these, or has an unknown field or a value that is none.
+    """
+    if isinstance(written, Scenario):
+        return written
+    if isinstance(written, str):
+        return scenario(written)
+    if not isinstance(written, Mapping):
+        raise ScenarioError(
+            f"expected a scenario's name ({', '.join(SCENARIOS)}) or an object with "
+            f"{', '.join(FIELDS)}, not {written!r}"
+        )
+    fields = dict(written)
+    base = scenario(_text("name", fields.pop("name", "success")))
+    _require_known(fields)
+    return replace(base, **fields)
+
+
+def _require_known(fields: Mapping[str, Any]) -> None:
+    unknown = [repr(name) for name in fields if name not in FIELDS]
+    if unknown:
+        raise ScenarioError(
+            f"a scenario has no {', '.join(unknown)}: its fields are name, {', '.join(FIELDS)}"
+        )
+
+
+def write_scenario(scenario: Scenario) -> dict[str, Any]:
+    """Write a scenario as JSON that `read_scenario` takes: its name, or the fields that matter."""
+    names = [name for name, known in SCENARIOS.items() if known == scenario]
+    return {"name": names[0]} if names else write_fields(scenario)
+
+
+def write_fields(scenario: Scenario) -> dict[str, Any]:
+    """Write the fields of a scenario in which it differs from a usual success."""
+    usual, told = Scenario(), {}
+    for name in FIELDS:
+        value = getattr(scenario, name)
+        if value != getattr(usual, name):
+            told[name] = list(value) if isinstance(value, tuple) else value
+    return told
+
+
 @dataclass(frozen=True, slots=True)
 class Script:
     """The course of one submission: spans, and the places of the media that fail.
 
     Queued for `queue`, then each media takes `media`, one after another, then `finish` to compose.
+    Those in `refuse_medias`, which are in `fail_medias` too, end when the queue does. At `fail_at`
+    percent everything fails, at `stuck_at` percent everything stops. `queue_counts` says whether
+    progress rises in the queue, as it does in scripts that older versions stored.
     """
 
     queue: Span
@@ -70,6 +264,10 @@ class Script:
     finish: Span
     fail_medias: tuple[int, ...] = ()
     message: str = ""
+    refuse_medias: tuple[int, ...] = ()
+    fail_at: int | None = None
+    stuck_at: int | None = None
+    queue_counts: bool = True
 
 
 _MODEL_SLOWNESS: Final[dict[str, float]] = {
@@ -99,15 +297,29 @@ class Pace:
         self, motion_type: str, duration: int, quantity: int, scenario: Scenario, medias: int
     ) -> Script:
         """Lay down the course of a generation of `medias` media."""
-        media = self.per_video_second * duration * quantity * self.slowness.get(motion_type, 1.0)
+        usual = self.per_video_second * duration * quantity * self.slowness.get(motion_type, 1.0)
+        refused = scenario.refusing(medias)
+        media, finish = seconds(usual), seconds(self.compose)
+        if scenario.processing is not None:
+            media, finish = _shares(parse_span(scenario.processing), medias - len(refused))
         return Script(
-            queue=seconds(self.queue),
-            media=seconds(media),
-            finish=seconds(self.compose),
+            queue=parse_span(self.queue if scenario.queue is None else scenario.queue),
+            media=media,
+            finish=finish,
             fail_medias=scenario.failing(medias),
-            message=scenario.message,
+            message=scenario.message or (REFUSED_MESSAGE if refused else ALL_FAILED_MESSAGE),
+            refuse_medias=refused,
+            fail_at=scenario.fail_at,
+            stuck_at=scenario.stuck_at,
+            queue_counts=False,
         )
 
     def compose_script(self) -> Script:
         """Lay down the course of a composition."""
         return Script(queue=0, media=0, finish=seconds(self.compose))
+
+
+def _shares(whole: Span, medias: int) -> tuple[Span, Span]:
+    """Divide a span among media; what does not divide is left for the end."""
+    media = whole // medias if medias else 0
+    return media, whole - media * medias

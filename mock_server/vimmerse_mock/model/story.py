@@ -96,9 +96,11 @@ def _beginning(batch: Batch, submission: Submission) -> Event:
 def _course(batch: Batch, submission: Submission) -> Iterator[Event]:
     timeline, total = plan(submission, len(batch.medias)), len(batch.medias)
     for place, at in enumerate(timeline.media_ends):
-        end = "failed" if place in timeline.failing else "finished"
-        yield _transition(batch, at, f"media {place + 1} of {total} {end}")
-    yield _transition(batch, timeline.ends_at, f"processing -> {timeline.outcome.value}")
+        if at <= timeline.halts_at:
+            end = "failed" if place in timeline.failing else "finished"
+            yield _transition(batch, at, f"media {place + 1} of {total} {end}")
+    ended = f"stuck at {timeline.most} %" if timeline.is_stuck else timeline.outcome.value
+    yield _transition(batch, timeline.halts_at, f"processing -> {ended}")
 
 
 def _transition(batch: Batch, at: Instant, what: str) -> Event:

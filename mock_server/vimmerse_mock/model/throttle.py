@@ -8,6 +8,8 @@ from typing import Final
 from vimmerse_mock.model.clock import SECOND, Instant, Span
 
 MINUTE: Final[Span] = 60 * SECOND
+LONGEST_WAIT: Final[Span] = 60 * MINUTE
+"""Nobody is told to come back later than that: what is stuck has no end to wait for."""
 
 
 class ThrottleError(ValueError):
@@ -63,4 +65,5 @@ class Throttle:
             ThrottledError: they do not.
         """
         if self.concurrent_batches is not None and len(ends) >= self.concurrent_batches:
-            raise ThrottledError(f"{self.concurrent_batches} batches at once", min(ends) - now)
+            room_in = min(min(ends) - now, LONGEST_WAIT)
+            raise ThrottledError(f"{self.concurrent_batches} batches at once", room_in)

@@ -6,15 +6,18 @@ any order, and progress cannot fall within a submission.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vimmerse_contracts.vocabulary import BatchStatus
 from vimmerse_mock.model.batch import Batch, Submission, SubmissionKind
-from vimmerse_mock.model.clock import Instant
+from vimmerse_mock.model.clock import Instant, Span
+from vimmerse_mock.model.scenarios import Script
 
 PLAN_VERSION = 1
 """Grows when the same submission would be planned differently."""
+NEVER: Instant = 2**63 - 1
+"""After every instant that there will be; the last that a database's column takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,68 +42,129 @@ class Timeline:
     """Every instant at which something happens to one submission.
 
     `media_ends[i]` is when media `i` ends, well if `i` is not in `failing`. `base_finished` and
-    `base_failed` were so from the start.
+    `base_failed` were so from the start. Progress rises from `rises_at`, to 100 after `whole`; it
+    stops at `most`. After `halts_at` nothing happens any more: that is the end, unless it is stuck.
     """
 
     begins_at: Instant
+    rises_at: Instant
+    whole: Span
+    most: int
+    halts_at: Instant
+    is_stuck: bool
     media_ends: tuple[Instant, ...]
-    ends_at: Instant
     failing: tuple[int, ...]
+    refused: tuple[int, ...]
     base_finished: tuple[int, ...]
     base_failed: tuple[int, ...]
     message: str
 
     @property
+    def ends_at(self) -> Instant | None:
+        """When it ends; None if it is stuck, and never does."""
+        return None if self.is_stuck else self.halts_at
+
+    @property
     def outcome(self) -> BatchStatus:
-        """How it will end."""
+        """How it will end; what is stuck stays in 'processing'."""
+        if self.is_stuck:
+            return BatchStatus.PROCESSING
         works = self.base_finished or len(self.failing) < len(self.media_ends)
         return BatchStatus.SUCCESS if works else BatchStatus.FAIL
 
+    def begun(self) -> Observation:
+        """Tell what the answer to the submission shows, even if it ends in that same instant."""
+        return Observation(
+            status=BatchStatus.PROCESSING,
+            progress=0,
+            finished=self.base_finished,
+            failed=self.base_failed,
+            message="",
+            composed=False,
+            changed_at=self.begins_at,
+        )
+
     def at(self, now: Instant) -> Observation:
         """Tell what a reader sees at an instant."""
-        done = bisect_right(self.media_ends, now)
-        ended = now >= self.ends_at
+        last = min(now, self.halts_at)
+        ended = now >= self.halts_at and not self.is_stuck
         status = self.outcome if ended else BatchStatus.PROCESSING
         succeeded = status is BatchStatus.SUCCESS
+        done = tuple(i for i, end in enumerate(self.media_ends) if end <= last)
         return Observation(
             status=status,
-            progress=100 if succeeded else self._progress(now),
-            finished=self.base_finished + tuple(i for i in range(done) if i not in self.failing),
-            failed=self.base_failed + tuple(i for i in self.failing if i < done),
-            message=self.message if status is BatchStatus.FAIL else "",
+            progress=100 if succeeded else self._progress(last),
+            finished=self.base_finished + tuple(i for i in done if i not in self.failing),
+            failed=self.base_failed + tuple(i for i in done if i in self.failing),
+            message=self._message(status, done),
             composed=succeeded,
             changed_at=self._changed_at(now, done, ended=ended),
         )
 
-    def _progress(self, now: Instant) -> int:
+    def _progress(self, last: Instant) -> int:
         """Percent of the way to the end, at most 99: only a success is at 100."""
-        whole = self.ends_at - self.begins_at
-        gone = min(now, self.ends_at) - self.begins_at
-        return min(99, 100 * gone // whole) if whole else 99
+        if last < self.rises_at:
+            return 0
+        gone = last - self.rises_at
+        return min(self.most, 100 * gone // self.whole) if self.whole else self.most
 
-    def _changed_at(self, now: Instant, done: int, *, ended: bool) -> Instant:
+    def _message(self, status: BatchStatus, done: tuple[int, ...]) -> str:
+        is_said = status is BatchStatus.FAIL or any(i in self.refused for i in done)
+        return self.message if is_said else ""
+
+    def _changed_at(self, now: Instant, done: tuple[int, ...], *, ended: bool) -> Instant:
         if ended:
-            return self.ends_at
-        return self.media_ends[done - 1] if done else min(self.begins_at, now)
+            return self.halts_at
+        return max((self.media_ends[i] for i in done), default=min(self.begins_at, now))
 
 
 def plan(submission: Submission, medias: int) -> Timeline:
     """Lay out the course of a submission of a batch with that many media."""
     script = submission.script
-    generates = submission.kind is SubmissionKind.GENERATE
-    first = submission.at + script.queue
-    ends = tuple(first + script.media * (i + 1) for i in range(medias if generates else 0))
+    count = medias if submission.kind is SubmissionKind.GENERATE else 0
+    refused = tuple(i for i in script.refuse_medias if i < count)
+    turn = submission.at + script.queue
+    rises_at = submission.at if script.queue_counts else turn
+    whole = turn + script.media * (count - len(refused)) + script.finish - rises_at
+    halt = script.fail_at if script.stuck_at is None else script.stuck_at
+    halts_at = rises_at + (whole if halt is None else _part(whole, halt))
+    at_once = None if script.fail_at is None else halts_at
     return Timeline(
         begins_at=submission.at,
-        media_ends=ends,
-        ends_at=(ends[-1] if ends else first) + script.finish,
-        failing=script.fail_medias,
+        rises_at=rises_at,
+        whole=whole,
+        most=99 if halt is None else halt,
+        halts_at=halts_at,
+        is_stuck=script.stuck_at is not None,
+        media_ends=tuple(_media_ends(script, turn, count, at_once)),
+        failing=script.fail_medias if at_once is None else tuple(range(count)),
+        refused=refused,
         base_finished=submission.finished,
         base_failed=submission.failed,
         message=script.message,
     )
 
 
+def _media_ends(
+    script: Script, turn: Instant, count: int, at_once: Instant | None
+) -> Iterator[Instant]:
+    """Yield when each media ends: one after another from `turn` on, or all `at_once`."""
+    end = turn
+    for place in range(count):
+        is_refused = place in script.refuse_medias
+        end += 0 if is_refused else script.media
+        if at_once is not None:
+            yield at_once
+        else:
+            yield turn if is_refused else end
+
+
+def _part(whole: Span, percent: int) -> Span:
+    """Return the shortest part of a span that makes so many percent of it."""
+    return -(-whole * percent // 100)
+
+
 def ends_at(batch: Batch) -> Instant:
-    """Tell when the submission in force of a batch ends."""
-    return plan(batch.submission, len(batch.medias)).ends_at
+    """Tell when the submission in force of a batch ends; `NEVER` if it is stuck."""
+    end = plan(batch.submission, len(batch.medias)).ends_at
+    return NEVER if end is None else end

@@ -97,8 +97,11 @@ class Transaction(Protocol):
     def save_message(self, message: Message) -> None:
         """Add a message or replace it, and end its lease."""
 
-    def next_due(self, until: Instant) -> Message | None:
-        """Return the first pending message due by an instant of the account's clock, unleased."""
+    def claim(self, until: Instant, lease_until: Instant, *, alone: bool) -> Message | None:
+        """Lease the first pending message due by an instant of the account's clock.
+
+        `alone` claims none while another of the account is leased.
+        """
 
     def lease(self, message: Message, until: Instant) -> None:
         """Keep a message from every other claim until a real instant, or until it is saved."""

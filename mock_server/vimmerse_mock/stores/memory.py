@@ -125,8 +125,10 @@ class _Shelf:
         found = []
         for place, batch in enumerate(self.batches.values()):
             ended = timeline.ends_at(batch)
+            if ended > now:
+                continue
             aged = keep.age is not None and ended < now - keep.age
-            if ended <= now and batch.id not in busy and (aged or place < surplus):
+            if batch.id not in busy and (aged or place < surplus):
                 found.append(batch.id)
         return found[:FORGOTTEN_AT_ONCE]
 
@@ -213,9 +215,12 @@ class _MemoryTransaction:
         self._will_undo(message)
         self._shelf.put(message)
 
-    def next_due(self, until: Instant) -> Message | None:
-        first = self._shelf.first()
-        return first if first and first.due_at <= until else None
+    def claim(self, until: Instant, lease_until: Instant, *, alone: bool) -> Message | None:
+        first = None if alone and self.in_flight() else self._shelf.first()
+        if first is None or first.due_at > until:
+            return None
+        self.lease(first, lease_until)
+        return first
 
     def lease(self, message: Message, until: Instant) -> None:
         self._will_undo(message)

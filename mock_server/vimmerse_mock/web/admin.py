@@ -39,7 +39,7 @@ from vimmerse_mock.model.clock import ClockError, Instant, from_datetime, to_dat
 from vimmerse_mock.model.delivery_plans import PlanError, parse_plan
 from vimmerse_mock.model.faults import Fault, FaultError
 from vimmerse_mock.model.journal import Exchange
-from vimmerse_mock.model.scenarios import UnknownScenarioError
+from vimmerse_mock.model.scenarios import ScenarioError
 from vimmerse_mock.model.spans import SpanError, parse_span
 from vimmerse_mock.model.throttle import ThrottleError
 from vimmerse_mock.model.webhooks import WebhookSettings, WebhookSettingsError
@@ -88,7 +88,7 @@ _STATUS: Final[Mapping[type[Exception], HTTPStatus]] = MappingProxyType(
         SpanError: HTTPStatus.BAD_REQUEST,
         ThrottleError: HTTPStatus.BAD_REQUEST,
         SnapshotError: HTTPStatus.BAD_REQUEST,
-        UnknownScenarioError: HTTPStatus.BAD_REQUEST,
+        ScenarioError: HTTPStatus.BAD_REQUEST,
         msgspec.ValidationError: HTTPStatus.BAD_REQUEST,
         TokenMissingError: HTTPStatus.UNAUTHORIZED,
         StrangerError: HTTPStatus.FORBIDDEN,
@@ -197,6 +197,16 @@ class ControlPlane:
     def advance_to_next(self, customer_id: str) -> r.Moved:
         """Move the clock to what comes next."""
         return self._moved(customer_id, self.administration.advance_to_next(customer_id))
+
+    def add_scenarios(self, customer_id: str, body: r.AddScenarios) -> r.AccountInfo:
+        """Decide what becomes of the next batches."""
+        scenarios = tuple(map(read_scenario, body.scenarios))
+        self.administration.follow_with(customer_id, scenarios)
+        return self.show_account(customer_id)
+
+    def clear_scenarios(self, customer_id: str) -> None:
+        """Take back what no batch has taken."""
+        self.administration.clear_scenarios(customer_id)
 
     def list_faults(self, customer_id: str) -> r.FaultList:
         """List the faults."""
@@ -360,5 +370,5 @@ def _refuse(error: Exception) -> flask.Response:
             r.Refusal(error="Mistake", message="a mistake of the mock: its log says more"),
             HTTPStatus.INTERNAL_SERVER_ERROR,
         )
-    refusal = r.Refusal(error=known.__name__, message=str(error))
+    refusal = r.Refusal(error=type(error).__name__, message=str(error))
     return _answer(refusal, _STATUS[known])

@@ -12,6 +12,7 @@ from vimmerse_mock.model.clock import Instant, in_seconds, to_datetime
 from vimmerse_mock.model.journal import Exchange
 from vimmerse_mock.model.ledger import LedgerEntry
 from vimmerse_mock.model.outbox import Attempt, Message, without_login
+from vimmerse_mock.model.scenarios import write_scenario
 from vimmerse_mock.model.story import Event
 from vimmerse_mock.model.webhooks import WebhookSettings
 from vimmerse_mock.service import BatchView
@@ -25,7 +26,8 @@ def account_info(account: AccountState, balance: int, real: Instant) -> r.Accoun
         api_key=account.api_key,
         credits=balance,
         clock=clock_info(account, real),
-        scenario=msgspec.to_builtins(account.scenario),
+        scenario=write_scenario(account.scenario),
+        next_scenarios=tuple(map(write_scenario, account.next_scenarios)),
         requests_per_minute=account.throttle.requests_per_minute,
         concurrent_batches=account.throttle.concurrent_batches,
     )

@@ -16,6 +16,7 @@ from vimmerse_contracts import errors as e
 from vimmerse_contracts.problems import validation_body
 from vimmerse_mock.model.clock import SECOND
 from vimmerse_mock.model.ledger import InsufficientCreditError
+from vimmerse_mock.model.magic import MarkerError
 from vimmerse_mock.model.throttle import ThrottledError
 from vimmerse_mock.service import (
     BatchNotFoundError,
@@ -61,6 +62,7 @@ def register_errors(app: flask.Flask) -> None:
         app.register_error_handler(exception, _answer_with(error))
     app.register_error_handler(ThrottledError, _answer_throttled)
     app.register_error_handler(ValidationError, _answer_validation)
+    app.register_error_handler(MarkerError, _answer_marker)
     app.register_error_handler(HTTPException, _answer_http)
     app.register_error_handler(Exception, _answer_mistake)
 
@@ -84,6 +86,14 @@ def _answer_throttled(exception: ThrottledError) -> flask.Response:
 
 def _answer_validation(exception: ValidationError) -> flask.Response:
     return json_response(validation_body(exception.messages), e.VALIDATION.status)
+
+
+def _answer_marker(exception: MarkerError) -> flask.Response:
+    """Say what a magic marker may say; the field that it stands in is named as a wrong one."""
+    messages: Any = str(exception)
+    for part in reversed(("body", *exception.place)):
+        messages = {part: messages}
+    return json_response(validation_body(messages), e.VALIDATION.status)
 
 
 def _answer_http(exception: HTTPException) -> flask.Response:

@@ -66,8 +66,8 @@ MESSAGES_OF_SUBMISSION: Final = (
 )
 MESSAGE_OF: Final = MESSAGES_OF_SUBMISSION.where(MESSAGES.c.number == bindparam("number"))
 _PENDING: Final = MESSAGES.c.state == MessageState.PENDING.value
-NEXT_OF: Final = (
-    select(MESSAGES.c.body)
+_NEXT_OF: Final = (
+    select(MESSAGES.c.serial)
     .where(
         MESSAGES.c.customer_id == _OF_CUSTOMER,
         _PENDING,
@@ -76,12 +76,21 @@ NEXT_OF: Final = (
     )
     .order_by(MESSAGES.c.due_at, MESSAGES.c.serial)
     .limit(1)
+    .correlate(None)
+    .scalar_subquery()
 )
 IN_FLIGHT: Final = (
     select(MESSAGES.c.serial)
     .where(MESSAGES.c.customer_id == _OF_CUSTOMER, MESSAGES.c.lease_until.is_not(None))
     .limit(1)
 )
+CLAIM_OF: Final = (
+    update(MESSAGES)
+    .where(MESSAGES.c.serial == _NEXT_OF)
+    .values(lease_until=bindparam("lease"))
+    .returning(MESSAGES.c.body)
+)
+CLAIM_ALONE: Final = CLAIM_OF.where(~exists(IN_FLIGHT.correlate(None)))
 BOOK: Final = (
     update(ACCOUNTS)
     .where(

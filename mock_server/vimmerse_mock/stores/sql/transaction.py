@@ -115,10 +115,10 @@ class SqlTransaction:
         }
         self._upsert(MESSAGES, fields, key=("customer_id", "batch_id", "submission", "number"))
 
-    def next_due(self, until: Instant) -> Message | None:
-        """Return the first pending message due by an instant, unleased."""
-        wanted = {**self._customer, "until": until}
-        return _message(self._connection.scalar(s.NEXT_OF, wanted))
+    def claim(self, until: Instant, lease_until: Instant, *, alone: bool) -> Message | None:
+        """Lease the first pending message due by an instant."""
+        wanted = {**self._customer, "until": until, "lease": lease_until}
+        return _message(self._connection.scalar(s.CLAIM_ALONE if alone else s.CLAIM_OF, wanted))
 
     def lease(self, message: Message, until: Instant) -> None:
         """Keep a message from every other claim."""

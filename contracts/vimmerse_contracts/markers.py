@@ -1,0 +1,43 @@
+"""Magic markers: words in a title, an image's name or its URL that tell a mock what to do.
+
+`[vimmerse:stuck]`, or `vimmerse--stuck` where brackets are unwelcome, as in file names and URLs.
+Between the brackets stands a name, fields, or both: `[vimmerse:slow, fail_medias=0,2]`. Only a mock
+knows them: the reference client refuses to send one to the real service.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+_MARKER: Final = re.compile(r"\[vimmerse:([^\]]*)\]?|vimmerse--(\w*)", re.ASCII | re.IGNORECASE)
+_BEFORE_A_FIELD: Final = re.compile(r",(?=\s*\w+\s*=)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """One marker: `text` as it stands, the `name` in it or "", and its fields as they are written.
+
+    What a name or a field means, and which there are, is the affair of who is told.
+    """
+
+    text: str
+    name: str
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+def find_markers(text: str) -> tuple[Marker, ...]:
+    """Find every marker in a text, in order; one that is not closed reaches to the end."""
+    return tuple(_read(found) for found in _MARKER.finditer(text))
+
+
+def _read(found: re.Match[str]) -> Marker:
+    items = _BEFORE_A_FIELD.split(found[1] if found[1] is not None else found[2])
+    name = "" if "=" in items[0] else items.pop(0)
+    return Marker(found[0], name.strip(), tuple(map(_field, items)))
+
+
+def _field(item: str) -> tuple[str, str]:
+    name, _, value = item.partition("=")
+    return name.strip(), value.strip()
