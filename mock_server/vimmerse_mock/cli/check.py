@@ -39,7 +39,12 @@ _LEAKING: Final = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
 @option("--webhook-relay", of="check", metavar="URL", help="A public URL that forwards to us.")
 @option("--webhook-port", of="check", type=PORT, help="Where the relay forwards to.")
 @option("--evidence", of="check", metavar="FILE", help="Write exchanges and verdicts there.")
-@click.option("--explain", metavar="RULE", help="Print a rule, its source, and what depends on it.")
+@option(
+    "--explain",
+    of="check",
+    metavar="RULE",
+    help="Print a rule, its source, and what depends on it.",
+)
 def command(explain: str | None, **options: Any) -> None:  # noqa: ANN401 - click's own
     """Hold a target to the contract: exit code 0 if held, 1 if broken, 2 if it could not run."""
     if explain is not None:
