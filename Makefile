@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test soak lint format bench clean
+.PHONY: help install demo test mutants soak lint format bench clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -27,6 +27,9 @@ demo: $(READY) ## Run the main job, from a batch of images to the contract suite
 test: $(READY) ## Pass every test (as root on Debian it installs PostgreSQL and nginx for them)
 	@scripts/engines.sh
 	@$(BIN)/python -m pytest -n auto
+
+mutants: $(READY) ## Run the contract suite against every broken mock; show which test caught which
+	@PYTHONPATH=tests $(BIN)/python -m contracts.mutants $(ONLY)
 
 soak: $(READY) ## Kill the mock a hundred times under load, on SQLite and PostgreSQL, and lose nothing
 	@scripts/engines.sh

@@ -10,8 +10,12 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import pytest
+from hypothesis import settings
 
 from postgres import Postgres, find_binaries
+
+settings.register_profile("vimmerse", deadline=None)  # a slow machine is no mistake
+settings.load_profile("vimmerse")
 
 HOW_TO_HAVE_THEM = (
     "the PostgreSQL tests were not run: install its server (apt-get install postgresql, "

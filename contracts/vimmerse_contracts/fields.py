@@ -22,7 +22,7 @@ _DOTTED = re.compile(r"\d+(\.\d+){3}", re.ASCII)
 _FORBIDDEN = re.compile(r"[%\\<>^|\"`{}]")
 """What stands in no host's name."""
 _LONGEST_LABEL = 63
-_UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f]")
+_UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
 
 
 def invalid(*found: Problem) -> ValidationError:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 from marshmallow import Schema
 
 from vimmerse_contracts import errors as e
-from vimmerse_contracts.provenance import Rule, Source, assumed, documented
+from vimmerse_contracts.provenance import Rule, Source, assumed, documented, observed
 from vimmerse_contracts.schemas import (
     BatchAnswerSchema,
     CreateBatchSchema,
@@ -145,7 +146,7 @@ UPDATE: Final = Operation(
     summary="Update a batch; the fields that resubmit process it again, and cost again",
     request=UpdateBatchSchema,
     answer=BatchAnswerSchema,
-    errors=(*_DOCUMENTED, e.NOT_FOUND, *_TRANSPORT),
+    errors=(*_DOCUMENTED, e.NOT_FOUND, e.PAYLOAD_TOO_LARGE, *_TRANSPORT),
     rules=(
         documented("update.object", "The answer is 200 with the updated Batch"),
         documented("update.metadata", "Metadata alone never processes again"),
@@ -245,7 +246,7 @@ WEBHOOK_RULES: Final = (
 GENERAL_RULES: Final = (
     documented("auth.header", "The key goes in the header X-Api-Key"),
     documented("object.keys", "The Batch has the keys, order and types of the seed's example"),
-    documented("object.ids", "Identifiers are UUID version 4", Source.OBSERVED),
+    observed("object.ids", "Identifiers are UUID version 4", on=date(2025, 4, 2)),
     documented("object.timestamps", "Timestamps are like 2025-04-02 16:21:42.465259+00:00"),
     assumed(
         "object.motion",

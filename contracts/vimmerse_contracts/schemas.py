@@ -7,7 +7,7 @@ with `unknown=INCLUDE`, since the real object has grown before and will again (P
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import EXCLUDE, INCLUDE, Schema, fields, pre_load, validate
 
@@ -45,6 +45,9 @@ def _without_empty(value: object) -> object:
 
 class CreateBatchSchema(FormSchema):
     """The form of `POST /batch` (P25, S)."""
+
+    needs_one_of: ClassVar = ("image_files", "image_urls")
+    """There is no batch without an image (P26); who lacks one gets 400, after the form was read."""
 
     title = Text(load_default="")
     description = Text(load_default="")
@@ -187,7 +190,7 @@ class MessageErrorSchema(AnswerSchema):
 class ProblemSchema(AnswerSchema):
     """One wrong field of a 422, as FastAPI writes it (P26)."""
 
-    loc = fields.List(fields.Raw(), required=True)
+    loc = fields.List(fields.Raw(metadata={"type": ["string", "integer"]}), required=True)
     msg = fields.String(required=True)
     type = fields.String(required=True)
 

@@ -13,6 +13,7 @@ from vimmerse_mock.delivery import Courier
 from vimmerse_mock.model import story
 from vimmerse_mock.model.account import AccountState, Opening
 from vimmerse_mock.model.clock import (
+    LAST,
     Clock,
     ClockError,
     Instant,
@@ -22,6 +23,7 @@ from vimmerse_mock.model.clock import (
     to_datetime,
 )
 from vimmerse_mock.model.faults import Fault
+from vimmerse_mock.model.journal import Exchange
 from vimmerse_mock.model.ledger import LedgerEntry, Reason
 from vimmerse_mock.model.outbox import MessageState
 from vimmerse_mock.model.scenarios import Scenario
@@ -203,14 +205,18 @@ class Administration:
         return self.store.account(customer_id).clock.at(self.courier.real_time())
 
     def advance(self, customer_id: str, span: Span) -> Moved:
-        """Move a clock forward by a span, delivering what falls due at its own instant."""
-        return self.move_to(customer_id, self.now(customer_id) + span)
+        """Move a clock forward by a span, delivering what falls due at its own instant.
+
+        Raises:
+            ClockError: that lies beyond the last instant that a clock shows.
+        """
+        return self._move(customer_id, self.now(customer_id) + span)
 
     def move_to(self, customer_id: str, until: Instant) -> Moved:
         """Move a clock forward to an instant, delivering what falls due at its own instant.
 
         Raises:
-            ClockError: the instant lies before the clock's present.
+            ClockError: the instant lies before the clock's present, or beyond its last.
         """
         now = self.now(customer_id)
         if until < now:
@@ -218,15 +224,23 @@ class Administration:
                 f"a clock moves forward only: it shows {to_datetime(now)}, "
                 f"asked for {to_datetime(until)}"
             )
-        before = Counter(self.story(customer_id, now))
-        self.courier.advance(customer_id, until)
-        after = self.story(customer_id, until)
-        return Moved(until, tuple(_told_anew(after, before)))
+        return self._move(customer_id, until)
 
     def advance_to_next(self, customer_id: str) -> Moved | None:
         """Move a clock to the next instant at which something happens; None if nothing will."""
         following = self.next_instant(customer_id)
-        return None if following is None else self.move_to(customer_id, following)
+        return None if following is None else self._move(customer_id, following)
+
+    def _move(self, customer_id: str, until: Instant) -> Moved:
+        """Move a clock to an instant, or leave it where it is if it runs and came there first."""
+        if until > LAST:
+            raise ClockError(f"a clock goes no further than {to_datetime(LAST)}")
+        now = self.now(customer_id)
+        until = max(now, until)
+        before = Counter(self.story(customer_id, now))
+        self.courier.advance(customer_id, until)
+        after = self.story(customer_id, until)
+        return Moved(until, tuple(_told_anew(after, before)))
 
     def next_instant(self, customer_id: str) -> Instant | None:
         """Tell when something happens next: a batch moves on, or a webhook falls due."""
@@ -244,18 +258,23 @@ class Administration:
         """Tell everything that happened to an account until an instant, by default its present."""
         account = self.store.account(customer_id)
         until = account.clock.at(self.courier.real_time()) if until is None else until
-        return story.tell(self._everything_of(account), until)
+        return story.tell(self._everything_of(account, self.store.journal(customer_id)), until)
 
+    @retried
     def export(self, customer_id: str) -> Snapshot:
         """Take a snapshot of an account, all of it at one moment; its clock stands at the present.
+
+        The journal alone is read a moment before, since it is written outside of transactions and
+        must not wait for this one.
 
         Raises:
             UnknownAccountError: there is no such account.
         """
+        journal = self.store.journal(customer_id)
         with self.store.transaction(customer_id) as tx:
             account, real = tx.account, self.courier.real_time()
             clock = replace(account.clock, origin=account.clock.at(real), anchor=real)
-            return self._everything_of(replace(account, clock=clock))
+            return self._everything_of(replace(account, clock=clock), journal)
 
     def load(
         self, openings: Iterable[Opening], snapshots: Iterable[Snapshot]
@@ -298,14 +317,14 @@ class Administration:
         self.store.add(replace(snapshot, account=account))
         return account
 
-    def _everything_of(self, account: AccountState) -> Snapshot:
+    def _everything_of(self, account: AccountState, journal: tuple[Exchange, ...]) -> Snapshot:
         customer_id = account.customer_id
         return Snapshot(
             account,
             self.store.ledger(customer_id),
             self.store.batches(customer_id),
             self.store.messages(customer_id),
-            self.store.journal(customer_id),
+            journal,
         )
 
 

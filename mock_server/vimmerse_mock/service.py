@@ -20,16 +20,15 @@ from vimmerse_mock.model.batch import (
     shared,
 )
 from vimmerse_mock.model.clock import Instant, wall_clock
-from vimmerse_mock.model.delivery_plans import planned_messages, swapped
 from vimmerse_mock.model.faults import Fault, meet
 from vimmerse_mock.model.ledger import LedgerEntry, PriceList, Reason
 from vimmerse_mock.model.magic import read_magic, read_title
-from vimmerse_mock.model.outbox import LEASE, Message, MessageState, Twist
+from vimmerse_mock.model.outbox import LEASE, Message
 from vimmerse_mock.model.scenarios import Pace, Scenario
 from vimmerse_mock.model.timeline import Observation, Timeline, plan
-from vimmerse_mock.model.webhooks import WebhookSettings
 from vimmerse_mock.stores import Store, Transaction, UnknownAccountError
 from vimmerse_mock.stores.conflicts import retried
+from vimmerse_mock.webhook_planning import plan_webhooks, redirect_webhooks, withdraw_webhooks
 
 _SETTINGS: Final = tuple(VideoSettings.__dataclass_fields__)
 
@@ -61,7 +60,7 @@ class BatchView:
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
+class Submitted:
     """What a request was charged, and the webhook that comes before its answer, leased."""
 
     charges: tuple[LedgerEntry, ...] = ()
@@ -168,7 +167,7 @@ class BatchService:
             if changes:
                 batch = replace(batch, settings=replace(batch.settings, **changes))
                 batch = self._generated(tx, batch, now)
-                _withdraw_webhook(tx, before)
+                _withdraw_webhooks(tx, before)
                 done = self._submit(tx, batch, Reason.RESUBMIT)
             else:
                 done = _change_metadata(tx, batch, before)
@@ -206,14 +205,16 @@ class BatchService:
     def _now(self, account: AccountState) -> Instant:
         return account.clock.at(self.real_time())
 
-    def _answer(self, account: AccountState, batch: Batch, now: Instant, done: _Done) -> BatchView:
+    def _answer(
+        self, account: AccountState, batch: Batch, now: Instant, done: Submitted
+    ) -> BatchView:
         if done.early is not None:
             self.deliver_early(done.early)
         if batch.webhook_url:
             self.on_planned()
         return BatchView(account, batch, _timeline(batch).at(now), done.charges)
 
-    def _begun(self, account: AccountState, batch: Batch, done: _Done) -> BatchView:
+    def _begun(self, account: AccountState, batch: Batch, done: Submitted) -> BatchView:
         """Answer a generation as accepted, even if it ends in this same instant (S)."""
         view = self._answer(account, batch, batch.submission.at, done)
         return replace(view, seen=_timeline(batch).begun())
@@ -241,7 +242,7 @@ class BatchService:
             )
         )
 
-    def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> _Done:
+    def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> Submitted:
         """Write batch, charge and webhook together, or nothing."""
         _require_room(tx, batch)
         charges: tuple[LedgerEntry, ...] = ()
@@ -249,10 +250,10 @@ class BatchService:
             now, number = batch.submission.at, batch.submission.number
             charges = (tx.book(-price, reason, now, batch.id, number),)
         tx.save_batch(batch)
-        early = _plan_webhook(tx, batch)
+        early = plan_webhooks(tx, batch)
         if early is not None:
             tx.lease(early, self.real_time() + LEASE)
-        return _Done(charges, early)
+        return Submitted(charges, early)
 
     def _price(self, batch: Batch) -> int:
         if batch.submission.kind is SubmissionKind.COMPOSE:
@@ -338,77 +339,19 @@ def _new_media(random: Random, image: Image) -> Media:
     return Media(id=random_uuid(random), image=image)
 
 
-def _change_metadata(tx: Transaction, batch: Batch, before: BatchView) -> _Done:
+def _withdraw_webhooks(tx: Transaction, before: BatchView) -> None:
+    """Take back the webhooks of a submission that has not ended."""
+    if not before.seen.status.is_final:
+        withdraw_webhooks(tx, before.batch)
+
+
+def _change_metadata(tx: Transaction, batch: Batch, before: BatchView) -> Submitted:
     """Write what never costs; a webhook that is still to come goes to the new address."""
     tx.save_batch(batch)
     if batch.webhook_url == before.batch.webhook_url or before.seen.status.is_final:
-        return _Done()
+        return Submitted()
     if before.batch.webhook_url is None:
-        _plan_webhook(tx, batch)
+        plan_webhooks(tx, batch)
     elif batch.webhook_url is not None:
-        _redirect_webhooks(tx, batch, batch.webhook_url)
-    return _Done()
-
-
-def _redirect_webhooks(tx: Transaction, batch: Batch, url: str) -> None:
-    """Send what is planned for the submission in force to another URL."""
-    for message in tx.messages(batch.id, batch.submission.number):
-        if message.state is MessageState.PENDING:
-            tx.save_message(replace(message, url=url))
-
-
-def _withdraw_webhook(tx: Transaction, before: BatchView) -> None:
-    """Take back the webhooks of a submission that has not ended."""
-    if before.seen.status.is_final:
-        return
-    for message in tx.messages(before.batch.id, before.batch.submission.number):
-        if message.state is MessageState.PENDING:
-            tx.save_message(message.withdrawn())
-
-
-def _plan_webhook(tx: Transaction, batch: Batch) -> Message | None:
-    """Plan the webhooks of the submission in force: one, unless a delivery plan says otherwise.
-
-    Returns the one that is to be delivered before the request is answered. A submission that never
-    ends has none.
-    """
-    end = _timeline(batch).ends_at
-    if batch.webhook_url is None or end is None:
-        return None
-    delivery, settings = tx.account.webhooks.plan_taken()
-    true = _true_webhook(tx, batch, batch.webhook_url, end)
-    true, settings = _swapped(tx, true, settings, waits=delivery is not None and delivery.swaps)
-    random = tx.account.random("delivery", batch.id, batch.submission.number)
-    messages = planned_messages(delivery, true, batch.submission.at, random)
-    for message in messages:
-        tx.save_message(message)
-    if settings != tx.account.webhooks:
-        tx.save_account(replace(tx.account, webhooks=settings))
-    return next((message for message in messages if message.twist is Twist.EARLY), None)
-
-
-def _swapped(
-    tx: Transaction, coming: Message, settings: WebhookSettings, *, waits: bool
-) -> tuple[Message, WebhookSettings]:
-    """Let a webhook change places with the one that waits for it; if none does, it may wait."""
-    waiting = tx.message(*settings.swapping) if settings.swapping else None
-    if waiting is None or waiting.state is not MessageState.PENDING or waiting.attempts:
-        key = (coming.batch_id, coming.submission, coming.number) if waits else None
-        return coming, replace(settings, swapping=key)
-    later, coming = swapped(waiting, coming)
-    tx.save_message(later)
-    return coming, replace(settings, swapping=None)
-
-
-def _true_webhook(tx: Transaction, batch: Batch, url: str, end: Instant) -> Message:
-    number = batch.submission.number
-    random = tx.account.random("webhook", batch.id, number)
-    return Message(
-        id=f"msg_{random.getrandbits(96):024x}",
-        customer_id=batch.customer_id,
-        batch_id=batch.id,
-        submission=number,
-        url=url,
-        status=_timeline(batch).outcome.value,
-        due_at=end,
-    )
+        redirect_webhooks(tx, batch, batch.webhook_url)
+    return Submitted()

@@ -14,11 +14,11 @@ from vimmerse_contracts.target import Target
 
 SUITE = "vimmerse_contracts.suite"
 ROOT = Path(vimmerse_contracts.suite.__file__).parent
-_WITHOUT = ("randomly", "xdist", "cacheprovider", "timeout", "hypothesispytest")
-_QUIETLY = ("-q", "-W", "error", *(f"-pno:{plugin}" for plugin in _WITHOUT))
+_WITHOUT = ("randomly", "xdist", "cacheprovider", "timeout", "hypothesispytest", "schemathesis")
+QUIETLY = ("-q", "-W", "error", *(f"-pno:{plugin}" for plugin in _WITHOUT))
 
 
-class _Bring:
+class BringTarget:
     """A plugin that brings a target."""
 
     def __init__(self, target: Target) -> None:
@@ -45,7 +45,7 @@ class SuiteRun:
 
 def names(reports: Iterable[pytest.TestReport]) -> Counter[str]:
     """Count reports by the name of their test: `test_read::test_reading_changes_nothing`."""
-    return Counter(_name(report.nodeid) for report in reports)
+    return Counter(name_of(report.nodeid) for report in reports)
 
 
 def run_suite(
@@ -56,10 +56,10 @@ def run_suite(
     recorder = pytester.inline_run(
         "--pyargs",
         *what,
-        *_QUIETLY,
+        *QUIETLY,
         f"--rootdir={ROOT}",
         *args,
-        plugins=[_Bring(target)] if target else [],
+        plugins=[BringTarget(target)] if target else [],
     )
     passed, skipped, failed = recorder.listoutcomes()
     return SuiteRun(tuple(passed), tuple(_tests(skipped)), tuple(_tests(failed)))
@@ -75,6 +75,7 @@ def _test(report: pytest.TestReport | pytest.CollectReport) -> pytest.TestReport
     return report
 
 
-def _name(node_id: str) -> str:
+def name_of(node_id: str) -> str:
+    """Name the test of a report: `test_read::test_reading_changes_nothing`."""
     path, _, test = node_id.partition("::")
     return f"{path.rpartition('/')[2].removesuffix('.py')}::{test.partition('[')[0]}"

@@ -150,6 +150,7 @@ def test_another_scheme_is_told(url: str) -> None:
         "http://a b/",
         "http://[::1/",
         "http://host/\n",
+        "http://host/\x9b",
         " http://host/",
         "http://[zz]:80/",
         "http://256.1.1.1/",

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.broken_mocks import BROKEN_MOCKS, changed_answers, changed_batches
+from contracts.broken_mocks import BROKEN_MOCKS
+from contracts.broken_mocks.building import changed_answers, changed_batches
 from contracts.suite_runs import run_suite
 from pytest_vimmerse.targets import MockTarget
 from vimmerse_contracts.drift import Finding, Severity, compare_evidence, in_order

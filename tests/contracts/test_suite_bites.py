@@ -1,12 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 
 from contracts.broken_mocks import BROKEN_MOCKS, BrokenMock
 from contracts.suite_runs import names, run_suite
+from contracts.test_suite_covers_rules import RULES, TESTS, UNTESTABLE
 from pytest_vimmerse.targets import MockTarget
+from vimmerse_contracts.suite.rules import rules_of
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.listener import Listener
 from vimmerse_mock.server import MockServer
@@ -50,5 +52,23 @@ def test_the_sound_mock_passes_what_the_broken_ones_fail(
 
 
 def test_there_are_more_broken_mocks_than_were_asked_for() -> None:
-    """At least twelve broken mocks, each with a name of its own, prove that the suite bites."""
-    assert len({broken.name for broken in BROKEN_MOCKS}) == len(BROKEN_MOCKS) >= 12
+    """At least thirty broken mocks, each with a name of its own, prove that the suite bites."""
+    assert len({broken.name for broken in BROKEN_MOCKS}) == len(BROKEN_MOCKS) >= 30
+
+
+@pytest.mark.parametrize("broken", BROKEN_MOCKS, ids=lambda broken: broken.name.replace(" ", "-"))
+def test_a_broken_mock_is_caught_by_a_test_of_the_rule_it_breaks(broken: BrokenMock) -> None:
+    """The test that catches a broken mock names the rule that the mock breaks."""
+    assert broken.breaks in rules_of(TESTS[broken.caught_by])
+
+
+def test_every_rule_that_can_be_held_is_broken_by_a_mock() -> None:
+    """Each rule that the suite holds a target to has a broken mock, and so has each family."""
+    broken = {broken.breaks for broken in BROKEN_MOCKS}
+    assert RULES - set(UNTESTABLE) - broken == set()
+    assert families(RULES) - families(broken) == set()
+
+
+def families(rules: Iterable[str]) -> set[str]:
+    """What stands before the dot of each rule's id: 'create', 'error', 'webhook'."""
+    return {rule.partition(".")[0] for rule in rules}

@@ -15,12 +15,14 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "run": "vimmerse_mock.cli.run",
         "export": "vimmerse_mock.cli.export",
         "import": "vimmerse_mock.cli.import_",
+        "check": "vimmerse_mock.cli.check",
         "webhooks": "vimmerse_mock.cli.webhooks",
         "scenarios": "vimmerse_mock.cli.scenarios",
         "openapi": "vimmerse_mock.cli.openapi",
         "drift": "vimmerse_mock.cli.drift",
         "listen": "vimmerse_mock.cli.listen",
         "trigger": "vimmerse_mock.cli.trigger",
+        "schemas": "vimmerse_mock.cli.schemas",
     }
 )
 """The commands by name, in the order of the help; each module has its `command`."""

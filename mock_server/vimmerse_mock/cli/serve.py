@@ -19,7 +19,7 @@ from vimmerse_mock.cli.options import (
     option,
 )
 from vimmerse_mock.cli.seeds import Seeds, read_seeds
-from vimmerse_mock.model.account import DEFAULT_CREDITS, Opening
+from vimmerse_mock.model.account import DEFAULT_CREDITS, Opening, OpeningError
 from vimmerse_mock.model.clock import FASTEST
 from vimmerse_mock.model.journal import JOURNAL_LENGTH
 from vimmerse_mock.model.ledger import PriceList
@@ -131,8 +131,11 @@ def command(
 ) -> None:
     """Serve the mock until it is told to stop (SIGTERM, or Ctrl-C)."""
     begin = Opening(speed=speed, seed=id_seed, scenario=preset(scenario))
-    first = replace(begin, api_key=api_key, customer_id=customer_id, credits=credits)
-    others = tuple(replace(begin, api_key=key, credits=n) for key, n in account)
+    try:
+        first = replace(begin, api_key=api_key, customer_id=customer_id, credits=credits)
+        others = tuple(replace(begin, api_key=key, credits=n) for key, n in account)
+    except OpeningError as error:
+        fail(str(error))
     seeded = Seeds((first,)) if seed is None else read_seeds(seed)
     default = PriceList()
     settings = ServeSettings(
@@ -161,5 +164,6 @@ def command(
 
 
 def _require_distinct_keys(accounts: tuple[Opening, ...]) -> None:
-    if len({opening.api_key for opening in accounts}) < len(accounts):
+    keys = [opening.api_key for opening in accounts if opening.api_key]
+    if len(set(keys)) < len(keys):
         fail("two accounts have the same API key: give each --account a key of its own")

@@ -15,6 +15,7 @@ from vimmerse_mock.control.operations import ControlOperation
 from vimmerse_mock.control.resources import ENCODER, Refusal
 from vimmerse_mock.control.snapshots import SnapshotError
 from vimmerse_mock.marks import IN_PROCESS
+from vimmerse_mock.model.account import OpeningError
 from vimmerse_mock.model.clock import ClockError
 from vimmerse_mock.model.delivery_plans import PlanError
 from vimmerse_mock.model.faults import FaultError
@@ -50,6 +51,7 @@ REFUSALS: Final[Mapping[str, type[Exception]]] = MappingProxyType(
             DuplicateAccountError,
             FaultError,
             InvalidRequestError,
+            OpeningError,
             PlanError,
             ScenarioError,
             SnapshotError,

@@ -11,7 +11,7 @@ import msgspec
 from vimmerse_mock.control.resources import ChangeWebhooks, ClockSetting, OpenAccount
 from vimmerse_mock.model import scenarios
 from vimmerse_mock.model.account import Opening
-from vimmerse_mock.model.clock import ClockMode, Span, in_seconds
+from vimmerse_mock.model.clock import ClockError, ClockMode, Span, in_seconds
 from vimmerse_mock.model.delivery_plans import parse_plan
 from vimmerse_mock.model.scenarios import Scenario
 from vimmerse_mock.model.spans import parse_span
@@ -23,6 +23,7 @@ def read_opening(body: OpenAccount) -> Opening:
 
     Raises:
         SpanError: the clock's step is no span.
+        ClockError: the clock's step is 0.
         UnknownScenarioError: no scenario has that name.
         ScenarioError: a scenario's details make no sense.
     """
@@ -83,14 +84,22 @@ def read_clock(setting: ClockSetting) -> tuple[float, Span]:
 
     Raises:
         SpanError: the step is no span.
+        ClockError: the step is 0.
     """
     match setting.mode:
         case ClockMode.LIVE:
             return setting.rate, 0
         case ClockMode.STEPPING:
-            return 0.0, parse_span(setting.step)
+            return 0.0, _checked_step(setting.step)
         case ClockMode.MANUAL:
             return 0.0, 0
+
+
+def _checked_step(written: str | float) -> Span:
+    step = parse_span(written)
+    if not step:
+        raise ClockError("the step of a clock that steps is longer than 0; 'manual' stands still")
+    return step
 
 
 def read_scenario(wanted: str | Mapping[str, Any]) -> Scenario:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from vimmerse_contracts.fields import url_problem
-from vimmerse_mock.control.openings import read_opening
 from vimmerse_mock.control.resources import OpenAccount
+from vimmerse_mock.control.soundness import problems
 from vimmerse_mock.model.snapshot import Snapshot
 
 FORMAT: Final = "vimmerse-mock snapshot"
@@ -43,13 +41,13 @@ def read_snapshots(content: bytes) -> SnapshotFile:
         SnapshotError: it is no JSON, of another format or version, or a field is wrong.
     """
     text = _text(content)
-    _check_header(text)
+    sent = _checked_header(text)
     try:
         read = msgspec.json.decode(content, type=SnapshotFile)
     except msgspec.ValidationError as error:
         raise SnapshotError(_located(text, str(error))) from error
-    for place, problem in _problems(read):
-        raise SnapshotError(f"line {_line_of(text, place)}: {problem} (at `{place}`)")
+    for place, problem in problems(sent, read):
+        raise SnapshotError(f"line {_line_of(text, place)}: {problem} - at `${place}`")
     return read
 
 
@@ -61,7 +59,7 @@ def _text(content: bytes) -> str:
         raise SnapshotError(f"line {line}: a snapshot is JSON in UTF-8, this is not") from error
 
 
-def _check_header(text: str) -> None:
+def _checked_header(text: str) -> dict[str, Any]:
     """Look at format and version first: another version's fields would mislead."""
     try:
         read = json.loads(text)
@@ -69,6 +67,8 @@ def _check_header(text: str) -> None:
         raise SnapshotError(
             f"line {error.lineno}: a snapshot is JSON, this is not ({error.msg})"
         ) from error
+    except RecursionError as error:
+        raise SnapshotError("line 1: no snapshot is nested as deep as this") from error
     if not isinstance(read, dict) or read.get("format") != FORMAT:
         raise SnapshotError(
             f'line 1: expected {{"format": "{FORMAT}", "version": {VERSION}, ...}}, the file that '
@@ -79,52 +79,13 @@ def _check_header(text: str) -> None:
             f"line {_line_of(text, '.version')}: the snapshot has version {read.get('version')!r}, "
             f"this vimmerse-mock reads version {VERSION}: export it again with this version"
         )
+    return read
 
 
 def _located(text: str, message: str) -> str:
     """Put the line in front of what msgspec says; it names the field by its path."""
     place = _PLACE.search(message)
     return f"line {_line_of(text, place[1] if place else '')}: {message}"
-
-
-def _problems(read: SnapshotFile) -> Iterator[tuple[str, str]]:
-    """Find what types do not show: ledgers that fall under zero, batches of somebody else."""
-    for number, account in enumerate(read.accounts):
-        try:
-            read_opening(account)
-        except ValueError as error:
-            yield f".accounts[{number}]", str(error)
-    for number, snapshot in enumerate(read.snapshots):
-        yield from _problems_of(f".snapshots[{number}]", snapshot)
-
-
-def _problems_of(place: str, snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    customer_id = snapshot.account.customer_id
-    if not customer_id or not snapshot.account.api_key:
-        yield f"{place}.account", "an account has a customer_id and an api_key"
-    if snapshot.balance < 0:
-        yield f"{place}.ledger", f"the ledger comes to {snapshot.balance} credits, not 0 or more"
-    for number, batch in enumerate(snapshot.batches):
-        where = f"{place}.batches[{number}]"
-        if batch.customer_id != customer_id:
-            yield (
-                f"{where}.customer_id",
-                f"the batch belongs to another customer than {customer_id}",
-            )
-        if not batch.submissions or not batch.medias:
-            yield where, "a batch has at least one submission and one media"
-    yield from _problems_of_messages(place, snapshot)
-
-
-def _problems_of_messages(place: str, snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    customer_id = snapshot.account.customer_id
-    for number, message in enumerate(snapshot.messages):
-        where = f"{place}.messages[{number}]"
-        if message.customer_id != customer_id:
-            told = f"the webhook belongs to another customer than {customer_id}"
-            yield f"{where}.customer_id", told
-        if url_problem(message.url) is not None:
-            yield f"{where}.url", "a webhook goes to an http or https URL"
 
 
 def _line_of(text: str, path: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final
@@ -16,6 +17,26 @@ from vimmerse_mock.model.webhooks import WebhookSettings
 
 DEFAULT_CREDITS: Final = 100_000
 """Credits that an account starts with where nothing else is said."""
+_KEY: Final = re.compile(r"[!-~]*")
+_CUSTOMER_ID: Final = re.compile(r"(?!\.\.?$)[^\x00-\x20\x7f/]*")
+
+
+class OpeningError(ValueError):
+    """No account begins so."""
+
+
+def require_usable(api_key: str, customer_id: str) -> None:
+    """Refuse a key that no header carries, and a customer id that no path does.
+
+    Raises:
+        OpeningError: it says which, and what is possible.
+    """
+    if not _KEY.fullmatch(api_key):
+        raise OpeningError("an api_key is made of visible ASCII characters, without spaces")
+    if not _CUSTOMER_ID.fullmatch(customer_id):
+        raise OpeningError(
+            f"a customer_id stands in URLs, without spaces and slashes, unlike {customer_id!r}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +57,16 @@ class Opening:
     scenario: Scenario = field(default_factory=Scenario)
 
     def __post_init__(self) -> None:
-        """Refuse a balance that no account has, and a speed that no clock has."""
+        """Refuse a balance that no account has, a speed that no clock has, and unusable names."""
         if not 0 <= self.speed <= FASTEST:
-            raise ValueError(f"a clock runs at 0 to {FASTEST:g} times real time, not {self.speed}")
+            raise OpeningError(
+                f"a clock runs at 0 to {FASTEST:g} times real time, not {self.speed}"
+            )
         if self.credits < 0:
-            raise ValueError(f"an account opens with 0 credits or more, not {self.credits}")
+            raise OpeningError(f"an account opens with 0 credits or more, not {self.credits}")
         if self.step < 0 or (self.step and self.speed):
-            raise ValueError("a clock that steps has speed 0, and its step is a positive span")
+            raise OpeningError("a clock that steps has speed 0, and its step is a positive span")
+        require_usable(self.api_key, self.customer_id)
 
 
 SAMPLE_ACCOUNT: Final = Opening(api_key=SAMPLE_API_KEY, customer_id=SAMPLE_CUSTOMER_ID)

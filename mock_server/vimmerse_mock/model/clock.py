@@ -64,6 +64,8 @@ class ClockMode(StrEnum):
 
 FASTEST = 1_000_000.0
 """A clock that runs faster would soon leave the calendar."""
+LAST: Instant = 221_845_392_000 * SECOND
+"""9000-01-01T00:00:00Z: no clock goes further, so that what it shows is always a date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,8 @@ class Clock:
             raise ClockError(f"a clock's rate is 0 (manual) to {FASTEST:g}, not {self.rate}")
         if self.step < 0 or (self.step and self.rate):
             raise ClockError("a clock that steps has no rate, and its step is a positive span")
+        if not 0 <= self.origin <= LAST:
+            raise ClockError(f"a clock shows instants from 1970 to {to_datetime(LAST)}")
 
     @property
     def mode(self) -> ClockMode:
@@ -100,7 +104,7 @@ class Clock:
 
     def at(self, real: Instant) -> Instant:
         """Tell the virtual instant at a real one; a real clock set back does not turn it back."""
-        return self.origin + round(self.rate * max(0, real - self.anchor))
+        return min(LAST, self.origin + round(self.rate * max(0, real - self.anchor)))
 
     def real_at(self, virtual: Instant) -> Instant | None:
         """Tell when, in real time, the clock reaches a virtual instant; None if never by itself."""
@@ -111,8 +115,8 @@ class Clock:
         return self.anchor + ceil((virtual - self.origin) / self.rate)
 
     def stepped(self, real: Instant) -> Clock:
-        """Set the clock forward by its step."""
-        return self.moved_to(self.at(real) + self.step, real)
+        """Set the clock forward by its step; at the end of all time it stands."""
+        return self.moved_to(min(LAST, self.at(real) + self.step), real)
 
     def running(self, real: Instant, *, rate: float = 0.0, step: Span = 0) -> Clock:
         """Go on from the present at another rate, or by another step.
@@ -126,7 +130,7 @@ class Clock:
         """Set the clock forward.
 
         Raises:
-            ClockError: the instant lies before the clock's present.
+            ClockError: the instant lies before the clock's present, or beyond `LAST`.
         """
         now = self.at(real)
         if virtual < now:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import flask
 import msgspec
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.routing import Map, Rule
 
 from vimmerse_contracts.vocabulary import CONTROL_ROOT as ROOT
@@ -35,6 +35,7 @@ from vimmerse_mock.control.snapshots import (
 )
 from vimmerse_mock.delivery import new_secret
 from vimmerse_mock.model import story
+from vimmerse_mock.model.account import OpeningError
 from vimmerse_mock.model.clock import ClockError, Instant, from_datetime, to_datetime
 from vimmerse_mock.model.delivery_plans import PlanError, parse_plan
 from vimmerse_mock.model.faults import Fault, FaultError
@@ -57,6 +58,7 @@ from vimmerse_mock.web import control_views as views
 from vimmerse_mock.web.access import Access, StrangerError, TokenMissingError
 
 Query = Mapping[str, str]
+_DIGITS: Final = 9
 _LIMITS: Final = ("requests_per_minute", "concurrent_batches")
 _BY_ID: Final = {operation.id: operation for operation in OPERATIONS}
 _ROUTES: Final = Map(
@@ -85,6 +87,7 @@ _STATUS: Final[Mapping[type[Exception], HTTPStatus]] = MappingProxyType(
         WebhookSettingsError: HTTPStatus.BAD_REQUEST,
         CreditError: HTTPStatus.BAD_REQUEST,
         FaultError: HTTPStatus.BAD_REQUEST,
+        OpeningError: HTTPStatus.BAD_REQUEST,
         SpanError: HTTPStatus.BAD_REQUEST,
         ThrottleError: HTTPStatus.BAD_REQUEST,
         SnapshotError: HTTPStatus.BAD_REQUEST,
@@ -96,6 +99,7 @@ _STATUS: Final[Mapping[type[Exception], HTTPStatus]] = MappingProxyType(
         UnknownMessageError: HTTPStatus.NOT_FOUND,
         NoSuchOperationError: HTTPStatus.NOT_FOUND,
         WrongMethodError: HTTPStatus.METHOD_NOT_ALLOWED,
+        RequestEntityTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         DuplicateAccountError: HTTPStatus.CONFLICT,
         StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
         StoreConflictError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -117,11 +121,21 @@ class ControlPlane:
         try:
             self.access.require(request)
             operation, path = _find(request)
+            self._require_account(path)
             body = _body(operation, request)
             query = {"query": request.args} if operation.query else {}
             return _answer(getattr(self, operation.id)(**path, **body, **query), operation.status)
         except Exception as error:  # noqa: BLE001 - every failure is an answer of this plane's
             return _refuse(error)
+
+    def _require_account(self, path: Mapping[str, str]) -> None:
+        """Refuse an unknown account before anything else, on every store alike.
+
+        Raises:
+            UnknownAccountError: the path names an account that there is not.
+        """
+        if (customer_id := path.get("customer_id")) is not None:
+            self.administration.store.account(customer_id.replace("\0", ""))
 
     def index(self) -> r.Index:
         """List the operations."""
@@ -326,7 +340,7 @@ def _body(operation: ControlOperation, request: flask.Request) -> dict[str, Any]
         return {"body": read_snapshots(sent)}
     try:
         return {"body": msgspec.json.decode(sent or b"{}", type=operation.takes)}
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         fields = ", ".join(operation.takes.__struct_fields__)
         raise InvalidRequestError(f"{error}; expected a JSON object of {fields}") from error
 
@@ -350,7 +364,7 @@ def _wanted(query: Query) -> Callable[[Exchange], bool]:
 def _number(query: Query, name: str, default: int) -> int:
     """Read a number from the query."""
     text = query.get(name, str(default))
-    if not (text.isascii() and text.isdecimal()):
+    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS):
         raise InvalidRequestError(f"{name}={text!r}: expected a number, such as {default or 200}")
     return int(text)
 

@@ -143,4 +143,4 @@ def _listening_address(request: flask.Request) -> str:
 def _openapi() -> flask.Response:
     from vimmerse_contracts.openapi import openapi_document  # noqa: PLC0415 - apispec costs start-up 60 ms
 
-    return json_response(openapi_document())
+    return json_response(openapi_document(served_by_mock=True))

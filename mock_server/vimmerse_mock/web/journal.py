@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 import flask
 
@@ -27,6 +29,10 @@ from vimmerse_mock.stores import (
 _KEY: Final = "HTTP_" + API_KEY_HEADER.upper().replace("-", "_")
 _FIELDS: Final = 64
 _SECRET: Final = frozenset({"x-api-key", "authorization", "cookie", "proxy-authorization"})
+_KEY_NAMES: Final = r"(?:x[-_])?(?:api[-_]?key|key|(?:access[-_])?token|authorization)"
+_NAMES_KEY: Final = re.compile(_KEY_NAMES, re.IGNORECASE)
+_IN_QUERY: Final = re.compile(rf"((?:^|[&;]){_KEY_NAMES}=)[^&;]*", re.IGNORECASE)
+"""Where a key was sent by mistake, of whoever it is."""
 _NOT_SENT: Final = frozenset(name for name in os.environ if name.startswith("HTTP_"))
 """Variables of the environment, which granian's environ has too; no headers."""
 _LOG = logging.getLogger("vimmerse_mock.web")
@@ -51,7 +57,7 @@ class Recorder:
 
     def _note(self, response: flask.Response) -> flask.Response:
         environ = flask.request.environ
-        if environ["PATH_INFO"].startswith(CONTROL_ROOT):
+        if f"{environ['PATH_INFO']}/".startswith(f"{CONTROL_ROOT}/"):
             return response
         operation, account = flask.request.endpoint or "", self._account(environ)
         if account is not None or operation not in _UNREMARKABLE:
@@ -108,8 +114,9 @@ class Recorder:
 def _path(environ: Mapping[str, Any], key: str) -> str:
     """Tell the path with its query, as text."""
     path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
-    query = environ.get("QUERY_STRING", "")
-    return _without(key, f"{path}?{query}" if query else path)[:BODY_CHARACTERS]
+    query = _IN_QUERY.sub(rf"\1{REDACTED}", environ.get("QUERY_STRING", ""))
+    told = _without(quote(key, ""), f"{path}?{query}" if query else path)
+    return _without(key, told)[:BODY_CHARACTERS]
 
 
 def _headers(environ: Mapping[str, Any], key: str) -> dict[str, str]:
@@ -137,7 +144,10 @@ def _form(key: str) -> dict[str, tuple[str, ...]]:
     for name, uploads in request.files.lists():
         read[name] = tuple(f"file {upload.filename!r}" for upload in uploads)
     return {
-        name[:BODY_CHARACTERS]: tuple(_without(key, v)[:BODY_CHARACTERS] for v in values[:_FIELDS])
+        _without(key, name)[:BODY_CHARACTERS]: tuple(
+            REDACTED if _NAMES_KEY.fullmatch(name) else _without(key, value)[:BODY_CHARACTERS]
+            for value in values[:_FIELDS]
+        )
         for name, values in list(read.items())[:_FIELDS]
     }
 
