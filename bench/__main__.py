@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import advance, fairness, inprocess, memory, plans, rates, start, stores
+from bench import advance, fairness, inprocess, journal, memory, plans, rates, start, stores
 from bench.context import Context
 from bench.databases import Databases
 from bench.figures import BenchError, Section
@@ -34,6 +34,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[Context], Section]]] = MappingProxyType
         "intercept": inprocess.intercepted,
         "fixture": inprocess.fixture,
         "server": inprocess.server,
+        "journal": journal.journal,
         "stores": stores.stores,
         "explain": plans.explain,
         "advance": advance.advance,
