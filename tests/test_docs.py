@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import click
@@ -87,6 +88,22 @@ def test_the_examples_of_the_pages_run(example: str) -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", example], check=True, timeout=60)
 
 
+def test_the_strict_test_in_the_documents_passes(pytester: pytest.Pytester) -> None:
+    """The page of the contract suite shows a test that relies on nothing assumed."""
+    (shown,) = _examples(ROOT / "docs" / "contract-suite.md", "python")
+    pytester.makepyfile(shown)
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_the_commands_of_the_contract_suite_have_those_options() -> None:
+    """Each line of `check` on its page names options that exist."""
+    lines = "".join(_examples(ROOT / "docs" / "contract-suite.md", "sh")).splitlines()
+    named = {word for line in lines if "check" in line for word in line.split() if "--" in word}
+    options = {name for p in commands_of(mock_cli)["check"].params for name in p.opts}
+    assert named
+    assert named <= options
+
+
 def test_the_seed_file_in_the_documents_is_one() -> None:
     """The file that the page shows for writing by hand is read."""
     (shown,) = _examples(ROOT / "docs" / "control-plane.md", "json")
@@ -115,7 +132,8 @@ def test_the_commands_in_the_readme_have_those_options(words: list[str]) -> None
     group: click.Group = mock_cli if words[0] == "vimmerse-mock" else client_cli
     command = commands_of(group)[words[1]]
     known = {name for p in command.params for name in (*p.opts, *p.secondary_opts)}
-    assert {word for word in words[2:] if word.startswith("-")} <= known
+    ours = takewhile(lambda word: word != "--", words[2:])
+    assert {word for word in ours if word.startswith("-")} <= known
 
 
 def test_every_option_and_variable_of_the_mock_is_documented() -> None:

@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
     from pytest_vimmerse.evidence import EvidencePlugin
+    from pytest_vimmerse.guard import Guard
     from pytest_vimmerse.handle import Vimmerse
+    from vimmerse_contracts.spending import Purse
     from vimmerse_contracts.target import Target
     from vimmerse_mock.account import Accounts
     from vimmerse_mock.listener import Listener
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
 NEEDS = "vimmerse_needs"
 EVIDENCE = "vimmerse_evidence"
 MARK = "vimmerse"
+GUARD = "vimmerse_guard"
+TARGET = "vimmerse_session_target"
 MOCK_URL = "VIMMERSE_ADMIN_URL"
 """Variable that names a running mock; `vimmerse-mock run` sets it."""
 TOKEN = "VIMMERSE_ADMIN_TOKEN"  # noqa: S105 - the name of a variable
@@ -37,38 +43,10 @@ _HANDLES: pytest.StashKey[list[Vimmerse]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options that point the contract suite."""
-    group = parser.getgroup("vimmerse", "Vimmerse batch API")
-    group.addoption(
-        "--vimmerse-target",
-        default="mock",
-        metavar="mock|intercept|URL",
-        help="what the contract suite is run against: a mock in a thread, in process, or a URL",
-    )
-    group.addoption(
-        "--vimmerse-key",
-        default=None,
-        metavar="KEY",
-        help="API key for a URL (default: VIMMERSE_API_KEY, or the samples' YOUR_API_KEY)",
-    )
-    group.addoption(
-        "--vimmerse-other-key",
-        default=None,
-        metavar="KEY",
-        help="API key of a second customer of a URL; without it some tests are skipped",
-    )
-    group.addoption(
-        "--vimmerse-broke-key",
-        default=None,
-        metavar="KEY",
-        help="API key of a customer of a URL who can pay for one cheapest batch (1 s of one image)",
-    )
-    group.addoption(
-        "--vimmerse-evidence",
-        default=None,
-        metavar="FILE",
-        help="write the contract suite's exchanges and verdicts to this file, without secrets",
-    )
+    """Add the options that point, limit and record the contract suite."""
+    from pytest_vimmerse.options import add_options  # noqa: PLC0415 - cheap, but many lines
+
+    add_options(parser)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -79,20 +57,49 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the markers, and begin to record where that is asked for."""
+    """Declare the markers, set a guard where a run looks beyond its own mock, and record."""
     config.addinivalue_line(
         "markers",
-        f"{MARK}(unfired_faults='fail'): what the fixture `vimmerse` asks of a test; 'ignore' lets "
-        "faults that never fired pass",
+        f"{MARK}(unfired_faults='fail', assumptions='count'): what the fixture `vimmerse` asks of "
+        "a test; 'ignore' lets faults that never fired pass, assumptions='fail' fails the test "
+        "where a behaviour that it relied on is only assumed",
     )
     config.addinivalue_line(
         "markers", f"{NEEDS}(*capabilities): skip unless the contract suite's target has these"
     )
+    config.addinivalue_line(
+        "markers", "vimmerse_costs(*costs): what the test may cost at most on a target that charges"
+    )
+    limit = config.getoption("--vimmerse-max-credits")
+    if config.getoption("--vimmerse-target") not in ("mock", "intercept") or limit is not None:
+        from pytest_vimmerse.guard import Guard  # noqa: PLC0415 - see the module's docstring
+
+        config.pluginmanager.register(Guard(config), GUARD)
     path: str | None = config.getoption("--vimmerse-evidence")
     if path and not (config.option.collectonly or config.option.help):
         from pytest_vimmerse.evidence import open_evidence  # noqa: PLC0415 - only who records pays
 
         config.pluginmanager.register(open_evidence(config, path), EVIDENCE)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Note which rules a test holds the target to, so that any report can tell."""
+    ours = [item for item in items if TARGET in getattr(item, "fixturenames", ())]
+    if ours:
+        from pytest_vimmerse.summary import RULES, rules_of_test  # noqa: PLC0415 - see above
+
+        for item in ours:
+            item.user_properties.append((RULES, ",".join(rules_of_test(item))))
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Tell what became of the contract's rules, and what tests relied on that is only assumed."""
+    stats = terminalreporter.stats.values()
+    reports = [r for each in stats for r in each if isinstance(r, pytest.TestReport)]
+    if any(name.startswith("vimmerse_") for r in reports for name, _ in r.user_properties):
+        from pytest_vimmerse.summary import write_summary  # noqa: PLC0415 - see above
+
+        write_summary(terminalreporter, reports)
 
 
 @pytest.fixture(scope="session")
@@ -115,11 +122,11 @@ def vimmerse_server() -> Iterator[Accounts]:
 
 
 @pytest.fixture(scope="session")
-def vimmerse_listener() -> Iterator[Listener]:
+def vimmerse_listener(pytestconfig: pytest.Config) -> Iterator[Listener]:
     """A listener for webhooks; `vimmerse.webhooks` is an inbox of it."""
     from vimmerse_mock.listener import Listener  # noqa: PLC0415 - see the module's docstring
 
-    listener = Listener()
+    listener = Listener(pytestconfig.getoption("--vimmerse-webhook-port"))
     yield listener
     listener.stop()
 
@@ -151,6 +158,20 @@ def _is_strict(item: pytest.Item) -> bool:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Note what a test that passed relied on, while its account is still there."""
+    yield
+    handles = item.stash.get(_HANDLES, [])
+    if handles:
+        from pytest_vimmerse.reliance import note_reliance  # noqa: PLC0415 - see above
+
+        marker = item.get_closest_marker(MARK)
+        note_reliance(
+            item, handles, marker.kwargs.get("assumptions", "count") if marker else "count"
+        )
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -177,21 +198,40 @@ def vimmerse_session_target(
     """What the contract suite is run against (`vimmerse_contracts.target.Target`)."""
     from pytest_vimmerse.targets import open_target  # noqa: PLC0415 - see the module's docstring
 
+    guard: Guard | None = pytestconfig.pluginmanager.get_plugin(GUARD)
     brought = pytestconfig.hook.pytest_vimmerse_target(config=pytestconfig)
     if brought is not None:
+        _require_limit(brought, guard)
         yield brought
         return
-    with open_target(pytestconfig, vimmerse_listener) as target:
+    with open_target(pytestconfig, vimmerse_listener, guard.remote if guard else None) as target:
         yield target
+
+
+def _require_limit(target: Target, guard: Guard | None) -> None:
+    from vimmerse_contracts.target import Capability  # noqa: PLC0415 - see the module's docstring
+
+    if Capability.PLAY_MONEY not in target.capabilities and (guard is None or not guard.ledger):
+        from pytest_vimmerse.guard import needs_limit  # noqa: PLC0415 - see above
+
+        pytest.exit(needs_limit(target.name), returncode=2)
+
+
+@pytest.fixture(scope="session")
+def vimmerse_purse(pytestconfig: pytest.Config, vimmerse_session_target: Target) -> Purse | None:
+    """What the suite pays from, where a limit is given (`vimmerse_contracts.spending.Purse`)."""
+    guard: Guard | None = pytestconfig.pluginmanager.get_plugin(GUARD)
+    return guard.purse(vimmerse_session_target) if guard else None
 
 
 @pytest.fixture
 def vimmerse_target(request: pytest.FixtureRequest, vimmerse_session_target: Target) -> Target:
-    """The target, for a test whose needs it meets; otherwise the test is skipped by name."""
+    """The target, for a test whose needs it meets; otherwise the test is not run, and says why."""
+    from vimmerse_contracts.target import not_run  # noqa: PLC0415 - see the module's docstring
+
     marker = request.node.get_closest_marker(NEEDS)
-    needed = set(marker.args) if marker else set()
-    lacking = sorted(needed - vimmerse_session_target.capabilities)
-    if lacking:
-        pytest.skip(f"target {vimmerse_session_target.name} lacks: {', '.join(lacking)}")
+    reason = not_run(marker.args if marker else (), vimmerse_session_target.capabilities)
+    if reason:
+        pytest.skip(reason)
     evidence: EvidencePlugin | None = request.config.pluginmanager.get_plugin(EVIDENCE)
     return evidence.witness(vimmerse_session_target) if evidence else vimmerse_session_target

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event
@@ -10,8 +9,8 @@ from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 import pytest
-import requests
 
+from pytest_vimmerse.remote import Remote
 from vimmerse_contracts.target import Capability, ReceivedWebhook, Target
 from vimmerse_contracts.vocabulary import SAMPLE_API_KEY
 from vimmerse_mock.account import Account
@@ -27,23 +26,29 @@ T = TypeVar("T")
 _STEP_SECONDS: Final = 0.2
 _SETTLE_SECONDS: Final = 3600.0
 _REMOTE_SETTLE_SECONDS: Final = 2.0
-_PATIENCE_SECONDS: Final = 1800.0
+PATIENCE_SECONDS: Final = 1800.0
+"""How long a batch may take before a test fails: generation takes 5 to 15 minutes (P26)."""
 _LAST_CREDIT: Final = 1
 """What the cheapest batch costs: the broke account can have one, and then no more."""
 
 
 class _Inboxes:
-    """The webhook half of a target: inboxes of the run's listener."""
+    """The webhook half of a target: inboxes of the run's listener.
 
-    def __init__(self, listener: Listener) -> None:
+    A relay is told of each inbox by its path, behind the relay's own URL.
+    """
+
+    def __init__(self, listener: Listener, relay: str = "") -> None:
         self._listener = listener
+        self._relay = relay
         self._inboxes: dict[str, Inbox] = {}
 
     def webhook_url(self) -> str:
         """Open an inbox."""
         inbox = self._listener.open_inbox()
-        self._inboxes[inbox.url] = inbox
-        return inbox.url
+        url = self._relay + urlsplit(inbox.url).path if self._relay else inbox.url
+        self._inboxes[url] = inbox
+        return url
 
     def webhooks(self, url: str) -> Sequence[ReceivedWebhook]:
         """Look into an inbox."""
@@ -78,36 +83,32 @@ class MockTarget(_Inboxes):
 
     def observe(self, read: Callable[[], T], until: Callable[[T], bool]) -> list[T]:
         """Read, and move the clocks a little between readings."""
-        return _observe(read, until, self._advance, _STEP_SECONDS)
+        return _observe(read, until, self.pause, _STEP_SECONDS)
 
     def settle(self) -> None:
         """Move the clocks past every retry."""
-        self._advance(_SETTLE_SECONDS)
+        self.pause(_SETTLE_SECONDS)
 
-    def _advance(self, span: float) -> None:
+    def pause(self, seconds: float) -> None:
+        """Move the clocks."""
         for account in self._accounts:
-            account.clock.advance(span)
+            account.clock.advance(seconds)
 
 
 class RemoteTarget(_Inboxes):
     """A service behind a URL, polled in real time.
 
-    Keys that are not given are capabilities that it lacks. Webhooks reach the suite's listener only
-    from this machine.
+    Keys that are not given are capabilities that it lacks. Webhooks reach the suite's listener from
+    this machine, or by a relay.
     """
 
-    def __init__(
-        self, base_url: str, api_key: str, other_key: str, broke_key: str, listener: Listener
-    ) -> None:
-        super().__init__(listener)
-        self.name = self.base_url = base_url.rstrip("/")
-        self.api_key, self.other_api_key, self.broke_api_key = api_key, other_key, broke_key
-        able = {
-            Capability.WEBHOOKS: urlsplit(base_url).hostname in {"127.0.0.1", "localhost", "::1"},
-            Capability.OTHER_ACCOUNT: bool(other_key),
-            Capability.BROKE_ACCOUNT: bool(broke_key),
-        }
-        self.capabilities = frozenset(capability for capability, has in able.items() if has)
+    def __init__(self, remote: Remote, listener: Listener) -> None:
+        super().__init__(listener, remote.relay)
+        self.name, self.base_url = remote.name, remote.url
+        self.api_key = remote.key or SAMPLE_API_KEY
+        self.other_api_key, self.broke_api_key = remote.other_key, remote.broke_key
+        self.capabilities = remote.capabilities
+        self._remote = remote
 
     def balance(self) -> int:
         """Fail: the API does not tell the balance."""
@@ -119,25 +120,29 @@ class RemoteTarget(_Inboxes):
 
     def observe(self, read: Callable[[], T], until: Callable[[T], bool]) -> list[T]:
         """Read, and let real time pass between readings."""
-        return _observe(read, until, _wait, _STEP_SECONDS)
+        return _observe(read, until, self.pause, self._remote.poll, self._remote.patience)
 
     def settle(self) -> None:
         """Let real time pass."""
-        _wait(_REMOTE_SETTLE_SECONDS)
+        self.pause(max(_REMOTE_SETTLE_SECONDS, self._remote.poll))
 
-
-def _wait(seconds: float) -> None:
-    Event().wait(seconds)
+    def pause(self, seconds: float) -> None:
+        """Let real time pass."""
+        Event().wait(seconds)
 
 
 def _observe(
-    read: Callable[[], T], until: Callable[[T], bool], pause: Callable[[float], None], step: float
+    read: Callable[[], T],
+    until: Callable[[T], bool],
+    pause: Callable[[float], None],
+    step: float,
+    patience: float = PATIENCE_SECONDS,
 ) -> list[T]:
     readings = [read()]
     while not until(readings[-1]):
-        if len(readings) * step > _PATIENCE_SECONDS:
+        if len(readings) * step > patience:
             raise AssertionError(
-                f"not seen within {_PATIENCE_SECONDS} s; the last reading was {readings[-1]!r}"
+                f"not seen within {patience} s; the last reading was {readings[-1]!r}"
             )
         pause(step)
         readings.append(read())
@@ -145,40 +150,16 @@ def _observe(
 
 
 @contextmanager
-def open_target(config: pytest.Config, listener: Listener) -> Iterator[Target]:
-    """Open what `--vimmerse-target` names."""
+def open_target(
+    config: pytest.Config, listener: Listener, remote: Remote | None
+) -> Iterator[Target]:
+    """Open what `--vimmerse-target` names; `remote` is the service that was found behind a URL."""
     name: str = config.getoption("--vimmerse-target")
-    if name == "mock":
-        with MockServer() as server:
-            yield MockTarget("mock", server.open_account, listener)
+    if remote is not None:
+        yield RemoteTarget(remote, listener)
     elif name == "intercept":
         with intercept() as intercepted:
             yield MockTarget("intercept", intercepted.open_account, listener)
-    elif name.startswith(("http://", "https://")):
-        yield _remote(config, name, listener)
     else:
-        pytest.exit(f"--vimmerse-target is mock, intercept or a URL, not {name!r}", returncode=4)
-
-
-def _remote(config: pytest.Config, url: str, listener: Listener) -> RemoteTarget:
-    _require_answer(url)
-    return RemoteTarget(
-        url,
-        config.getoption("--vimmerse-key") or os.environ.get("VIMMERSE_API_KEY") or SAMPLE_API_KEY,
-        config.getoption("--vimmerse-other-key") or "",
-        config.getoption("--vimmerse-broke-key") or "",
-        listener,
-    )
-
-
-def _require_answer(url: str) -> None:
-    with requests.Session() as session:
-        session.trust_env = False
-        try:
-            session.get(f"{url.rstrip('/')}/health", timeout=10).json()
-        except requests.RequestException as error:
-            pytest.exit(
-                f"the target {url} does not answer GET /health with JSON ({type(error).__name__}): "
-                "start it, or correct --vimmerse-target",
-                returncode=2,
-            )
+        with MockServer() as server:
+            yield MockTarget("mock", server.open_account, listener)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 from marshmallow import Schema
 
 from vimmerse_contracts import errors as e
-from vimmerse_contracts.provenance import Rule, Source, assumed, documented
+from vimmerse_contracts.provenance import Rule, Source, assumed, documented, observed
 from vimmerse_contracts.schemas import (
     BatchAnswerSchema,
     CreateBatchSchema,
@@ -245,7 +246,7 @@ WEBHOOK_RULES: Final = (
 GENERAL_RULES: Final = (
     documented("auth.header", "The key goes in the header X-Api-Key"),
     documented("object.keys", "The Batch has the keys, order and types of the seed's example"),
-    documented("object.ids", "Identifiers are UUID version 4", Source.OBSERVED),
+    observed("object.ids", "Identifiers are UUID version 4", on=date(2025, 4, 2)),
     documented("object.timestamps", "Timestamps are like 2025-04-02 16:21:42.465259+00:00"),
     assumed(
         "object.motion",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -23,6 +24,33 @@ class Capability(StrEnum):
     """The credit balance can be read."""
     FAILING_MEDIAS = "failing-medias"
     """The media of the next batch can be made to fail."""
+    VIRTUAL_CLOCK = "virtual-clock"
+    """Waiting moves the target's clock, and takes no time."""
+    ACCOUNTS = "accounts"
+    """Customers can be made as wanted."""
+    PLAY_MONEY = "play-money"
+    """Its credits are a fake's own: what is spent costs nobody anything."""
+
+
+LACKS: Final[Mapping[Capability, str]] = MappingProxyType(
+    {
+        Capability.WEBHOOKS: "it cannot reach a listener of ours (--vimmerse-webhook-relay)",
+        Capability.OTHER_ACCOUNT: "there is no second customer's key (--vimmerse-other-key)",
+        Capability.BROKE_ACCOUNT: "there is no key without credit (--vimmerse-broke-key)",
+        Capability.BALANCE: "its credit balance cannot be read",
+        Capability.FAILING_MEDIAS: "its media cannot be made to fail",
+        Capability.VIRTUAL_CLOCK: "its clock cannot be moved",
+        Capability.ACCOUNTS: "customers cannot be made",
+        Capability.PLAY_MONEY: "its credits are real",
+    }
+)
+"""Why a test is not run that needs what a target lacks."""
+
+
+def not_run(needed: Iterable[Capability], capabilities: Iterable[Capability]) -> str:
+    """Say why a test with these needs is not run on what a target can; empty if it is run."""
+    lacking = sorted(set(needed) - set(capabilities))
+    return f"not run, because {'; '.join(LACKS[each] for each in lacking)}" if lacking else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +103,6 @@ class Target(Protocol):
 
     def settle(self) -> None:
         """Let time pass for long enough that anything still to come would have come."""
+
+    def pause(self, seconds: float) -> None:
+        """Let that much time pass, because the service asked for it (`Retry-After`)."""

@@ -18,10 +18,13 @@ _NOBODY: Final = Answer(404)
 
 
 class Listener:
-    """Listens on a free port of the loopback, and receives what it has an inbox for."""
+    """Listens on the loopback, and receives what it has an inbox for.
 
-    def __init__(self) -> None:
-        self._thread = WsgiThread(self._app)
+    `port` 0 takes a free one.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        self._thread = WsgiThread(self._app, port=port)
         self._inboxes: dict[str, Inbox] = {}
 
     def start(self) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+import click
 import pytest
 import requests
 import yaml
@@ -148,7 +149,9 @@ def test_the_compose_file_means_what_is_there() -> None:
     """Its files exist, its settings are settings of `serve`, and nginx names its services."""
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     services = compose["services"]
-    variables = {option.envvar for option in main.commands["serve"].params}
+    serve = main.get_command(click.Context(main), "serve")
+    assert serve is not None
+    variables = {option.envvar for option in serve.params}
     nginx_conf = (ROOT / "docker" / "nginx.conf").read_text()
     for name, address in PORTS.items():
         assert set(services[name]["environment"]) <= variables

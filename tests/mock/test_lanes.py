@@ -30,7 +30,8 @@ class Naive:
     def put(self, message: Message) -> None:
         """Keep a message, which ends its lease."""
         self.leased.pop(message.submission, None)
-        self.messages[message.submission] = (next(self._serial), message)
+        serial, _ = self.messages.get(message.submission, (next(self._serial), message))
+        self.messages[message.submission] = (serial, message)
 
     def claim(self, avoiding: frozenset[str]) -> Message | None:
         """Lease what comes first."""
@@ -112,7 +113,7 @@ steps = st.one_of(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=200)
 @given(st.lists(steps, max_size=60))
 def test_lanes_find_what_looking_at_everything_finds(taken: list[Callable[[Pair], object]]) -> None:
     """Whatever is planned, sent, redirected or taken back: the same message comes next."""

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,11 +11,10 @@ from hypothesis import strategies as st
 
 from vimmerse_mock.delivery import new_secret
 from vimmerse_mock.delivery.sending import post_of
-from vimmerse_mock.model.clock import SECOND
+from vimmerse_mock.model.clock import wall_clock
 from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.model.webhooks import WebhookSettings, WebhookSettingsError
 
-NOW = round(datetime.now(UTC).timestamp()) * SECOND  # noqa: TID251 - the package asks its own clock
 MESSAGE = Message("msg_1", "c", "b", 1, "http://127.0.0.1:9/", "success", 0)
 
 
@@ -28,14 +26,14 @@ def verified(secret: str, headers: dict[str, str], body: bytes) -> Any:
 def test_the_standard_package_verifies_a_signature() -> None:
     """A signed webhook passes, and its payload is the documented body."""
     secret = new_secret()
-    post = post_of(MESSAGE, (secret,), NOW)
+    post = post_of(MESSAGE, (secret,), wall_clock())
     assert verified(secret, dict(post.headers), post.body) == MESSAGE.body
 
 
 def test_another_secret_and_a_changed_body_do_not_pass() -> None:
     """The signature is of this body, by this secret."""
     secret = new_secret()
-    post = post_of(MESSAGE, (secret,), NOW)
+    post = post_of(MESSAGE, (secret,), wall_clock())
     with pytest.raises(standardwebhooks.WebhookVerificationError):
         verified(new_secret(), dict(post.headers), post.body)
     with pytest.raises(standardwebhooks.WebhookVerificationError):
@@ -45,7 +43,7 @@ def test_another_secret_and_a_changed_body_do_not_pass() -> None:
 def test_during_rotation_both_secrets_verify() -> None:
     """Each signs, the newer first, separated by a space."""
     new, old = new_secret(), new_secret()
-    post = post_of(MESSAGE, (new, old), NOW)
+    post = post_of(MESSAGE, (new, old), wall_clock())
     headers = dict(post.headers)
     assert len(headers["webhook-signature"].split(" ")) == 2
     for secret in (new, old):
@@ -54,7 +52,7 @@ def test_during_rotation_both_secrets_verify() -> None:
 
 def test_without_a_secret_nothing_is_signed() -> None:
     """The documented API signs nothing, and so does the mock by default."""
-    names = {name for name, _ in post_of(MESSAGE, (), NOW).headers}
+    names = {name for name, _ in post_of(MESSAGE, (), wall_clock()).headers}
     assert not any(name.startswith("webhook-") for name in names)
 
 
@@ -63,7 +61,7 @@ def test_every_secret_of_the_allowed_length_verifies(key: bytes) -> None:
     """From 24 to 64 bytes, whatever they are."""
     secret = "whsec_" + b64encode(key).decode()
     assert WebhookSettings(secrets=(secret,)).secrets == (secret,)
-    post = post_of(MESSAGE, (secret,), NOW)
+    post = post_of(MESSAGE, (secret,), wall_clock())
     assert verified(secret, dict(post.headers), post.body) == json.loads(post.body)
 
 

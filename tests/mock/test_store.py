@@ -169,6 +169,13 @@ class TestStore:
             assert tx.messages("b1", 3) == ()
         assert store.messages("c1") == (*several, message(2))
 
+    def test_a_message_that_is_saved_anew_keeps_its_place(self, store: Store) -> None:
+        """Of messages due at one instant the first planned comes first, whatever it changed."""
+        store.add(Snapshot(account()))
+        elsewhere = replace(message(1, 1), url="http://127.0.0.1/elsewhere")
+        plan(store, message(1, 1), replace(message(2, 1), at_once=True), elsewhere)
+        assert claim_all(store, SECOND) == [elsewhere, replace(message(2, 1), at_once=True)]
+
     def test_a_message_that_gets_another_url_changes_its_lane(self, store: Store) -> None:
         """It is claimed beside what is under way to its former URL."""
         store.add(Snapshot(account()))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -14,11 +15,10 @@ import requests
 from vimmerse_contracts.checks import Batch, check_batch_answer
 from vimmerse_contracts.evidence.recorder import witness
 from vimmerse_contracts.operations import COMPOSE, CREATE, HEALTH, READ, UPDATE, Operation
+from vimmerse_contracts.spending import Answer, Form, Hold, Purse
+from vimmerse_contracts.suite.patience import patiently
 from vimmerse_contracts.target import Target
 from vimmerse_contracts.vocabulary import API_KEY_HEADER, BatchStatus
-
-Form = Mapping[str, str | int | Sequence[str]]
-"""A form; a sequence is the repeated key (S)."""
 
 File = tuple[str, tuple[str | None, bytes | str, str]]
 """A part of a multipart form: field, and (file name, content, content type)."""
@@ -30,17 +30,32 @@ TINY: Final[Form] = MappingProxyType({"image_urls": [IMAGE_URL], "duration": 1})
 """The cheapest batch there is: one image, one second."""
 
 LONG: Final[Form] = MappingProxyType({"image_urls": [IMAGE_URL], "duration": 10, "quantity": 2})
-"""A batch that is not done by the time of the next request."""
+"""A batch that is not done by the time of the next request, on a mock that runs fast."""
 
 _TIMEOUT_SECONDS: Final = 60
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
 class Api:
-    """The operations of a target, called with one key, or with none."""
+    """The operations of a target, called with one key, or with none.
 
-    def __init__(self, base_url: str, key: str | None) -> None:
+    With a key that pays, `purse` is asked before anything is sent that may cost; `solvent` says
+    that the customer should be able to pay. `pause` lets time pass where the service asks for it.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        key: str | None,
+        purse: Purse | None = None,
+        *,
+        solvent: bool = True,
+        pause: Callable[[float], None] | None = None,
+    ) -> None:
         self._base_url = base_url
+        self._purse = purse
+        self._solvent = solvent
+        self._pause = pause
         self._session = session_for(base_url)
         if key is not None:
             self._session.headers[API_KEY_HEADER] = key
@@ -64,8 +79,14 @@ class Api:
         files: Sequence[File] = (),
         method: str = "",
     ) -> requests.Response:
-        """Send any request of the table; `method` sends another than the documented one."""
-        return self._session.request(
+        """Send any request of the table; `method` sends another than the documented one.
+
+        Raises:
+            NotAffordableError: it might cost more than may be spent, and was not sent.
+        """
+        hold = self._hold(operation, batch_id, form or {}, files)
+        send = partial(
+            self._session.request,
             method or operation.method,
             self._base_url + operation.path.format(batch_id=batch_id),
             data=form,
@@ -73,6 +94,29 @@ class Api:
             timeout=_TIMEOUT_SECONDS,
             allow_redirects=False,
         )
+        response = patiently(send, self._pause) if self._pause else send()
+        self._settle(hold, response)
+        return response
+
+    def _hold(
+        self, operation: Operation, batch_id: str, form: Form, files: Sequence[File]
+    ) -> Hold | None:
+        if self._purse is None:
+            return None
+        if operation is CREATE:
+            fields = {**form, **{n: str(v) for n, (name, v, _) in files if name is None}}
+            return self._purse.create(fields, sum(1 for n, _ in files if n == "image_files"))
+        if operation is UPDATE:
+            return self._purse.update(batch_id, form)
+        return self._purse.compose(batch_id) if operation is COMPOSE else None
+
+    def _settle(self, hold: Hold | None, response: requests.Response) -> None:
+        if self._purse is None:
+            return
+        answer = Answer(response.status_code, _batch(response))
+        if hold is not None:
+            self._purse.settle(hold, answer, solvent=self._solvent)
+        self._purse.saw(answer)
 
     def create(self, form: Form, files: Sequence[File] = ()) -> requests.Response:
         """`POST /batch`."""
@@ -113,6 +157,21 @@ class Api:
     def watch(self, target: Target, batch_id: str) -> list[Batch]:
         """Read a batch until it is done, and return every reading."""
         return target.observe(lambda: self.seen(batch_id), is_done)
+
+
+def opened(target: Target, key: str, purse: Purse | None, *, solvent: bool = True) -> Api:
+    """Open the operations of a target for a customer of it, who pays from the purse."""
+    return Api(target.base_url, key, purse, solvent=solvent, pause=target.pause)
+
+
+def _batch(response: requests.Response) -> Batch:
+    """Take the Batch out of an answer, as far as there is one."""
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    batch = body.get("data") if isinstance(body, dict) else None
+    return batch if isinstance(batch, dict) else {}
 
 
 def is_done(batch: Batch) -> bool:

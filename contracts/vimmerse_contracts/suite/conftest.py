@@ -6,37 +6,51 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from vimmerse_contracts.suite.api import Api
+from vimmerse_contracts.spending import Form, Purse
+from vimmerse_contracts.suite.api import LONG, TINY, Api, opened
 from vimmerse_contracts.suite.shared import Shared
 from vimmerse_contracts.target import Target
 
 
 @pytest.fixture
-def contract_api(vimmerse_target: Target) -> Iterator[Api]:
+def contract_api(vimmerse_target: Target, vimmerse_purse: Purse | None) -> Iterator[Api]:
     """The operations, called with the target's key."""
-    with Api(vimmerse_target.base_url, vimmerse_target.api_key) as api:
+    with opened(vimmerse_target, vimmerse_target.api_key, vimmerse_purse) as api:
         yield api
 
 
 @pytest.fixture
-def contract_other_api(vimmerse_target: Target) -> Iterator[Api]:
+def contract_other_api(vimmerse_target: Target, vimmerse_purse: Purse | None) -> Iterator[Api]:
     """The operations, called with the key of a second customer."""
-    with Api(vimmerse_target.base_url, vimmerse_target.other_api_key) as api:
+    with opened(vimmerse_target, vimmerse_target.other_api_key, vimmerse_purse) as api:
         yield api
 
 
 @pytest.fixture
-def contract_broke_api(vimmerse_target: Target) -> Iterator[Api]:
+def contract_broke_api(vimmerse_target: Target, vimmerse_purse: Purse | None) -> Iterator[Api]:
     """The operations, called with the key of a customer whose credit does not suffice."""
-    with Api(vimmerse_target.base_url, vimmerse_target.broke_api_key) as api:
+    key = vimmerse_target.broke_api_key
+    with opened(vimmerse_target, key, vimmerse_purse, solvent=False) as api:
         yield api
 
 
 @pytest.fixture(scope="session")
-def contract_shared(vimmerse_session_target: Target) -> Iterator[Shared]:
+def contract_shared(
+    vimmerse_session_target: Target, vimmerse_purse: Purse | None
+) -> Iterator[Shared]:
     """Batches that several tests look at, each made when it is first asked for."""
-    with Api(vimmerse_session_target.base_url, vimmerse_session_target.api_key) as api:
-        yield Shared(vimmerse_session_target, api)
+    target = vimmerse_session_target
+    with opened(target, target.api_key, vimmerse_purse) as api:
+        yield Shared(target, api, vimmerse_purse)
+
+
+@pytest.fixture
+def contract_unfinished(vimmerse_purse: Purse | None) -> Form:
+    """A creation that is not done by the time of the next request.
+
+    Where credits count it is the cheapest there is: such a service takes minutes for it.
+    """
+    return TINY if vimmerse_purse else LONG
 
 
 @pytest.fixture

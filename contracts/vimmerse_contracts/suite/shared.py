@@ -10,7 +10,8 @@ from typing import Final
 import pytest
 
 from vimmerse_contracts.checks import Batch
-from vimmerse_contracts.suite.api import IMAGE_URL, TINY, Api, Form, is_done
+from vimmerse_contracts.spending import COMPOSITION, Dearest, Form, Once, Purse, again, creation
+from vimmerse_contracts.suite.api import IMAGE_URL, TINY, Api, is_done, opened
 from vimmerse_contracts.target import Target
 
 ALL_SET: Final[Form] = MappingProxyType(
@@ -28,19 +29,53 @@ ALL_SET: Final[Form] = MappingProxyType(
 """A batch in which each field that resubmits has a value of its own."""
 
 
+OTHER_VALUES: Final[Mapping[str, str | int]] = MappingProxyType(
+    {
+        "prompt": "A stormy sea",
+        "motion_type": "Wan",
+        "quantity": 2,
+        "duration": 2,
+        "loop": 2,
+        "aspect_ratio": "1:1",
+        "sound_effects": "Yes",
+    }
+)
+"""For each field that resubmits, a value other than that of `ALL_SET`."""
+
+_THREE: Final[Form] = MappingProxyType(
+    {"image_urls": [IMAGE_URL, IMAGE_URL.replace("1.jpg", "2.jpg"), IMAGE_URL], "duration": 1}
+)
+_TWO: Final[Form] = MappingProxyType({"image_urls": [IMAGE_URL] * 2, "duration": 1})
+
+COURSE: Final = Once("course", (creation(_THREE),))
+FINISHED: Final = Once("finished", (creation(TINY),))
+COMPOSED: Final = Once("composition", (creation(_TWO), COMPOSITION))
+BROKE_BATCH: Final = Once("broke_batch", (creation(TINY),))
+CHANGEABLE: Final = Once("changeable", (creation(ALL_SET),))
+SETTLED: Final = Once("settled", (creation(ALL_SET),))
+CHANGE: Final = Dearest(
+    (
+        again(creation(ALL_SET), OTHER_VALUES),
+        again(creation(ALL_SET), {**OTHER_VALUES, "motion_type": "Auto"}),
+    )
+)
+"""What a change of the changeable batch costs at most, whatever was changed before."""
+
+
 class Shared:
     """What the tests of a run share; each is made when a test first asks for it."""
 
-    def __init__(self, target: Target, api: Api) -> None:
+    def __init__(self, target: Target, api: Api, purse: Purse | None = None) -> None:
         self._target = target
         self._api = api
+        self._purse = purse
         self._changeable = ""
         self._settled = ""
 
     @cached_property
     def course(self) -> tuple[Batch, ...]:
         """Every reading of a batch of three images, from its creation to its end."""
-        created = self._api.created({"image_urls": [IMAGE_URL] * 3, "duration": 1})
+        created = self._api.created(_THREE)
         return (created, *self._api.watch(self._target, created["id"]))
 
     @cached_property
@@ -52,7 +87,7 @@ class Shared:
     @cached_property
     def composition(self) -> tuple[Batch, ...]:
         """A finished batch, the answer to its composition, and every reading until that ends."""
-        created = self._api.created({"image_urls": [IMAGE_URL] * 2, "duration": 1})
+        created = self._api.created(_TWO)
         before = self._api.watch(self._target, created["id"])[-1]
         answer = self._api.composed(created["id"])
         return (before, answer, *self._api.watch(self._target, created["id"]))
@@ -64,10 +99,12 @@ class Shared:
         It is bought with the customer's last credit; a test that needs it is skipped where there
         is not even that.
         """
-        with Api(self._target.base_url, self._target.broke_api_key) as broke:
+        with opened(self._target, self._target.broke_api_key, self._purse, solvent=False) as broke:
             answer = broke.create(TINY)
             if not answer.ok:
-                pytest.skip(f"target {self._target.name} has no broke customer with one batch")
+                pytest.skip(
+                    "not run, because the key without credit cannot pay for one batch either"
+                )
             batch_id: str = answer.json()["data"]["id"]
             broke.watch(self._target, batch_id)
         return batch_id
@@ -85,17 +122,3 @@ class Shared:
     def _done(self, batch_id: str) -> Batch:
         batch = self._api.seen(batch_id)
         return batch if is_done(batch) else self._api.watch(self._target, batch_id)[-1]
-
-
-OTHER_VALUES: Final[Mapping[str, str | int]] = MappingProxyType(
-    {
-        "prompt": "A stormy sea",
-        "motion_type": "Wan",
-        "quantity": 2,
-        "duration": 2,
-        "loop": 2,
-        "aspect_ratio": "1:1",
-        "sound_effects": "Yes",
-    }
-)
-"""For each field that resubmits, a value other than that of `ALL_SET`."""

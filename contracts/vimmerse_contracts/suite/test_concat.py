@@ -9,11 +9,14 @@ import pytest
 from vimmerse_contracts.checks import check_error, check_progress, check_video
 from vimmerse_contracts.errors import BAD_REQUEST
 from vimmerse_contracts.operations import READ
-from vimmerse_contracts.suite.api import LONG, TINY, Api, download
-from vimmerse_contracts.suite.shared import Shared
+from vimmerse_contracts.spending import Form, creation
+from vimmerse_contracts.suite.api import TINY, Api, download
+from vimmerse_contracts.suite.costs import costs
+from vimmerse_contracts.suite.shared import COMPOSED, Shared
 from vimmerse_contracts.target import Capability, Target
 
 
+@costs(COMPOSED)
 def test_a_composition_answers_with_the_batch(contract_shared: Shared) -> None:
     """A composition answers with the same batch, as asked for (concat.object)."""
     before, answer, *_ = contract_shared.composition
@@ -21,6 +24,7 @@ def test_a_composition_answers_with_the_batch(contract_shared: Shared) -> None:
     assert {key: answer[key] for key in same} == {key: before[key] for key in same}
 
 
+@costs(COMPOSED)
 def test_a_composing_batch_is_processing(contract_shared: Shared) -> None:
     """A composing batch processes from 0, with its medias but no video (concat.processing)."""
     before, answer, *_ = contract_shared.composition
@@ -29,6 +33,7 @@ def test_a_composing_batch_is_processing(contract_shared: Shared) -> None:
     assert "video_url" not in answer
 
 
+@costs(COMPOSED)
 def test_a_composed_batch_has_a_video(contract_shared: Shared) -> None:
     """After the composition there is a video_url that leads to a video (concat.video)."""
     _, *course = contract_shared.composition
@@ -37,13 +42,17 @@ def test_a_composed_batch_has_a_video(contract_shared: Shared) -> None:
     check_video(download(course[-1]["video_url"]))
 
 
-def test_a_batch_still_processing_cannot_be_composed(contract_api: Api) -> None:
+@costs(creation(TINY))
+def test_a_batch_still_processing_cannot_be_composed(
+    contract_api: Api, contract_unfinished: Form
+) -> None:
     """To compose what still processes is 400 (concat.too_early, error.400)."""
-    created = contract_api.created(LONG)
+    created = contract_api.created(contract_unfinished)
     check_error(contract_api.concat(created["id"]), BAD_REQUEST)
 
 
 @pytest.mark.vimmerse_needs(Capability.FAILING_MEDIAS)
+@costs(creation(TINY))
 def test_a_failed_batch_cannot_be_composed(
     vimmerse_target: Target, contract_api: Api, contract_failing: Callable[[int], None]
 ) -> None:

@@ -22,8 +22,10 @@ from vimmerse_contracts.errors import (
     UNAUTHORIZED,
 )
 from vimmerse_contracts.operations import COMPOSE, CREATE, OPERATIONS, UPDATE, Operation
-from vimmerse_contracts.suite.api import IMAGE_URL, TINY, Api, File, Form, png, upload
-from vimmerse_contracts.suite.shared import Shared
+from vimmerse_contracts.spending import Form, creation
+from vimmerse_contracts.suite.api import IMAGE_URL, TINY, Api, File, png, upload
+from vimmerse_contracts.suite.costs import costs
+from vimmerse_contracts.suite.shared import FINISHED, Shared
 from vimmerse_contracts.target import Capability, Target
 
 UNKNOWN_ID: Final = "00000000-0000-4000-8000-000000000000"
@@ -102,6 +104,7 @@ def test_an_unknown_batch_is_not_found(contract_api: Api, operation: Operation) 
 
 @pytest.mark.vimmerse_needs(Capability.OTHER_ACCOUNT)
 @_each_by_id
+@costs(FINISHED)
 def test_a_foreign_batch_is_not_found(
     contract_other_api: Api, contract_shared: Shared, operation: Operation
 ) -> None:
@@ -169,6 +172,7 @@ def test_a_wrong_field_of_a_creation_is_named(
 
 
 @pytest.mark.parametrize(("field", "value", "problem"), WRONG_ON_UPDATE)
+@costs(FINISHED)
 def test_a_wrong_field_of_an_update_is_named(
     contract_api: Api, contract_shared: Shared, field: str, value: str, problem: str
 ) -> None:
@@ -251,6 +255,7 @@ def test_the_batch_is_looked_for_before_the_credit(
     check_error(contract_broke_api.send(operation, UNKNOWN_ID, form), NOT_FOUND)
 
 
+@costs(creation(TINY))
 def test_a_refusal_is_no_end(contract_api: Api) -> None:
     """After a refused creation, a good one is accepted (create.refusal)."""
     assert contract_api.create({**TINY, "loop": 7}).status_code == 422

@@ -10,8 +10,10 @@ import pytest
 
 from vimmerse_contracts.checks import Batch, check_batch_answer, check_progress, check_video
 from vimmerse_contracts.operations import READ
+from vimmerse_contracts.spending import creation
 from vimmerse_contracts.suite.api import IMAGE_URL, LONG, TINY, Api, download
-from vimmerse_contracts.suite.shared import Shared
+from vimmerse_contracts.suite.costs import costs
+from vimmerse_contracts.suite.shared import COURSE, Shared
 from vimmerse_contracts.target import Capability, Target
 
 _POLLS: Final = 10
@@ -19,12 +21,14 @@ _AHEAD_PERCENT: Final = 25
 """What one batch may be ahead of another that was created just after it, on a live service."""
 
 
+@costs(COURSE)
 def test_a_batch_processes_and_then_succeeds(contract_shared: Shared) -> None:
     """The status is 'processing' until it is 'success' (read.status)."""
     *course, end = (batch["status"] for batch in contract_shared.course)
     assert (set(course), end) == ({"processing"}, "success")
 
 
+@costs(COURSE)
 def test_progress_rises_to_100(contract_shared: Shared) -> None:
     """Progress starts at 0, never falls, and is 100 on success (read.progress)."""
     course = contract_shared.course
@@ -33,6 +37,7 @@ def test_progress_rises_to_100(contract_shared: Shared) -> None:
     assert course[-1]["progress_percentage"] == 100
 
 
+@costs(creation(LONG), creation(LONG))
 def test_progress_is_of_time_and_not_of_polls(contract_api: Api) -> None:
     """Of two batches of an age, the one that was read often is not ahead (read.progress)."""
     polled, other = (contract_api.created(LONG)["id"] for _ in range(2))
@@ -41,6 +46,7 @@ def test_progress_is_of_time_and_not_of_polls(contract_api: Api) -> None:
     assert ahead <= _AHEAD_PERCENT, "the same progress at an age, however often either was read"
 
 
+@costs(COURSE)
 def test_medias_end_all(contract_shared: Shared) -> None:
     """None is finished at first and all are in the end, shaped like medias (read.medias)."""
     course = contract_shared.course
@@ -49,14 +55,16 @@ def test_medias_end_all(contract_shared: Shared) -> None:
     assert course[-1]["failed_medias"] == []
 
 
+@costs(COURSE)
 def test_medias_finish_one_by_one(contract_shared: Shared, vimmerse_target: Target) -> None:
     """From one reading to the next, at most one media is added (read.medias)."""
     course = contract_shared.course
     if len(course) < 3 * len(course[0]["medias"]):
-        pytest.skip(f"target {vimmerse_target.name} is too fast to be read between two medias")
+        pytest.skip(f"not run, because {vimmerse_target.name} ends medias between two readings")
     assert max(_added(before, after) for before, after in pairwise(course)) == 1
 
 
+@costs(COURSE)
 def test_a_finished_batch_has_a_video(contract_shared: Shared) -> None:
     """There is a video_url on success, not before, and it leads to a video (read.video)."""
     *course, end = contract_shared.course
@@ -65,6 +73,7 @@ def test_a_finished_batch_has_a_video(contract_shared: Shared) -> None:
 
 
 @pytest.mark.vimmerse_needs(Capability.FAILING_MEDIAS)
+@costs(creation({**TINY, "image_urls": [IMAGE_URL] * 3}))
 def test_a_batch_with_one_finished_media_succeeds(
     vimmerse_target: Target, contract_api: Api, contract_failing: Callable[[int], None]
 ) -> None:
@@ -79,6 +88,7 @@ def test_a_batch_with_one_finished_media_succeeds(
 
 
 @pytest.mark.vimmerse_needs(Capability.FAILING_MEDIAS)
+@costs(creation({**TINY, "image_urls": [IMAGE_URL] * 2}))
 def test_a_batch_without_a_finished_media_fails(
     vimmerse_target: Target, contract_api: Api, contract_failing: Callable[[int], None]
 ) -> None:
@@ -93,6 +103,7 @@ def test_a_batch_without_a_finished_media_fails(
 
 
 @pytest.mark.vimmerse_needs(Capability.FAILING_MEDIAS)
+@costs(creation(TINY))
 def test_what_was_submitted_stays_as_it_was_submitted(
     vimmerse_target: Target, contract_api: Api, contract_failing: Callable[[int], None]
 ) -> None:
@@ -103,7 +114,7 @@ def test_what_was_submitted_stays_as_it_was_submitted(
 
 
 def _course(target: Target, api: Api, images: int) -> list[Batch]:
-    created = api.created({"image_urls": [IMAGE_URL] * images, "duration": 1})
+    created = api.created({**TINY, "image_urls": [IMAGE_URL] * images})
     return [created, *api.watch(target, created["id"])]
 
 

@@ -6,11 +6,14 @@ import pytest
 
 from vimmerse_contracts.checks import asked, check_batch_answer, check_error, check_unchanged
 from vimmerse_contracts.errors import BAD_REQUEST, NOT_FOUND
+from vimmerse_contracts.spending import creation
 from vimmerse_contracts.suite.api import TINY, Api
-from vimmerse_contracts.suite.shared import Shared
+from vimmerse_contracts.suite.costs import costs
+from vimmerse_contracts.suite.shared import FINISHED, Shared
 from vimmerse_contracts.target import Capability
 
 
+@costs(creation(TINY))
 def test_a_read_answers_with_the_batch(contract_api: Api) -> None:
     """What was created can be read, by its id, with all that was asked (read.object)."""
     created = contract_api.created({**TINY, "title": "Read me", "prompt": "A boat"})
@@ -19,6 +22,7 @@ def test_a_read_answers_with_the_batch(contract_api: Api) -> None:
     assert {key: read[key] for key in asked_for} == {key: created[key] for key in asked_for}
 
 
+@costs(FINISHED)
 def test_reading_changes_nothing(contract_api: Api, contract_shared: Shared) -> None:
     """A finished batch reads the same however often it is read (read.object)."""
     batch_id = contract_shared.finished["id"]
@@ -35,10 +39,12 @@ def test_a_batch_that_nobody_has_is_not_found(contract_api: Api) -> None:
 
 
 @pytest.mark.vimmerse_needs(Capability.OTHER_ACCOUNT)
-def test_the_batch_of_another_is_not_found(contract_api: Api, contract_other_api: Api) -> None:
+@costs(FINISHED)
+def test_the_batch_of_another_is_not_found(
+    contract_shared: Shared, contract_other_api: Api
+) -> None:
     """Somebody else's batch is 404, as if it were not there (read.foreign, error.404)."""
-    batch = contract_api.created(TINY)
-    check_error(contract_other_api.read(batch["id"]), NOT_FOUND)
+    check_error(contract_other_api.read(contract_shared.finished["id"]), NOT_FOUND)
 
 
 @pytest.mark.parametrize("bad_id", ["1", "not-a-uuid", "00000000-0000-4000-8000-00000000000g"])

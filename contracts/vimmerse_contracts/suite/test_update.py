@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
 
 from vimmerse_contracts.checks import (
@@ -15,8 +17,19 @@ from vimmerse_contracts.checks import (
 )
 from vimmerse_contracts.errors import INSUFFICIENT_CREDIT
 from vimmerse_contracts.operations import READ
-from vimmerse_contracts.suite.api import LONG, TINY, Api, params
-from vimmerse_contracts.suite.shared import ALL_SET, OTHER_VALUES, Shared
+from vimmerse_contracts.spending import Form, again, creation
+from vimmerse_contracts.suite.api import TINY, Api, params
+from vimmerse_contracts.suite.costs import costs
+from vimmerse_contracts.suite.shared import (
+    ALL_SET,
+    BROKE_BATCH,
+    CHANGE,
+    CHANGEABLE,
+    FINISHED,
+    OTHER_VALUES,
+    SETTLED,
+    Shared,
+)
 from vimmerse_contracts.target import Capability, Target
 from vimmerse_contracts.vocabulary import RESUBMITTING_FIELDS
 
@@ -29,13 +42,18 @@ _METADATA = {
 }
 """The fields of an update that never cost (S; webhook_url P26); the host exists nowhere."""
 
+_TITLED: Final[Form] = {**TINY, "title": "Kept", "prompt": "A boat"}
+
 _every_metadata = pytest.mark.parametrize("field", _METADATA)
 _every_resubmitting = pytest.mark.parametrize("field", RESUBMITTING_FIELDS)
 
 
-def test_an_update_answers_with_the_updated_batch(contract_api: Api) -> None:
+@costs(creation(TINY))
+def test_an_update_answers_with_the_updated_batch(
+    contract_api: Api, contract_unfinished: Form
+) -> None:
     """An update answers with the batch as it now is, and a read says the same (update.object)."""
-    created = contract_api.created(LONG)
+    created = contract_api.created(contract_unfinished)
     form = {"title": "New title", "description": "Said anew", "visibility_status": "0"}
     updated = check_batch_answer(contract_api.update(created["id"], form))
     assert {name: updated[name] for name in form} == form
@@ -44,15 +62,17 @@ def test_an_update_answers_with_the_updated_batch(contract_api: Api) -> None:
     assert {name: read[name] for name in form} == form
 
 
+@costs(creation(_TITLED), creation(_TITLED))
 def test_what_an_update_does_not_name_stays(contract_api: Api) -> None:
     """What is not given stays as it was (update.object)."""
-    created = contract_api.created({**LONG, "title": "Kept", "prompt": "A boat"})
+    created = contract_api.created(_TITLED)
     updated = check_batch_answer(contract_api.update(created["id"], {"loop": 2}))
     assert (updated["title"], params(updated)["Prompt"]) == ("Kept", "A boat")
     assert (updated["id"], updated["medias"]) == (created["id"], created["medias"])
 
 
 @_every_metadata
+@costs(FINISHED)
 def test_metadata_never_processes_again(
     contract_api: Api, contract_shared: Shared, field: str
 ) -> None:
@@ -64,6 +84,7 @@ def test_metadata_never_processes_again(
 
 @pytest.mark.vimmerse_needs(Capability.BALANCE)
 @_every_metadata
+@costs(FINISHED)
 def test_metadata_costs_nothing(
     vimmerse_target: Target, contract_api: Api, contract_shared: Shared, field: str
 ) -> None:
@@ -73,6 +94,7 @@ def test_metadata_costs_nothing(
     assert vimmerse_target.balance() == before
 
 
+@costs(FINISHED)
 def test_an_empty_text_does_not_process_again(contract_api: Api, contract_shared: Shared) -> None:
     """An empty text is not given, so it does not process again (create.empty_is_absent)."""
     form = {"prompt": "", "duration": "", "motion_type": ""}
@@ -81,6 +103,7 @@ def test_an_empty_text_does_not_process_again(contract_api: Api, contract_shared
 
 
 @_every_resubmitting
+@costs(CHANGE, CHANGEABLE)
 def test_a_resubmitting_field_processes_again(
     vimmerse_target: Target, contract_api: Api, contract_shared: Shared, field: str
 ) -> None:
@@ -96,6 +119,7 @@ def test_a_resubmitting_field_processes_again(
 
 
 @_every_resubmitting
+@costs(creation(ALL_SET), SETTLED)
 def test_the_same_value_again_processes_again(
     contract_api: Api, contract_shared: Shared, field: str
 ) -> None:
@@ -108,6 +132,7 @@ def test_the_same_value_again_processes_again(
 
 @pytest.mark.vimmerse_needs(Capability.BALANCE)
 @_every_resubmitting
+@costs(creation(ALL_SET), CHANGE)
 def test_a_resubmitting_field_costs_again(
     vimmerse_target: Target, contract_api: Api, field: str
 ) -> None:
@@ -117,26 +142,28 @@ def test_a_resubmitting_field_costs_again(
     assert vimmerse_target.balance() < before
 
 
+@costs(creation(TINY), again(creation(TINY), {"duration": 2}))
 def test_metadata_goes_along_with_a_resubmission(contract_api: Api) -> None:
     """One update may change metadata and process again (update.resubmits)."""
     created = contract_api.created(TINY)
-    updated = contract_api.updated(created["id"], {"title": "Both", "duration": 9})
-    assert (updated["title"], params(updated)["MotionLength"]) == ("Both", "9")
+    updated = contract_api.updated(created["id"], {"title": "Both", "duration": 2})
+    assert (updated["title"], params(updated)["MotionLength"]) == ("Both", "2")
     assert (updated["status"], updated["progress_percentage"]) == ("processing", 0)
 
 
+@costs(CHANGE, CHANGEABLE)
 def test_nothing_is_finished_while_it_processes_again(
-    vimmerse_target: Target, contract_api: Api
+    contract_api: Api, contract_shared: Shared
 ) -> None:
     """While processed again, nothing is finished or composed (update.no_video_meanwhile)."""
-    created = contract_api.created(TINY)
-    contract_api.watch(vimmerse_target, created["id"])
-    updated = contract_api.updated(created["id"], {"prompt": "Anew"})
+    batch = contract_shared.changeable()
+    updated = contract_api.updated(batch["id"], {"prompt": "Anew"})
     assert "video_url" not in updated
     assert (updated["finished_medias"], updated["failed_medias"]) == ([], [])
 
 
 @pytest.mark.vimmerse_needs(Capability.BROKE_ACCOUNT)
+@costs(BROKE_BATCH)
 def test_an_update_without_credit_changes_nothing(
     contract_broke_api: Api, contract_shared: Shared
 ) -> None:
@@ -148,6 +175,7 @@ def test_an_update_without_credit_changes_nothing(
     check_unchanged(before, contract_broke_api.seen(batch_id), asked(refused))
 
 
+@costs(FINISHED)
 def test_an_invalid_update_changes_nothing(contract_api: Api, contract_shared: Shared) -> None:
     """A 422 leaves the batch as it was, valid fields included (update.refusal)."""
     batch_id = contract_shared.finished["id"]

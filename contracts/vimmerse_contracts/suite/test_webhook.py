@@ -7,12 +7,15 @@ from collections.abc import Callable
 import pytest
 
 from vimmerse_contracts.checks import check_webhook, check_webhook_count
-from vimmerse_contracts.suite.api import IMAGE_URL, LONG, TINY, Api, Form
+from vimmerse_contracts.spending import COMPOSITION, Form, creation
+from vimmerse_contracts.suite.api import IMAGE_URL, TINY, Api
+from vimmerse_contracts.suite.costs import costs
 from vimmerse_contracts.target import Capability, Target
 
 pytestmark = pytest.mark.vimmerse_needs(Capability.WEBHOOKS)
 
 
+@costs(creation(TINY))
 def test_one_webhook_comes_when_a_batch_is_done(vimmerse_target: Target, contract_api: Api) -> None:
     """One webhook, with the documented body, reports success (webhook.body, webhook.when)."""
     url = vimmerse_target.webhook_url()
@@ -26,10 +29,13 @@ def test_one_webhook_comes_when_a_batch_is_done(vimmerse_target: Target, contrac
     )
 
 
-def test_no_webhook_comes_before_the_end(vimmerse_target: Target, contract_api: Api) -> None:
+@costs(creation(TINY))
+def test_no_webhook_comes_before_the_end(
+    vimmerse_target: Target, contract_api: Api, contract_unfinished: Form
+) -> None:
     """While a batch processes, nothing is sent (webhook.when)."""
     url = vimmerse_target.webhook_url()
-    batch = contract_api.created({**LONG, "webhook_url": url})
+    batch = contract_api.created({**contract_unfinished, "webhook_url": url})
 
     def sent_and_status() -> tuple[int, str]:
         sent = len(vimmerse_target.webhooks(url))
@@ -40,6 +46,7 @@ def test_no_webhook_comes_before_the_end(vimmerse_target: Target, contract_api: 
 
 
 @pytest.mark.vimmerse_needs(Capability.WEBHOOKS, Capability.FAILING_MEDIAS)
+@costs(creation(TINY))
 def test_a_failure_is_reported_too(
     vimmerse_target: Target, contract_api: Api, contract_failing: Callable[[int], None]
 ) -> None:
@@ -55,6 +62,7 @@ def test_a_failure_is_reported_too(
 
 
 @pytest.mark.vimmerse_needs(Capability.WEBHOOKS, Capability.FAILING_MEDIAS)
+@costs(creation({**TINY, "image_urls": [IMAGE_URL] * 2}))
 def test_a_partial_success_is_reported_as_success(
     vimmerse_target: Target, contract_api: Api, contract_failing: Callable[[int], None]
 ) -> None:
@@ -68,6 +76,7 @@ def test_a_partial_success_is_reported_as_success(
     assert [each.body["status"] for each in vimmerse_target.webhooks(url)] == ["success"]
 
 
+@costs(creation(TINY), COMPOSITION)
 def test_a_composition_is_reported_too(vimmerse_target: Target, contract_api: Api) -> None:
     """A second webhook comes when a composition ends, and no third (concat.webhook)."""
     url = vimmerse_target.webhook_url()
@@ -82,6 +91,7 @@ def test_a_composition_is_reported_too(vimmerse_target: Target, contract_api: Ap
         check_webhook(each, customer_id=batch["customer_id"], batch_id=batch["id"], end="success")
 
 
+@costs(creation(TINY), creation(TINY))
 def test_an_update_may_ask_for_the_webhook(vimmerse_target: Target, contract_api: Api) -> None:
     """A webhook_url given on update is sent the end of what that update began (webhook.when)."""
     url = vimmerse_target.webhook_url()
@@ -97,18 +107,20 @@ def test_an_update_may_ask_for_the_webhook(vimmerse_target: Target, contract_api
     )
 
 
+@costs(creation(TINY))
 def test_a_processing_batch_may_be_given_a_webhook(
-    vimmerse_target: Target, contract_api: Api
+    vimmerse_target: Target, contract_api: Api, contract_unfinished: Form
 ) -> None:
     """A webhook_url given while the batch processes is sent its end (webhook.when)."""
     url = vimmerse_target.webhook_url()
-    batch = contract_api.created(LONG)
+    batch = contract_api.created(contract_unfinished)
     contract_api.updated(batch["id"], {"webhook_url": url})
     contract_api.watch(vimmerse_target, batch["id"])
     vimmerse_target.settle()
     check_webhook_count(vimmerse_target.webhooks(url), 1)
 
 
+@costs(creation(TINY))
 def test_a_finished_batch_reports_no_second_time(
     vimmerse_target: Target, contract_api: Api
 ) -> None:
@@ -122,10 +134,13 @@ def test_a_finished_batch_reports_no_second_time(
     check_webhook_count(vimmerse_target.webhooks(second), 0)
 
 
-def test_a_replaced_submission_is_not_reported(vimmerse_target: Target, contract_api: Api) -> None:
+@costs(creation(TINY), creation(TINY))
+def test_a_replaced_submission_is_not_reported(
+    vimmerse_target: Target, contract_api: Api, contract_unfinished: Form
+) -> None:
     """An update in mid-course replaces the submission, webhook and all (update.supersedes)."""
     url = vimmerse_target.webhook_url()
-    batch = contract_api.created({**LONG, "webhook_url": url})
+    batch = contract_api.created({**contract_unfinished, "webhook_url": url})
     contract_api.updated(batch["id"], {"prompt": "Anew", "duration": 1})
     contract_api.watch(vimmerse_target, batch["id"])
     vimmerse_target.settle()

@@ -15,6 +15,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "run": "vimmerse_mock.cli.run",
         "export": "vimmerse_mock.cli.export",
         "import": "vimmerse_mock.cli.import_",
+        "check": "vimmerse_mock.cli.check",
         "webhooks": "vimmerse_mock.cli.webhooks",
         "scenarios": "vimmerse_mock.cli.scenarios",
         "openapi": "vimmerse_mock.cli.openapi",

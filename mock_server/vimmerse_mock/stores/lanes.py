@@ -36,16 +36,23 @@ class Lanes:
     _lanes: dict[str, _Lane] = field(default_factory=dict)
     _fronts: list[_Front] = field(default_factory=list)
     _aside: dict[str, list[_Front]] = field(default_factory=dict)
+    _serials: dict[MessageKey, int] = field(default_factory=dict)
     _serial: Iterator[int] = field(default_factory=count)
 
     def add(self, message: Message, key: MessageKey) -> None:
-        """Plan a message."""
+        """Plan a message, for the first time or anew: it keeps its place among its like."""
         name = message.lane
         lane = self._lanes.setdefault(name, _Lane(message.receiver))
-        entry = (message.due_at, next(self._serial), key)
+        if key not in self._serials:
+            self._serials[key] = next(self._serial)
+        entry = (message.due_at, self._serials[key], key)
         heapq.heappush(lane.entries, entry)
-        if lane.entries[0] is entry:
+        if lane.entries[0] == entry:
             self._show(name, entry)
+
+    def forget(self, key: MessageKey) -> None:
+        """Give the place of a message away: it is planned no more."""
+        self._serials.pop(key, None)
 
     def occupy(self, message: Message) -> None:
         """Close a lane while a message of it is under way."""
@@ -63,12 +70,12 @@ class Lanes:
         """Tell which message comes next, of open lanes to receivers that are not avoided."""
         self._bring_back(avoiding)
         while self._fronts:
-            _, serial, name = self._fronts[0]
+            due_at, serial, name = self._fronts[0]
             lane = self._lanes.get(name)
             top = self._top(name, lane) if lane and not lane.busy else None
             if lane is None or top is None:
                 heapq.heappop(self._fronts)
-            elif top[1] != serial:
+            elif top[:2] != (due_at, serial):
                 heapq.heapreplace(self._fronts, (top[0], top[1], name))
             elif lane.receiver in avoiding:
                 aside = self._aside.setdefault(lane.receiver, [])

@@ -79,6 +79,12 @@ class _Shelf:
         if message.state is MessageState.PENDING:
             self.lanes.add(message, _key(message))
 
+    def settle(self, key: MessageKey) -> None:
+        """Give the place of a message away that is not pending any more."""
+        message = self.messages.get(key)
+        if message is None or message.state is not MessageState.PENDING:
+            self.lanes.forget(key)
+
     def lease(self, message: Message, until: Instant) -> None:
         self.release(_key(message))
         self.leases[_key(message)] = (until, message.lane)
@@ -91,6 +97,7 @@ class _Shelf:
         self.release(key)
         if message is None:
             del self.messages[key]
+            self.lanes.forget(key)
             return
         self.messages[key] = message
         if lease is None:
@@ -144,6 +151,7 @@ class _Shelf:
             del self.batches[batch_id]
         for key in [key for key in self.messages if key[0] in batch_ids]:
             self.release(key)
+            self.lanes.forget(key)
             del self.messages[key]
         self.ledger = [entry for entry in self.ledger if not _is_of(entry, batch_ids)]
 
@@ -176,6 +184,7 @@ class _MemoryTransaction:
         self._batches: dict[str, Batch] = {}
         self._entries: list[LedgerEntry] = []
         self._undo: list[Callable[[], None]] = []
+        self._written: set[MessageKey] = set()
         self._forgotten: set[str] = set()
 
     def save_account(self, account: AccountState) -> None:
@@ -230,6 +239,7 @@ class _MemoryTransaction:
         key = _key(message)
         before, lease = self._shelf.messages.get(key), self._shelf.leases.get(key)
         self._undo.append(partial(self._shelf.restore, key, before, lease))
+        self._written.add(key)
 
     def in_flight(self) -> bool:
         return bool(self._shelf.leases)
@@ -247,6 +257,8 @@ class _MemoryTransaction:
         shelf.account = self.account
         shelf.batches.update(self._batches)
         shelf.ledger.extend(self._entries)
+        for key in self._written:
+            shelf.settle(key)
 
     def rollback(self) -> None:
         for undo in reversed(self._undo):

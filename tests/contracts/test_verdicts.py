@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from vimmerse_contracts.explain import UnknownRuleError, explain
+from vimmerse_contracts.operations import all_rules
+from vimmerse_contracts.provenance import Rule, Source, Standing, assumed, documented, observed
+from vimmerse_contracts.verdicts import Judged, Verdict, counted, judge, reasons
+
+
+def judged(verdict: Verdict, *rules: str, reason: str = "") -> Judged:
+    """Make a test with its rules."""
+    return Judged("test", rules, verdict, reason)
+
+
+def test_a_rule_is_broken_by_one_failure_and_held_by_one_success() -> None:
+    """Failure counts over success, and success over what was not run."""
+    verdicts = judge(
+        [
+            judged(Verdict.HELD, "create.object", "object.ids"),
+            judged(Verdict.BROKEN, "create.object", "error.401"),
+            judged(Verdict.NOT_RUN, "object.ids", "webhook.body"),
+        ]
+    )
+    assert {rule.id: verdict for rule, verdict in verdicts.items()} == {
+        "create.object": Verdict.BROKEN,
+        "object.ids": Verdict.HELD,
+        "error.401": Verdict.BROKEN,
+        "webhook.body": Verdict.NOT_RUN,
+    }
+
+
+def test_rules_are_counted_by_where_they_come_from() -> None:
+    """The summary's line has each standing."""
+    verdicts = judge([judged(Verdict.HELD, "create.object", "object.ids", "error.401")])
+    assert counted(verdicts, Verdict.HELD) == "3 rules held: 1 documented, 1 observed, 1 assumed"
+
+
+def test_reasons_are_counted_without_what_is_a_tests_own() -> None:
+    """What stands behind a colon differs from test to test, and is left out."""
+    tests = [judged(Verdict.NOT_RUN, reason=f"not run, because of the limit: {n}") for n in "ab"]
+    assert reasons(tests) == [("not run, because of the limit", 2)]
+
+
+def test_an_observed_rule_has_its_date() -> None:
+    """Observed rules, and only those, say when; each rule tells its provenance."""
+    seen = observed("a.rule", "It is so", on=date(2025, 4, 2))
+    assert seen.provenance == "observed (O, on 2025-04-02)"
+    assert documented("b.rule", "So", Source.OPENAPI_2026).provenance == "documented (P26)"
+    assert assumed("c.rule", "So", because="it is").provenance == "assumed, because it is"
+    for source, when in ((Source.OBSERVED, None), (Source.SEED, date(2025, 4, 2))):
+        with pytest.raises(ValueError, match="an observed rule, and no other, gives a date"):
+            Rule("d.rule", "So", source, seen=when)
+
+
+def test_the_contract_has_rules_of_every_standing() -> None:
+    """Documented, observed and assumed rules stand side by side."""
+    assert {rule.standing for rule in all_rules()} == set(Standing)
+
+
+@pytest.mark.parametrize("rule", [*all_rules()], ids=lambda rule: rule.id)
+def test_every_rule_can_be_explained(rule: Rule) -> None:
+    """Its text, its source, and the tests that hold a target to it, or that none can."""
+    text = "\n".join(explain(rule.id))
+    assert rule.text in text
+    assert rule.provenance in text
+    assert "test_" in text or "none can hold" in text
+
+
+def test_what_depends_on_an_error_is_every_operation_that_answers_with_it() -> None:
+    """The operations are named with the status."""
+    assert "PUT /batch/{batch_id}/edit (402)" in "\n".join(explain("error.402"))
+
+
+def test_an_unknown_rule_is_refused_with_those_that_come_near() -> None:
+    """A typo is answered by the rule that was meant."""
+    with pytest.raises(UnknownRuleError, match=r"did you mean concat.too_early"):
+        explain("concat.too_erly")
+    with pytest.raises(UnknownRuleError, match=r"there are: auth.header"):
+        explain("zzz")
