@@ -1,9 +1,10 @@
-"""Run the whole suite against every broken mock, and show which test caught which.
+"""Run the suite against every broken mock, and show which test caught which.
 
     python -m contracts.mutants [WORD]
 
-With a WORD, only the broken mocks that have it in their name or rule, and every test that caught
-them. Exit code 1: a broken mock was not caught by the test that is there for it.
+Without a WORD, each broken mock meets the file of the suite that is there for it. With one, the
+broken mocks that have it in their name or rule meet the whole suite, and every test that caught
+them is shown. Exit code 1: one was not caught by the test that is there for it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import Final
 
 import pytest
@@ -34,7 +36,7 @@ _SAID_LIMIT: Final = 120
 _VIOLATION: Final = f"{ContractViolation.__module__}.{ContractViolation.__name__}: "
 _WIDE: Final = 160
 _ARGUMENTS: Final = (
-    *("--pyargs", SUITE, *QUIETLY, "-c", os.devnull, f"--rootdir={ROOT}"),
+    *(*QUIETLY, "-c", os.devnull, f"--rootdir={ROOT}", "--pyargs"),
     # The plugin is imported here before pytest can rewrite its asserts, of which it has none.
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
 )
@@ -63,25 +65,27 @@ class _Failures:
             self.said.setdefault(name_of(report.nodeid), first_line[:_SAID_LIMIT])
 
 
-def run_against(name: str) -> Caught:
-    """Run the suite against the broken mock of that name."""
+def run_against(name: str, *, whole: bool) -> Caught:
+    """Run the suite, or the file that must catch it, against the broken mock of that name."""
     (broken,) = (each for each in BROKEN_MOCKS if each.name == name)
+    what = SUITE if whole else f"{SUITE}.{broken.caught_by.partition('::')[0]}"
     failures, listener = _Failures(), Listener()
     try:
         with pytest.MonkeyPatch.context() as patch, MockServer(broken.build(patch)) as server:
             target = MockTarget(name, server.open_account, listener)
             with redirect_stdout(io.StringIO()):
-                pytest.main([*_ARGUMENTS], plugins=[BringTarget(target), failures])
+                pytest.main([*_ARGUMENTS, what], plugins=[BringTarget(target), failures])
     finally:
         listener.stop()
     return Caught(name, failures.said)
 
 
-def run_all(mocks: Sequence[BrokenMock]) -> Iterator[Caught]:
-    """Run the suite against each, a process for each and as many at a time as there are cores."""
+def run_all(mocks: Sequence[BrokenMock], *, whole: bool) -> Iterator[Caught]:
+    """Run the suite against each, in as many processes as there are cores."""
     workers = max(1, min(os.cpu_count() or 1, len(mocks)))
-    with ProcessPoolExecutor(workers, max_tasks_per_child=1) as pool:
-        for done in as_completed([pool.submit(run_against, each.name) for each in mocks]):
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        runs = [pool.submit(run_against, each.name, whole=whole) for each in mocks]
+        for done in as_completed(runs):
             yield done.result()
 
 
@@ -113,9 +117,10 @@ def main(word: str = "") -> int:
         console.print(f"No broken mock has {word!r} in its name or its rule.")
         return 2
     told = f"The suite against {len(mocks)} broken mocks"
-    runs = track(run_all(mocks), told, len(mocks), console=console)
+    whole = bool(word)
+    runs = track(run_all(mocks, whole=whole), told, len(mocks), console=console)
     caught = {each.name: each for each in runs}
-    console.print(as_table(mocks, caught, all_tests=bool(word)))
+    console.print(as_table(mocks, caught, all_tests=whole))
     missed = [each.name for each in mocks if each.caught_by not in caught[each.name].said]
     console.print(f"{len(mocks) - len(missed)} caught, {len(missed)} missed: {missed or 'none'}")
     return 1 if missed else 0

@@ -262,6 +262,20 @@ def test_a_broken_multipart_body_is_a_bad_request(api: FlaskClient, body: bytes)
     assert (response.status_code, response.json) == (400, {"message": "BAD_REQUEST"})
 
 
+@pytest.mark.parametrize("name", [b"", b'; name="\\"', b'; name="odd\\"'])
+def test_a_part_without_a_name_is_ignored(api: FlaskClient, account: Account, name: bytes) -> None:
+    """A part of a form that has no name to go by is as a field that nobody knows."""
+    parts = (name, b"?"), (b'; name="image_urls"', b"http://images.example/1.jpg")
+    body = b"".join(
+        b"--x\r\nContent-Disposition: form-data%s\r\n\r\n%s\r\n" % part for part in parts
+    )
+    kind = "multipart/form-data; boundary=x"
+    answer = api.post("/batch", headers=KEY, data=body + b"--x--\r\n", content_type=kind)
+    assert answer.status_code == 200
+    (exchange,) = account.journal.requests()
+    assert exchange.status == 200
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 def test_text_that_is_not_utf_8_is_a_bad_request(api: FlaskClient, method: str) -> None:
     """Raw Latin-1 in a form is refused, and not taken for an empty form."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import IO, Any, NoReturn
+from typing import IO, Any, NoReturn, TypeVar
 
 import flask
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
@@ -13,6 +13,8 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.formparser import FormDataParser
 
 from vimmerse_mock.web.uploads import accept_image
+
+V = TypeVar("V")
 
 
 class StrictFormDataParser(FormDataParser):
@@ -25,7 +27,7 @@ class StrictFormDataParser(FormDataParser):
         content_length: int | None,
         options: dict[str, str] | None = None,
     ) -> tuple[IO[bytes], MultiDict[str, str], MultiDict[str, FileStorage]]:
-        """Parse a body.
+        """Parse a body; a part of a multipart form that has no name to go by is ignored.
 
         Raises:
             BadRequest: it is no form.
@@ -33,12 +35,17 @@ class StrictFormDataParser(FormDataParser):
         """
         self.silent = False
         try:
-            parsed = super().parse(stream, mimetype, content_length, options)
+            rest, texts, files = super().parse(stream, mimetype, content_length, options)
         except ValueError as error:
             raise BadRequest from error
         if content_length is None:
             stream.read(1)
-        return parsed
+        return rest, _named(texts), _named(files)
+
+
+def _named(parts: MultiDict[str, V]) -> MultiDict[str, V]:
+    """Leave out what werkzeug found under no name, which its types do not tell."""
+    return type(parts)((name, part) for name, part in parts.items(multi=True) if name is not None)
 
 
 class FormRequest(flask.Request):
