@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from vimmerse_mock.delivery import Courier
 from vimmerse_mock.model import story
-from vimmerse_mock.model.account import AccountState, Opening
+from vimmerse_mock.model.account import AccountState, Opening, random_uuid
 from vimmerse_mock.model.clock import (
     LAST,
     Clock,
@@ -329,14 +329,15 @@ class Administration:
 
 
 def _opened(opening: Opening, real: Instant) -> AccountState:
-    return AccountState(
+    account = AccountState(
         customer_id=opening.customer_id or str(uuid4()),
-        manager_id=str(uuid4()),
+        manager_id="",
         api_key=opening.api_key or f"vk_{secrets.token_hex(16)}",
         clock=_clock(opening, real),
         seed=opening.seed or secrets.token_hex(8),
         scenario=opening.scenario,
     )
+    return replace(account, manager_id=random_uuid(account.random("manager")))
 
 
 def _clock(opening: Opening, real: Instant) -> Clock:

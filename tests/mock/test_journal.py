@@ -1,0 +1,477 @@
+"""The journal: what it keeps of every request, what it never keeps, and how a test asks it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from vimmerse_contracts.operations import OPERATIONS
+from vimmerse_mock.account import Account
+from vimmerse_mock.app import Mock, create_mock
+from vimmerse_mock.model.account import Opening
+from vimmerse_mock.model.journal import BODY_CHARACTERS, REDACTED, Exchange
+from vimmerse_mock.model.ledger import Reason
+from vimmerse_mock.server import MockServer
+from vimmerse_mock.stores import (
+    STRANGERS,
+    Store,
+    StoreConflictError,
+    StoreFullError,
+    StoreUnavailableError,
+    open_store,
+)
+from vimmerse_mock.stores.memory import MemoryStore
+
+SECRET = "key-that-nobody-may-see"
+KEY = {"X-Api-Key": SECRET}
+FORM = {"image_urls": "http://images.example/1.jpg"}
+KEEP = 5
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """Every store there is, one after another; the mock closes it."""
+    urls: dict[str, Callable[[], str]] = {
+        "memory": lambda: "memory:",
+        "sqlite": lambda: f"sqlite:///{tmp_path / 'mock.db'}",
+        "postgresql": lambda: str(request.getfixturevalue("postgres_url")),
+    }
+    return open_store(urls[request.param]())
+
+
+def opened(mock: Mock) -> Account:
+    """An account with a manual clock and the secret key."""
+    return mock.open_account("http://mock", Opening(api_key=SECRET, customer_id="me", speed=0))
+
+
+def kept(mock: Mock) -> str:
+    """Everything that the journals have, as text."""
+    store = mock.courier.store
+    return repr((store.journal("me"), store.journal(STRANGERS)))
+
+
+class TestJournal:
+    """What holds on every store."""
+
+    @pytest.fixture
+    def mock(self, store: Store) -> Iterator[Mock]:
+        """A mock that keeps the last hundred requests of each account."""
+        mock = create_mock(store=store, journal=100)
+        yield mock
+        mock.close()
+
+    @pytest.fixture
+    def account(self, mock: Mock) -> Account:
+        """The account."""
+        return opened(mock)
+
+    @pytest.fixture
+    def api(self, mock: Mock, account: Account) -> FlaskClient:  # noqa: ARG002 - the account must be there
+        """Calls the mock's WSGI application."""
+        return mock.app.test_client(use_cookies=False)
+
+    def test_a_request_is_kept_with_all_that_it_caused(
+        self, api: FlaskClient, account: Account
+    ) -> None:
+        """Operation, instant, form, answer, state and charges."""
+        account.clock.advance(7)
+        answer = api.post("/batch?x=1", headers=KEY, data={**FORM, "title": "Grüße"})
+        (told,) = account.journal.requests()
+        assert (told.operation, told.method, told.path) == ("create_batch", "POST", "/batch?x=1")
+        assert (told.status, told.answer) == (200, answer.get_data(as_text=True))
+        assert told.at == account.clock.now()
+        assert told.form == {"image_urls": (FORM["image_urls"],), "title": ("Grüße",)}
+        assert told.headers["x-api-key"] == REDACTED
+        assert told.answer_headers["Content-Type"] == answer.headers["Content-Type"]
+        assert (told.batch_status, told.progress) == ("processing", 0)
+        (charge,) = told.charges
+        assert (charge.amount, charge.reason, charge.batch_id) == (-5, Reason.CREATE, told.batch_id)
+        assert told.batch_id == account.batches[0].id
+
+    def test_every_operation_is_known_by_its_id(self, api: FlaskClient, account: Account) -> None:
+        """What needs no key is an account's if its key was sent all the same."""
+        for operation in OPERATIONS:
+            path = operation.path.format(batch_id="00000000-0000-4000-8000-000000000000")
+            api.open(path, method=operation.method, headers=KEY, data=FORM)
+        assert [each.operation for each in account.journal.requests()] == [
+            each.id for each in OPERATIONS
+        ]
+
+    @pytest.mark.parametrize(
+        ("method", "path", "status"),
+        [("POST", "/bacth", 404), ("GET", "/batch/1/edti", 404), ("DELETE", "/batch", 405)],
+    )
+    def test_a_typo_stands_out_and_is_answered_as_the_api_does(
+        self, api: FlaskClient, account: Account, method: str, path: str, status: int
+    ) -> None:
+        """The answer is the API's JSON; the journal has it without an operation."""
+        answer = api.open(path, method=method, headers=KEY)
+        assert (answer.status_code, answer.mimetype) == (status, "application/json")
+        (told,) = account.journal.requests(operation="")
+        assert (told.method, told.path, told.status) == (method, path, status)
+
+    def test_what_comes_without_a_known_key_is_a_strangers(
+        self, api: FlaskClient, mock: Mock, account: Account
+    ) -> None:
+        """No key, a wrong one, a typo without a key; what asks for no key is nobody's."""
+        api.post("/batch", data=FORM)
+        api.post("/batch", headers={"X-Api-Key": "wrong"}, data=FORM)
+        api.get("/bacth")
+        api.get("/health")
+        api.get("/openapi.json")
+        strangers = mock.courier.store.journal(STRANGERS)
+        assert [(each.path, each.status) for each in strangers] == [
+            ("/batch", 401),
+            ("/batch", 401),
+            ("/bacth", 404),
+        ]
+        assert account.journal.requests() == ()
+
+    def test_a_file_that_is_fetched_by_its_link_is_its_owners(
+        self, api: FlaskClient, account: Account
+    ) -> None:
+        """The link carries no key, and names the customer; the video is not in the journal."""
+        created = api.post("/batch", headers=KEY, data=FORM).get_json()["data"]
+        account.clock.run_until(created["id"])
+        read = api.get(f"/batch/{created['id']}", headers=KEY).get_json()["data"]
+        video = api.get(read["video_url"])
+        assert video.status_code == 200
+        video.close()
+        (told,) = account.journal.requests(operation="file")
+        assert told.answer == "[video/mp4]"
+
+    @pytest.mark.parametrize(
+        "send",
+        [
+            lambda api: api.get(f"/batch/{SECRET}", headers=KEY),
+            lambda api: api.get(f"/bacth/{SECRET}?a={SECRET}&{SECRET}=1", headers=KEY),
+            lambda api: api.get("/batch/1", headers={**KEY, "X-Note": f"key {SECRET}!"}),
+            lambda api: api.get("/batch/1", headers={**KEY, "Referer": f"http://x/?k={SECRET}"}),
+            lambda api: api.post("/batch", headers=KEY, data={**FORM, "title": f"<{SECRET}>"}),
+            lambda api: api.post("/batch", headers=KEY, data={**FORM, SECRET: "1"}),
+            lambda api: api.get(f"/batch?api_key={SECRET}"),
+            lambda api: api.get(f"/batch?x=1&X-Api-Key={SECRET}&y=2"),
+            lambda api: api.get(f"/batch?token={SECRET}"),
+            lambda api: api.post("/batch", headers={**KEY, "Authorization": f"Bearer {SECRET}"}),
+            lambda api: api.post("/batch", headers={"Authorization": f"Bearer {SECRET}"}),
+            lambda api: api.post("/batch", headers={"Cookie": f"session={SECRET}"}),
+            lambda api: api.post("/batch", headers={"Proxy-Authorization": SECRET}),
+            lambda api: api.post(
+                "/batch", headers=KEY, data={"image_files": (BytesIO(b"x"), f"{SECRET}.png")}
+            ),
+        ],
+    )
+    def test_no_key_is_kept_wherever_it_was_sent(
+        self, api: FlaskClient, mock: Mock, send: Callable[[FlaskClient], TestResponse]
+    ) -> None:
+        """Header, path, query, form, file name: what authorises is redacted, the rest stays."""
+        send(api)
+        told = kept(mock)
+        assert "path=" in told
+        assert REDACTED in told
+        assert SECRET not in told
+
+    def test_a_key_that_a_url_must_quote_is_found_there(self, mock: Mock) -> None:
+        """Quoted in a query it is redacted as well."""
+        mock.open_account("http://mock", Opening(api_key="a&b/c=d", customer_id="me"))
+        api = mock.app.test_client()
+        api.get("/batch/1?q=a%26b%2Fc%3Dd", headers={"X-Api-Key": "a&b/c=d"})
+        (told,) = mock.courier.store.journal("me")
+        assert told.path == f"/batch/1?q={REDACTED}"
+
+    def test_uploads_are_kept_by_name(self, api: FlaskClient, account: Account, png: bytes) -> None:
+        """Their bytes are not."""
+        files = [(BytesIO(png), "one.png"), (BytesIO(png), "zwei ü.png")]
+        assert api.post("/batch", headers=KEY, data={"image_files": files}).status_code == 200
+        (told,) = account.journal.requests()
+        assert told.form == {"image_files": ("file 'one.png'", "file 'zwei ü.png'")}
+
+    def test_bodies_are_bounded(self, api: FlaskClient, account: Account) -> None:
+        """Of a long value, a long answer and many fields the beginning is kept."""
+        urls = [f"http://images.example/{'x' * 200}/{i}.jpg" for i in range(90)]
+        form = {"image_urls": urls, "title": "t" * 9_000, **{f"f{i}": "1" for i in range(90)}}
+        answer = api.post("/batch", headers={**KEY, "X-Long": "l" * 9_000}, data=form)
+        assert len(answer.data) > BODY_CHARACTERS
+        (told,) = account.journal.requests()
+        assert len(told.answer) == BODY_CHARACTERS
+        assert len(told.headers["x-long"]) == BODY_CHARACTERS
+        assert len(told.form["image_urls"]) == len(told.form) == 64
+        assert len(told.form["title"][0]) == BODY_CHARACTERS
+        api.get("/" + "p" * 9_000, headers=KEY)
+        assert len(account.journal.requests()[-1].path) == BODY_CHARACTERS
+
+    def test_requests_at_once_are_all_kept(self, mock: Mock, account: Account) -> None:
+        """Of eighty requests by eight threads none is missed and none is mixed up."""
+
+        def ask(number: int) -> int:
+            api = mock.app.test_client()
+            data = {**FORM, "title": f"title {number}"}
+            return api.post(f"/batch?n={number}", headers=KEY, data=data).status_code
+
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(ask, range(80))) == {200}
+        told = {each.path: each.form["title"] for each in account.journal.requests()}
+        assert told == {f"/batch?n={n}": (f"title {n}",) for n in range(80)}
+        assert sum(c.amount for e in account.journal.requests() for c in e.charges) == -5 * 80
+
+
+def test_a_journal_is_bounded_on_every_store(store: Store) -> None:
+    """Only the last five of each account, and of the strangers, are kept, in order."""
+    mock = create_mock(store=store, journal=KEEP)
+    account, api = opened(mock), mock.app.test_client()
+    other = mock.open_account("http://mock", Opening(api_key="other"))
+    api.get("/other", headers={"X-Api-Key": "other"})
+    for number in range(12):
+        api.get(f"/mine/{number}", headers=KEY)
+        api.get(f"/strange/{number}")
+    assert [e.path for e in account.journal.requests()] == [f"/mine/{n}" for n in range(7, 12)]
+    strange = [e.path for e in mock.courier.store.journal(STRANGERS)]
+    assert strange == [f"/strange/{n}" for n in range(7, 12)]
+    assert len(other.journal.requests()) == 1
+    mock.close()
+
+
+def test_a_journal_of_length_0_keeps_nothing() -> None:
+    """Nothing is written then."""
+    mock = create_mock(journal=0)
+    account = opened(mock)
+    mock.app.test_client().post("/batch", headers=KEY, data=FORM)
+    mock.app.test_client().post("/batch")
+    assert account.journal.requests() == ()
+    assert mock.courier.store.journal(STRANGERS) == ()
+
+
+class Refusing(MemoryStore):
+    """A store that has no journal to write to."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def note(self, *_told: object) -> None:
+        """Refuse."""
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [StoreFullError("disk is full"), StoreUnavailableError("gone"), StoreConflictError("locked")],
+)
+def test_a_journal_that_cannot_be_written_breaks_no_answer(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The request is answered as ever, and the log says what the journal misses, without keys."""
+    mock = create_mock(store=Refusing(error))
+    account = opened(mock)
+    with caplog.at_level(logging.WARNING):
+        answer = mock.app.test_client().post(f"/batch?{SECRET}", headers=KEY, data=FORM)
+    assert answer.status_code == 200
+    assert account.credits == 99_995
+    assert "the journal misses POST /batch" in caplog.text
+    assert SECRET not in caplog.text
+
+
+def test_a_full_disk_breaks_no_answer_that_writes_nothing_else(tmp_path: Path) -> None:
+    """On a database that takes no more, what was there can still be read."""
+    file = tmp_path / "mock.db"
+    mock = create_mock(store=open_store(f"sqlite:///{file}"))
+    opened(mock)
+    api = mock.app.test_client()
+    created = api.post("/batch", headers=KEY, data=FORM).get_json()["data"]
+    mock.close()
+    store = open_store(f"sqlite:///{file}")
+    _fill(store)
+    full = create_mock(store=store)
+    for _ in range(50):
+        read = full.app.test_client().get(
+            f"/batch/{created['id']}", headers={**KEY, "X-Padding": "p" * 4_000}
+        )
+        assert read.status_code == 200
+    assert len(store.journal("me")) < 50
+    full.close()
+
+
+def _fill(store: Store) -> None:
+    """Let the database grow no more: SQLite then says that the disk is full."""
+    from sqlalchemy import event
+
+    engine = store._engine  # type: ignore[attr-defined] # it is SQL's
+
+    @event.listens_for(engine, "connect")
+    def limit(connection: Any, _record: object) -> None:
+        connection.execute("PRAGMA max_page_count = 1")
+
+    engine.dispose()
+
+
+def test_variables_of_the_environment_are_no_headers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What granian puts into the environ from the process's environment was not sent."""
+    from vimmerse_mock.web import journal
+
+    assert {name for name in os.environ if name.startswith("HTTP_")} == journal._NOT_SENT
+    monkeypatch.setattr(journal, "_NOT_SENT", frozenset({"HTTP_PROXY_PASSWORD"}))
+    mock = create_mock()
+    account = opened(mock)
+    mock.app.test_client().get(
+        "/batch/1", headers=KEY, environ_overrides={"HTTP_PROXY_PASSWORD": "hunter2"}
+    )
+    assert "hunter2" not in kept(mock)
+    assert account.journal.requests()[0].headers["x-api-key"] == REDACTED
+
+
+def test_variables_of_a_served_mocks_environment_are_no_headers(tmp_path: Path) -> None:
+    """The same with a real `serve` process, whose environment has such a variable."""
+    import subprocess
+    import sys
+    from threading import Event
+
+    from vimmerse_mock.account import RemoteMock
+
+    ready = tmp_path / "ready"
+    program = str(Path(sys.executable).with_name("vimmerse-mock"))
+    process = subprocess.Popen(
+        [program, "serve", "--port", "0", "--ready-file", str(ready)],
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "HTTP_SECRET": "hunter2", "HTTP_PROXY": "http://user:hunter2@proxy"},
+    )
+    try:
+        for _ in range(2_000):
+            if ready.exists():
+                break
+            Event().wait(0.01)
+        account = RemoteMock(ready.read_text().strip()).open_account()
+        requests.get(f"{account.url}/batch/1", headers={"X-Api-Key": account.key}, timeout=10)
+        (told,) = account.journal.requests()
+        assert "hunter2" not in repr(told)
+        assert {"host", "x-api-key", "user-agent"} <= set(told.headers)
+        assert "secret" not in told.headers
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def asked() -> Iterator[Account]:
+    """An account that created two batches, read one, mistyped a path, and was refused."""
+    with MockServer() as server:
+        account = server.open_account(Opening(api_key=SECRET, speed=0, credits=10))
+        for title in ("One", "Two"):
+            _send(account, "POST", "/batch", title=title, quantity=1)
+        _send(account, "POST", "/batch", title="Three")
+        _send(account, "GET", f"/batch/{account.batches[0].id}?x=1")
+        _send(account, "GET", "/bacth/1")
+        yield account
+
+
+class TestQuestions:
+    """What a test asks of an account's journal."""
+
+    def test_requests_are_found_by_any_description(self, asked: Account) -> None:
+        """What is not described does not matter; what is must be so."""
+
+        def count(**described: Any) -> int:
+            return len(asked.journal.requests(**described))
+
+        first = asked.batches[0].id
+        assert count() == 5
+        assert count(operation="create_batch") == 3
+        assert count(operation="create_batch", status=402) == 1
+        assert count(operation="") == count(status=404) == 1
+        assert count(method="GET") == 2
+        assert count(path=f"/batch/{first}") == 1
+        assert count(batch_id=first) == 2
+        assert count(form={"title": "Two"}) == 1
+        assert count(form={"title": "Two", "quantity": 1}) == 1
+        assert count(form={"title": "Two", "quantity": 2}) == 0
+        assert count(form={}) == 5
+
+    def test_what_was_requested_comes_back(self, asked: Account) -> None:
+        """An assertion that holds returns the requests."""
+        (found,) = asked.journal.assert_requested(form={"title": "One"}, times=1)
+        assert found.batch_id == asked.batches[0].id
+        assert len(asked.journal.assert_requested(operation="create_batch")) == 3
+        asked.journal.assert_not_requested(operation="concat_batch")
+        assert asked.journal.assert_requested(operation="concat_batch", times=0) == ()
+
+    def test_what_was_not_requested_is_told_with_the_nearest_miss(self, asked: Account) -> None:
+        """What was expected, how often it came, what came nearest, how it differs, and all."""
+        with pytest.raises(AssertionError) as caught:
+            asked.journal.assert_requested(
+                operation="create_batch", status=200, form={"title": "Three", "quantity": 9}
+            )
+        lines = str(caught.value).splitlines()
+        assert lines[0] == (
+            "expected at least one request with operation='create_batch', status=200, "
+            "form={'title': 'Three', 'quantity': 9}; there were 0"
+        )
+        assert lines[1].startswith("nearest miss: POST /batch -> ")
+        assert lines[1].endswith(
+            (
+                "title was 'One', not 'Three'; quantity was '1', not '9'",
+                "quantity was not sent, not '9'",
+            )
+        )
+        assert "all requests of the account (5):" in lines
+        assert lines[-1] == "  GET /bacth/1 -> 404 (no such operation)"
+
+    def test_the_nearest_miss_differs_least(self, asked: Account) -> None:
+        """Of all requests the one with the fewest differences is shown."""
+        nearest = r"nearest miss: POST /batch -> 402 \(create_batch\): operation was 'create_batch'"
+        with pytest.raises(AssertionError, match=nearest):
+            asked.journal.assert_requested(
+                operation="update_batch", status=402, form={"title": "Three"}
+            )
+
+    def test_a_typo_is_pointed_at(self, asked: Account) -> None:
+        """Requests whose path matches no operation are told apart."""
+        with pytest.raises(AssertionError) as caught:
+            asked.journal.assert_requested(operation="update_batch")
+        assert "of 1 the path matches no operation (a typo?):\n  GET /bacth/1" in str(caught.value)
+
+    def test_too_many_and_unwanted_requests_are_told(self, asked: Account) -> None:
+        """Another number than expected says both numbers."""
+        with pytest.raises(AssertionError, match=r"expected 1 requests with .*; there were 3"):
+            asked.journal.assert_requested(operation="create_batch", times=1)
+        with pytest.raises(AssertionError, match=r"expected 0 requests with .*; there were 1"):
+            asked.journal.assert_not_requested(operation="get_batch")
+
+    def test_an_account_without_requests_says_so(self, asked: Account) -> None:
+        """There is no nearest miss then."""
+        fresh = Account(asked.control, asked.url, asked.info)
+        fresh.journal._read = lambda: ()
+        with pytest.raises(AssertionError) as caught:
+            fresh.journal.assert_requested()
+        assert str(caught.value).splitlines() == [
+            "expected at least one request with any request; there were 0",
+            "all requests of the account (0):",
+            "  none",
+        ]
+
+    def test_no_assertion_shows_the_key(self, asked: Account) -> None:
+        """Failures can be pasted anywhere."""
+        with pytest.raises(AssertionError) as caught:
+            asked.journal.assert_requested(path="/nowhere")
+        assert SECRET not in str(caught.value)
+
+
+def _send(account: Account, method: str, path: str, **form: object) -> None:
+    data = {**FORM, **form} if method == "POST" else None
+    requests.request(
+        method, account.url + path, headers={"X-Api-Key": account.key}, data=data, timeout=10
+    )
+
+
+def test_a_stored_exchange_reads_as_it_was_written() -> None:
+    """An exchange of only its required fields is one without form, answer and charges."""
+    exchange = Exchange(1, 2, 3, "GET", "/", "", 404)
+    assert (exchange.form, exchange.answer, exchange.charges, exchange.fault) == ({}, "", (), "")
