@@ -29,24 +29,30 @@ Move = tuple[Any, ...]
 _PLACE = st.integers(0, 5)
 _PRESETS = st.sampled_from(sorted(SCENARIOS))
 _SPANS = st.sampled_from([0, 0.5, 1, 2, 3.7, 15, 90, 4_000])
-MOVES: st.SearchStrategy[Move] = st.one_of(
-    st.tuples(
-        st.just("create"), st.integers(1, 3), st.booleans(), st.sampled_from(["Auto", "Kling2"])
-    ),
-    st.tuples(st.just("create"), st.just(1), st.booleans(), st.just("Auto")),
+CREATIONS: st.SearchStrategy[Move] = st.tuples(
+    st.just("create"),
+    st.sampled_from([1, 1, 2, 3]),
+    st.booleans(),
+    st.sampled_from(["Auto", "Wan"]),
+)
+TIMES: st.SearchStrategy[Move] = st.tuples(st.just("advance"), _SPANS) | st.tuples(
+    st.just("advance_to_next")
+)
+CHANGES: st.SearchStrategy[Move] = st.one_of(
     st.tuples(st.just("resubmit"), _PLACE, st.sampled_from(["One", "Two"])),
     st.tuples(st.just("retitle"), _PLACE, st.sampled_from(["A", "B"])),
     st.tuples(st.just("redirect"), _PLACE, st.booleans()),
     st.tuples(st.just("compose"), _PLACE),
-    st.tuples(st.just("advance"), _SPANS),
-    st.tuples(st.just("advance_to_next")),
-    st.tuples(st.just("pay_in"), st.integers(1, 50)),
+)
+SETTINGS: st.SearchStrategy[Move] = st.one_of(
+    st.tuples(st.just("pay_in"), st.sampled_from([1, 4, 50])),
     st.tuples(st.just("use_scenario"), _PRESETS),
     st.tuples(st.just("next_batch"), _PRESETS),
     st.tuples(st.just("refuse_creation"), st.sampled_from([429, 503])),
-    st.tuples(st.just("limit"), st.sampled_from([None, 1, 2])),
+    st.tuples(st.just("limit"), st.sampled_from([None, 3])),
     st.tuples(st.just("break_receiver"), st.booleans()),
 )
+MOVES: st.SearchStrategy[Move] = CREATIONS | TIMES | CHANGES | SETTINGS
 """What changes something; looking is not among them."""
 
 

@@ -10,10 +10,28 @@ import pytest
 import requests
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from frozen_time import FrozenTime
-from moves import MOVES, Call, Hand, Move, Receivers, in_process, make_mock, over_http
+from moves import (
+    CHANGES,
+    CREATIONS,
+    SETTINGS,
+    TIMES,
+    Call,
+    Hand,
+    Move,
+    Receivers,
+    in_process,
+    make_mock,
+    over_http,
+)
 from vimmerse_mock.account import Account, RemoteMock
 from vimmerse_mock.app import Mock
 from vimmerse_mock.model.account import Opening
@@ -21,11 +39,12 @@ from vimmerse_mock.model.outbox import MessageState
 from vimmerse_mock.wsgi_thread import WsgiThread
 
 OPENINGS = {
-    "one": Opening("key-one", "one", credits=60, speed=0, seed="s"),
+    "one": Opening("key-one", "one", credits=27, speed=0, seed="s"),
     "two": Opening("key-two", "two", credits=200, speed=3, seed="s"),
 }
 WHOSE = st.sampled_from(sorted(OPENINGS))
 FINAL = ("success", "fail")
+FIRST: Move = ("create", 1, True, "Auto")
 ENDS = tuple(f"processing -> {status}" for status in FINAL)
 
 
@@ -61,12 +80,32 @@ class Accounts(RuleBasedStateMachine):
             for mock in (self.mock, *(mock for mock, _ in self.twins.values())):
                 mock.close()
 
-    @rule(whose=WHOSE, move=MOVES)
-    def move(self, whose: str, move: Move) -> None:
+    @initialize(first=st.lists(st.tuples(WHOSE, SETTINGS | CREATIONS), max_size=6))
+    def begin(self, first: list[tuple[str, Move]]) -> None:
+        """Both accounts have a batch, and some have more, by settings of all sorts."""
+        for whose, move in [*first, ("one", FIRST), ("two", FIRST)]:
+            self._move(whose, move)
+
+    @rule(whose=WHOSE, move=CREATIONS)
+    def create(self, whose: str, move: Move) -> None:
         """The same seed and calls give the same bytes, whoever looks on and lives beside."""
-        hand, (_, twin) = self.hands[whose], self.twins[whose]
-        self._note_ends(hand)
-        assert hand.do(move) == twin.do(move)
+        self._move(whose, move)
+
+    @rule(whose=WHOSE, move=TIMES)
+    def advance(self, whose: str, move: Move) -> None:
+        """What happens on the way is the same."""
+        self._move(whose, move)
+
+    @rule(whose=WHOSE, move=CHANGES)
+    def change(self, whose: str, move: Move) -> None:
+        """So are the answers to changes."""
+        self._note_ends(self.hands[whose])
+        self._move(whose, move)
+
+    @rule(whose=WHOSE, move=SETTINGS)
+    def decide(self, whose: str, move: Move) -> None:
+        """Settings of one account decide over that account."""
+        self._move(whose, move)
 
     @rule(whose=WHOSE, place=st.integers(0, 5))
     def look(self, whose: str, place: int) -> None:
@@ -128,6 +167,9 @@ class Accounts(RuleBasedStateMachine):
             assert (message.state is not MessageState.WITHDRAWN) is over
             assert message.state is not MessageState.PENDING
 
+    def _move(self, whose: str, move: Move) -> None:
+        assert self.hands[whose].do(move) == self.twins[whose][1].do(move)
+
     def _note_ends(self, hand: Hand) -> None:
         """Look at every batch, and note which submissions have ended."""
         for batch_id in hand.batches:
@@ -169,8 +211,9 @@ class RemoteAccounts(Accounts):
     over_http = True
 
 
+@pytest.mark.timeout(600)  # a failing example is made small, which takes its time
 @pytest.mark.parametrize(
-    ("machine", "examples", "steps"), [(Accounts, 60, 30), (RemoteAccounts, 8, 20)]
+    ("machine", "examples", "steps"), [(Accounts, 80, 30), (RemoteAccounts, 6, 20)]
 )
 def test_the_properties_hold_whatever_is_done(
     machine: type[Accounts], examples: int, steps: int

@@ -17,7 +17,8 @@ from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.ledger import PriceList
 from vimmerse_mock.server import MockServer
 
-SPEED: Final = 25.0
+SPEED: Final = 5.0
+"""So slow that the cheapest batch is not done by the time of the next request, as in life."""
 LISTED: Final = {**dict.fromkeys(MOTION_TYPES, 1), "compose": 1}
 """What the price list of the tests says, whatever the service really charges."""
 

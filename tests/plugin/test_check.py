@@ -11,6 +11,7 @@ import pytest
 from plugin.playing import prices, real_service
 from vimmerse_contracts.vocabulary import CONTROL_ROOT
 from vimmerse_mock.app import create_mock
+from vimmerse_mock.model.account import Opening
 from vimmerse_mock.server import MockServer
 
 
@@ -57,7 +58,7 @@ def test_a_target_that_breaks_a_rule_is_1() -> None:
     """The test that failed is named with its rules and what it expected and saw."""
     mock = create_mock()
     mock.app.after_request(_shout)
-    with MockServer(mock) as server:
+    with MockServer(mock, opening=Opening(api_key="YOUR_API_KEY", speed=25)) as server:
         done = check("--target", server.url, "--poll", "0.05")
     assert done.returncode == 1
     assert "broken test_read.py::test_a_batch_that_nobody_has_is_not_found (read.unknown" in (

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from contracts.suite_runs import names, run_suite
-from plugin.playing import LISTED, RealService, prices, real_service
+from plugin.playing import LISTED, SPEED, RealService, prices, real_service
 from pytest_vimmerse.guard import GUARD, costs_of
 from pytest_vimmerse.remote import Remote
 from pytest_vimmerse.targets import RemoteTarget
@@ -85,14 +85,14 @@ def test_the_whole_suite_holds_within_its_plan(
     pytester: pytest.Pytester, real: RealService
 ) -> None:
     """With enough allowed, everything runs that can, for no more than the plan's ceiling."""
-    account = real.server.open_account(Opening(speed=25, credits=1))
+    account = real.server.open_account(Opening(speed=SPEED, credits=1))
     result = run(
         pytester,
         "--pyargs",
         "vimmerse_contracts.suite",
         *real.options,
         *prices(),
-        f"--vimmerse-other-key={real.server.open_account(Opening(speed=25)).key}",
+        f"--vimmerse-other-key={real.server.open_account(Opening(speed=SPEED)).key}",
         f"--vimmerse-broke-key={account.key}",
         "--vimmerse-max-credits=500",
     )
@@ -129,12 +129,17 @@ def test_a_worker_that_dies_gives_nothing_back(
         BUYING
         + """
 import os
+from pathlib import Path
+from threading import Event
 
 @pytest.mark.parametrize("number", range(8))
 def test_buys(buyer, vimmerse_purse, number):
-    if number == 1:
+    if number == 0:
         vimmerse_purse.create(TINY, 0)
+        Path("reserved").touch()
         os._exit(1)
+    while not Path("reserved").exists():
+        Event().wait(0.02)
     buyer.created(TINY)
 """
     )

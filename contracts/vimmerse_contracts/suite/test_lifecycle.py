@@ -59,9 +59,10 @@ def test_medias_end_all(contract_shared: Shared) -> None:
 def test_medias_finish_one_by_one(contract_shared: Shared, vimmerse_target: Target) -> None:
     """From one reading to the next, at most one media is added (read.medias)."""
     course = contract_shared.course
-    if len(course) < 3 * len(course[0]["medias"]):
-        pytest.skip(f"not run, because {vimmerse_target.name} ends medias between two readings")
-    assert max(_added(before, after) for before, after in pairwise(course)) == 1
+    added = max(_added(before, after) for before, after in pairwise(course))
+    if added > 1 and Capability.VIRTUAL_CLOCK not in vimmerse_target.capabilities:
+        pytest.skip(f"not run, because {vimmerse_target.name} ended medias between two readings")
+    assert added == 1
 
 
 @costs(COURSE)
