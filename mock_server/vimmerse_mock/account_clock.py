@@ -93,10 +93,10 @@ class AccountClock:
         while not holds():
             moved = self._account.call(o.ADVANCE_TO_NEXT, r.Moved)
             happened += moved.events
-            if not moved.events and holds():  # a clock that runs came there by itself
+            if moved.nothing_to_come and holds():  # a clock that runs came there by itself
                 break
-            if not moved.events or moved.now > end:
-                why = f"within {within}" if moved.events else "and nothing more is to come"
+            if moved.nothing_to_come or moved.now > end:
+                why = "and nothing more is to come" if moved.nothing_to_come else f"within {within}"
                 raise AssertionError(
                     f"the condition did not come true {why}; the clock shows {moved.now}\n"
                     f"{self._account.story()}"

@@ -237,10 +237,21 @@ class Administration:
             raise ClockError(f"a clock goes no further than {to_datetime(LAST)}")
         now = self.now(customer_id)
         until = max(now, until)
-        before = Counter(self.story(customer_id, now))
+        before = Counter(self._recent(customer_id, now, now))
         self.courier.advance(customer_id, until)
-        after = self.story(customer_id, until)
-        return Moved(until, tuple(_told_anew(after, before)))
+        return Moved(until, tuple(_told_anew(self._recent(customer_id, now, until), before)))
+
+    def _recent(self, customer_id: str, since: Instant, until: Instant) -> tuple[Event, ...]:
+        """Tell what happened between two instants, and perhaps some of what happened before."""
+        account, journal = self.store.account(customer_id), self.store.journal(customer_id)
+        recent = Snapshot(
+            account,
+            self.store.ledger(customer_id),
+            self.store.batches(customer_id, ends_after=since - 1),
+            self.store.messages(customer_id),
+            journal,
+        ).since(since)
+        return story.tell(recent, until)
 
     def next_instant(self, customer_id: str) -> Instant | None:
         """Tell when something happens next: a batch moves on, or a webhook falls due."""

@@ -165,10 +165,14 @@ class EventInfo(Answer, frozen=True):
 
 
 class Moved(Answer, frozen=True):
-    """What a clock shows after it was moved, and what happened on the way."""
+    """What a clock shows after it was moved, and what happened on the way.
+
+    `nothing_to_come` says that it was not moved, since nothing will happen by itself any more.
+    """
 
     now: datetime
     events: tuple[EventInfo, ...]
+    nothing_to_come: bool = False
 
 
 class Story(Answer, frozen=True):

@@ -309,9 +309,10 @@ class ControlPlane:
         )
 
     def _moved(self, customer_id: str, moved: Moved | None) -> r.Moved:
-        now = self.administration.now(customer_id) if moved is None else moved.now
-        events = () if moved is None else moved.events
-        return r.Moved(now=to_datetime(now), events=views.event_infos(events))
+        if moved is None:
+            now = to_datetime(self.administration.now(customer_id))
+            return r.Moved(now=now, events=(), nothing_to_come=True)
+        return r.Moved(now=to_datetime(moved.now), events=views.event_infos(moved.events))
 
     def _real_time(self) -> Instant:
         return self.administration.courier.real_time()
