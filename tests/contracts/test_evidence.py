@@ -22,6 +22,7 @@ from vimmerse_contracts.evidence.reader import Evidence, load_evidence, read_evi
 from vimmerse_contracts.evidence.recorder import without_userinfo
 from vimmerse_contracts.evidence.redaction import WITHHELD, Redactor
 from vimmerse_contracts.evidence.references import Labels, number
+from vimmerse_contracts.target import Capability, not_run
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.listener import Listener
 from vimmerse_mock.server import MockServer
@@ -159,7 +160,7 @@ def test_a_skipped_and_a_failed_test_say_why(pytester: pytest.Pytester, listener
         MockServer(changed_batches(renamed)(patch)) as server,
     ):
         target = MockTarget("played", server.open_account, listener)
-        target.capabilities = frozenset()
+        target.capabilities = frozenset({Capability.PLAY_MONEY})
         run_suite(
             pytester,
             f"--vimmerse-evidence={path}",
@@ -168,7 +169,8 @@ def test_a_skipped_and_a_failed_test_say_why(pytester: pytest.Pytester, listener
         )
     verdicts = {each.test: each for each in load_evidence(path).verdicts}
     skipped = verdicts["test_read::test_the_batch_of_another_is_not_found"]
-    assert (skipped.outcome, skipped.reason) == ("skipped", "target played lacks: other-account")
+    because = not_run([Capability.OTHER_ACCOUNT], [])
+    assert (skipped.outcome, skipped.reason) == ("skipped", because)
     failed = verdicts["test_read::test_a_read_answers_with_the_batch"]
     assert failed.outcome == "failed"
     assert (
