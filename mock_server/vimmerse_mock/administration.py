@@ -244,14 +244,8 @@ class Administration:
     def _recent(self, customer_id: str, since: Instant, until: Instant) -> tuple[Event, ...]:
         """Tell what happened between two instants, and perhaps some of what happened before."""
         account, journal = self.store.account(customer_id), self.store.journal(customer_id)
-        recent = Snapshot(
-            account,
-            self.store.ledger(customer_id),
-            self.store.batches(customer_id, ends_after=since - 1),
-            self.store.messages(customer_id),
-            journal,
-        ).since(since)
-        return story.tell(recent, until)
+        recent = self._everything_of(account, journal, ends_after=since - 1)
+        return story.tell(recent.since(since), until)
 
     def next_instant(self, customer_id: str) -> Instant | None:
         """Tell when something happens next: a batch moves on, or a webhook falls due."""
@@ -328,12 +322,18 @@ class Administration:
         self.store.add(replace(snapshot, account=account))
         return account
 
-    def _everything_of(self, account: AccountState, journal: tuple[Exchange, ...]) -> Snapshot:
+    def _everything_of(
+        self,
+        account: AccountState,
+        journal: tuple[Exchange, ...],
+        ends_after: Instant | None = None,
+    ) -> Snapshot:
+        """Put together what is kept of an account, of its batches those that end later."""
         customer_id = account.customer_id
         return Snapshot(
             account,
             self.store.ledger(customer_id),
-            self.store.batches(customer_id),
+            self.store.batches(customer_id, ends_after),
             self.store.messages(customer_id),
             journal,
         )
