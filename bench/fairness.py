@@ -17,11 +17,10 @@ from bench.databases import CREDITS, NotHereError, opened
 from bench.figures import Aim, BenchError, Figure, Section, interleave
 from vimmerse_contracts.schemas import CreateBatchSchema
 from vimmerse_mock.app import create_mock
-from vimmerse_mock.inbox import Inbox
-from vimmerse_mock.listener import Listener
 from vimmerse_mock.model.account import AccountState, Opening
 from vimmerse_mock.model.batch import Image
 from vimmerse_mock.model.clock import SECOND
+from vimmerse_mock.receiving.inbox import Inbox, Listener
 from vimmerse_mock.service import BatchService
 from vimmerse_mock.stores import Store, open_store
 

@@ -22,12 +22,12 @@ from vimmerse_mock.app import create_mock
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT, AccountState, random_uuid
 from vimmerse_mock.model.batch import Batch, Image
 from vimmerse_mock.model.clock import SECOND, Instant, Span
-from vimmerse_mock.model.ledger import LedgerEntry, Reason
+from vimmerse_mock.model.credits import LedgerEntry, Reason
 from vimmerse_mock.model.outbox import Attempt, Message
 from vimmerse_mock.model.timeline import plan
 from vimmerse_mock.stores import Store, Transaction
 from vimmerse_mock.stores.sql.engine import open_engine
-from vimmerse_mock.stores.sql.tables import ACCOUNTS, BATCHES, LEDGER, MESSAGES
+from vimmerse_mock.stores.sql.schema import ACCOUNTS, BATCHES, LEDGER, MESSAGES
 
 SAMPLE: Final = 10_000
 """How many identifiers are remembered, to be read later."""

@@ -14,9 +14,9 @@ from bench.figures import Aim, Figure, Section, interleave
 from vimmerse_contracts.vocabulary import API_KEY_HEADER, SAMPLE_API_KEY
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT
-from vimmerse_mock.model.journal import JOURNAL_LENGTH
+from vimmerse_mock.model.exchange import JOURNAL_LENGTH
 from vimmerse_mock.stores import open_store
-from vimmerse_mock.wsgi_call import call_wsgi
+from vimmerse_mock.wsgi import call_wsgi
 
 _HEADERS: Final = {
     API_KEY_HEADER: SAMPLE_API_KEY,

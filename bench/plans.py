@@ -16,7 +16,7 @@ from bench.databases import SQL_STORES, Database, NotHereError
 from bench.figures import Aim, Figure, Section
 from vimmerse_contracts.vocabulary import SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
 from vimmerse_mock.model.clock import SECOND, Instant, manual, wall_clock
-from vimmerse_mock.model.retention import Keep
+from vimmerse_mock.model.limits import Keep
 from vimmerse_mock.stores.sql import statements as s
 from vimmerse_mock.stores.sql.engine import open_engine
 

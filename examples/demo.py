@@ -17,8 +17,7 @@ from rich.console import Console
 
 from vimmerse_client import Batch, Client, InsufficientCredit
 from vimmerse_contracts.vocabulary import SAMPLE_API_KEY
-from vimmerse_mock.inbox import Inbox
-from vimmerse_mock.listener import Listener
+from vimmerse_mock.receiving.inbox import Inbox, Listener
 
 SPEED: Final = 10
 CREDITS: Final = 1_000

@@ -13,7 +13,7 @@ from typing import Any
 import requests
 from hypothesis import strategies as st
 
-from vimmerse_mock.account import Account
+from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.delivery import Reply
 from vimmerse_mock.delivery.sending import Post
@@ -42,7 +42,7 @@ CHANGES: st.SearchStrategy[Move] = st.one_of(
     st.tuples(st.just("resubmit"), _PLACE, st.sampled_from(["One", "Two"])),
     st.tuples(st.just("retitle"), _PLACE, st.sampled_from(["A", "B"])),
     st.tuples(st.just("redirect"), _PLACE, st.booleans()),
-    st.tuples(st.just("compose"), _PLACE),
+    st.tuples(st.just("concat"), _PLACE),
 )
 SETTINGS: st.SearchStrategy[Move] = st.one_of(
     st.tuples(st.just("pay_in"), st.sampled_from([1, 4, 50])),
@@ -139,7 +139,7 @@ class Hand:
         """Send the webhook elsewhere."""
         return self._edit(place, webhook_url=f"{self._hook}/{'other' if other else ''}")
 
-    def compose(self, place: int) -> Answer | None:
+    def concat(self, place: int) -> Answer | None:
         """Compose a batch."""
         batch_id = self._at(place)
         return batch_id and self.ask("POST", f"/batch/{batch_id}/concat")

@@ -20,11 +20,11 @@ from vimmerse_contracts.operations import all_rules
 from vimmerse_contracts.provenance import Source
 from vimmerse_contracts.vocabulary import MOTION_TYPES
 from vimmerse_mock.cli import main as mock_cli
-from vimmerse_mock.cli.scenarios import timings
+from vimmerse_mock.cli.listings import timings
 from vimmerse_mock.control.snapshots import read_snapshots
+from vimmerse_mock.model.credits import PriceList
 from vimmerse_mock.model.delivery_plans import VERBS
 from vimmerse_mock.model.faults import KINDS
-from vimmerse_mock.model.ledger import PriceList
 from vimmerse_mock.model.magic import IMAGE_MARKERS, read_title
 from vimmerse_mock.model.scenarios import FIELDS, PRESETS, read_scenario
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from vimmerse_mock.cli import main
-from vimmerse_mock.inbox import Arrival, Inbox
+from vimmerse_mock.receiving.inbox import Arrival, Inbox
 
 PAGE = (Path(__file__).parent.parent / "docs" / "receiving.md").read_text()
 

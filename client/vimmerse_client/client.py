@@ -240,10 +240,10 @@ class Client:
 
         The reference's sample shows `{ }` for an answer (S); the batch is then fetched.
         """
-        answer = self._transport.call(operations.COMPOSE, batch_id)
+        answer = self._transport.call(operations.CONCAT, batch_id)
         if answer is None or (isinstance(answer, dict) and not answer.get("data")):
             return self.get(batch_id)
-        return self._batch(operations.COMPOSE, answer)
+        return self._batch(operations.CONCAT, answer)
 
     def health(self) -> Mapping[str, Any]:
         """Return what the service says of itself, `{"status": "ok"}` (A); no key is sent (P26)."""

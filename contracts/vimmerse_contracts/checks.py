@@ -16,9 +16,8 @@ from uuid import UUID
 from marshmallow import INCLUDE, Schema
 from requests import Response
 
-from vimmerse_contracts.errors import VALIDATION, ApiError
-from vimmerse_contracts.fields import parse_timestamp
-from vimmerse_contracts.problems import Loc
+from vimmerse_contracts.fields import Loc, parse_timestamp
+from vimmerse_contracts.operations import VALIDATION, ApiError
 from vimmerse_contracts.schemas import (
     BatchSchema,
     MediaReferenceSchema,
@@ -26,7 +25,7 @@ from vimmerse_contracts.schemas import (
     SubmitParamsSchema,
     ValidationErrorSchema,
 )
-from vimmerse_contracts.target import ReceivedWebhook
+from vimmerse_contracts.suite.target import ReceivedWebhook
 from vimmerse_contracts.vocabulary import BatchStatus
 
 Batch = Mapping[str, Any]
@@ -145,10 +144,10 @@ def check_medias(batch: Batch, operation: str) -> None:
     if len(set(ended)) != len(ended):
         expected = "no media twice in finished_medias and failed_medias"
         raise ContractViolation("medias", operation, expected, ended)
-    strangers = [media for media in _ended(batch) if media not in batch["medias"]]
-    if strangers:
+    foreign = [media for media in _ended(batch) if media not in batch["medias"]]
+    if foreign:
         expected = "finished_medias and failed_medias to be taken from medias"
-        raise ContractViolation("medias", operation, expected, strangers)
+        raise ContractViolation("medias", operation, expected, foreign)
 
 
 def check_outcome(batch: Batch, operation: str) -> None:

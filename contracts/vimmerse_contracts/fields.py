@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
@@ -11,8 +12,74 @@ from urllib.parse import urlsplit
 
 from marshmallow import ValidationError, fields, validate
 
-from vimmerse_contracts import problems
-from vimmerse_contracts.problems import Problem
+Loc = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with one field: pydantic's error type and its message."""
+
+    type: str
+    msg: str
+
+
+STRING_TYPE = Problem("string_type", "Input should be a valid string")
+INT_PARSING = Problem(
+    "int_parsing", "Input should be a valid integer, unable to parse string as an integer"
+)
+BOOL_PARSING = Problem("bool_parsing", "Input should be a valid boolean, unable to interpret input")
+URL_SCHEME = Problem("url_scheme", "URL scheme should be 'http' or 'https'")
+URL_PARSING = Problem("url_parsing", "Input should be a valid URL, unable to parse it")
+UPLOAD_EXPECTED = Problem("value_error", "Value error, expected an uploaded file, received text")
+EMPTY_FILE = Problem("value_error", "Value error, the uploaded file is empty")
+NOT_AN_IMAGE = Problem(
+    "value_error", "Value error, the uploaded file is not an image (judged by its content)"
+)
+
+
+def too_small(minimum: int) -> Problem:
+    """Say that a number is under its minimum."""
+    return Problem("greater_than_equal", f"Input should be greater than or equal to {minimum}")
+
+
+def too_large(maximum: int) -> Problem:
+    """Say that a number is over its maximum."""
+    return Problem("less_than_equal", f"Input should be less than or equal to {maximum}")
+
+
+def not_one_of(choices: Sequence[str]) -> Problem:
+    """Say which values a field takes, in pydantic's manner: 'a', 'b' or 'c'."""
+    quoted = [f"'{choice}'" for choice in choices]
+    listed = " or ".join(filter(None, [", ".join(quoted[:-1]), quoted[-1]]))
+    return Problem("literal_error", f"Input should be {listed}")
+
+
+def problems_in(messages: Any, loc: Loc = ()) -> Iterator[tuple[Loc, Problem]]:  # noqa: ANN401 - marshmallow's messages nest dicts and lists freely
+    """Walk a marshmallow `ValidationError.messages` and yield every problem with its place."""
+    if isinstance(messages, Problem):
+        yield loc, messages
+    elif isinstance(messages, Mapping):
+        for key, inner in messages.items():
+            yield from problems_in(inner, (*loc, key))
+    elif isinstance(messages, str):
+        yield loc, Problem("value_error", f"Value error, {messages}")
+    else:
+        for inner in messages:
+            yield from problems_in(inner, loc)
+
+
+def validation_body(messages: Any) -> dict[str, Any]:  # noqa: ANN401 - as problems_in
+    """Build the 422 body of FastAPI: `{"detail": [{"loc": [...], "msg": ..., "type": ...}]}`.
+
+    The messages are by place first, `{"body": {"duration": [...]}}`, as webargs hands them over.
+    """
+    return {
+        "detail": [
+            {"loc": list(loc), "msg": problem.msg, "type": problem.type}
+            for loc, problem in problems_in(messages)
+        ]
+    }
+
 
 TIMESTAMP_FORMAT = "%Y-%m-%d %H:%M:%S.%f+00:00"
 _INTEGER = re.compile(r"\s*[+-]?\d{1,30}(\.0+)?\s*", re.ASCII)
@@ -40,9 +107,9 @@ class Between(validate.Range):
     def __call__(self, value: Any) -> Any:  # noqa: ANN401 - marshmallow's signature
         """Return the value, if it is within."""
         if value < self.low:
-            raise invalid(problems.too_small(self.low))
+            raise invalid(too_small(self.low))
         if value > self.high:
-            raise invalid(problems.too_large(self.high))
+            raise invalid(too_large(self.high))
         return value
 
 
@@ -51,7 +118,7 @@ class Choice(validate.OneOf):
 
     def __init__(self, choices: Sequence[str]) -> None:
         super().__init__(choices)
-        self.problem = problems.not_one_of(choices)
+        self.problem = not_one_of(choices)
 
     def __call__(self, value: Any) -> Any:  # noqa: ANN401 - marshmallow's signature
         """Return the value, if it is one of them."""
@@ -77,7 +144,7 @@ class Text(_Reading, fields.String):
     def read(self, value: object) -> str:
         """Return the text; a file in its place is a problem."""
         if not isinstance(value, str):
-            raise invalid(problems.STRING_TYPE)
+            raise invalid(STRING_TYPE)
         return value
 
 
@@ -87,7 +154,7 @@ class FormInteger(_Reading, fields.Integer):
     def read(self, value: object) -> int:
         """Return the number."""
         if not isinstance(value, str) or not _INTEGER.fullmatch(value):
-            raise invalid(problems.INT_PARSING)
+            raise invalid(INT_PARSING)
         return int(value.partition(".")[0])
 
 
@@ -98,7 +165,7 @@ class FormBoolean(_Reading, fields.Boolean):
         """Return the truth value."""
         word = value.lower() if isinstance(value, str) else ""
         if word not in _TRUE | _FALSE:
-            raise invalid(problems.BOOL_PARSING)
+            raise invalid(BOOL_PARSING)
         return word in _TRUE
 
 
@@ -108,7 +175,7 @@ class HttpUrl(_Reading, fields.String):
     def read(self, value: object) -> str:
         """Return the URL as it was given."""
         if not isinstance(value, str):
-            raise invalid(problems.STRING_TYPE)
+            raise invalid(STRING_TYPE)
         problem = url_problem(value)
         if problem is not None:
             raise invalid(problem)
@@ -124,7 +191,7 @@ class Upload(_Reading, fields.Raw):
     def read(self, value: object) -> object:
         """Return what the server made of the upload; text in its place is a problem."""
         if isinstance(value, str):
-            raise invalid(problems.UPLOAD_EXPECTED)
+            raise invalid(UPLOAD_EXPECTED)
         if isinstance(value, Problem):
             raise invalid(value)
         return value
@@ -146,16 +213,16 @@ class Timestamp(_Reading, fields.String):
 def url_problem(value: str) -> Problem | None:
     """Say what keeps a text from being an absolute http(s) URL, or None where nothing does."""
     if _UNPRINTABLE.search(value):
-        return problems.URL_PARSING
+        return URL_PARSING
     try:
         parts = urlsplit(value)
         port = parts.port
     except ValueError:
-        return problems.URL_PARSING
+        return URL_PARSING
     if parts.scheme and parts.scheme not in {"http", "https"}:
-        return problems.URL_SCHEME
+        return URL_SCHEME
     if not parts.scheme or port == 0 or not _is_host(parts.hostname or ""):
-        return problems.URL_PARSING
+        return URL_PARSING
     return None
 
 

@@ -13,13 +13,135 @@ from typing import Final
 
 from marshmallow import Schema
 
-from vimmerse_contracts import errors as e
 from vimmerse_contracts.provenance import Rule, Source, assumed, documented, observed
 from vimmerse_contracts.schemas import (
     BatchAnswerSchema,
     CreateBatchSchema,
     HealthSchema,
+    MessageErrorSchema,
     UpdateBatchSchema,
+    ValidationErrorSchema,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiError:
+    """An error answer: its HTTP status, the code in its `message`, and the rule it follows.
+
+    The body is `{"message": code}`; a 422 has no code, its body lists the wrong fields.
+    """
+
+    status: int
+    code: str
+    rule: Rule
+    schema: type[Schema] = MessageErrorSchema
+
+    @property
+    def body(self) -> dict[str, str]:
+        """The JSON body, as the API says it."""
+        return {"message": self.code}
+
+
+BAD_REQUEST: Final = ApiError(
+    400,
+    "BAD_REQUEST",
+    documented(
+        "error.400", "Without images, or for an id that is no UUID: 400", Source.OPENAPI_2026
+    ),
+)
+UNAUTHORIZED: Final = ApiError(
+    401,
+    "UNAUTHORIZED",
+    assumed(
+        "error.401",
+        "A missing or unknown key: 401 {'message': 'UNAUTHORIZED'}",
+        because="P26 documents the status; no source shows the body",
+    ),
+)
+INSUFFICIENT_CREDIT: Final = ApiError(
+    402,
+    "INSUFFICIENT_CREDIT",
+    documented("error.402", "A balance that does not suffice: 402", Source.OPENAPI_2026),
+)
+NOT_FOUND: Final = ApiError(
+    404,
+    "NOT_FOUND",
+    documented(
+        "error.404", "An unknown batch, or somebody else's: 404, never 403", Source.OPENAPI_2026
+    ),
+)
+METHOD_NOT_ALLOWED: Final = ApiError(
+    405,
+    "METHOD_NOT_ALLOWED",
+    assumed(
+        "error.405",
+        "A method that the path does not take: 405 with Allow",
+        because="HTTP asks for it; the body follows the manner of the documented errors",
+    ),
+)
+PAYLOAD_TOO_LARGE: Final = ApiError(
+    413,
+    "PAYLOAD_TOO_LARGE",
+    assumed(
+        "error.413",
+        "An upload over the limit: 413",
+        because="no limit is public; without one a mistake could fill a disk",
+    ),
+)
+VALIDATION: Final = ApiError(
+    422,
+    "",
+    documented("error.422", "Wrong fields: 422 that lists every one of them", Source.OPENAPI_2026),
+    ValidationErrorSchema,
+)
+RATE_LIMITED: Final = ApiError(
+    429,
+    "TOO_MANY_REQUESTS",
+    assumed(
+        "error.429",
+        "Too many requests, or batches at once: 429 {'message': 'TOO_MANY_REQUESTS'}, Retry-After",
+        because="P26 documents the status; no source shows the body or the header",
+    ),
+)
+SERVER_ERROR: Final = ApiError(
+    500,
+    "INTERNAL_SERVER_ERROR",
+    assumed(
+        "error.500",
+        "A mistake of the service itself: 500, without a stack trace",
+        because="every HTTP service has it; the body follows the documented errors",
+    ),
+)
+SERVICE_UNAVAILABLE: Final = ApiError(
+    503,
+    "SERVICE_UNAVAILABLE",
+    assumed(
+        "error.503",
+        "A service that is out of reach for the moment: 503 with Retry-After",
+        because="HTTP asks for it; the mock says so while its store is away",
+    ),
+)
+INSUFFICIENT_STORAGE: Final = ApiError(
+    507,
+    "INSUFFICIENT_STORAGE",
+    assumed(
+        "error.507",
+        "A service without room: 507, and nothing half-written",
+        because="only the mock says so, when its store is full",
+    ),
+)
+ERRORS: Final = (
+    BAD_REQUEST,
+    UNAUTHORIZED,
+    INSUFFICIENT_CREDIT,
+    NOT_FOUND,
+    METHOD_NOT_ALLOWED,
+    PAYLOAD_TOO_LARGE,
+    VALIDATION,
+    RATE_LIMITED,
+    SERVER_ERROR,
+    SERVICE_UNAVAILABLE,
+    INSUFFICIENT_STORAGE,
 )
 
 
@@ -36,17 +158,17 @@ class Operation:
     path: str
     summary: str
     answer: type[Schema]
-    errors: tuple[e.ApiError, ...]
+    errors: tuple[ApiError, ...]
     rules: tuple[Rule, ...]
     request: type[Schema] | None = None
     uploads: bool = False
     needs_key: bool = True
 
 
-_DOCUMENTED: Final = (e.BAD_REQUEST, e.INSUFFICIENT_CREDIT, e.VALIDATION)
+_DOCUMENTED: Final = (BAD_REQUEST, INSUFFICIENT_CREDIT, VALIDATION)
 """What the reference names for every operation on batches (S)."""
 
-_TRANSPORT: Final = (e.UNAUTHORIZED, e.METHOD_NOT_ALLOWED, e.RATE_LIMITED)
+_TRANSPORT: Final = (UNAUTHORIZED, METHOD_NOT_ALLOWED, RATE_LIMITED)
 
 CREATE: Final = Operation(
     id="create_batch",
@@ -56,7 +178,7 @@ CREATE: Final = Operation(
     request=CreateBatchSchema,
     uploads=True,
     answer=BatchAnswerSchema,
-    errors=(*_DOCUMENTED, e.PAYLOAD_TOO_LARGE, *_TRANSPORT),
+    errors=(*_DOCUMENTED, PAYLOAD_TOO_LARGE, *_TRANSPORT),
     rules=(
         documented("create.object", "The answer is 200 with the new Batch in 'processing'"),
         documented("create.files", "Each uploaded image becomes one media"),
@@ -103,7 +225,7 @@ READ: Final = Operation(
     path="/batch/{batch_id}",
     summary="Retrieve a batch: its status, progress and, once finished, its video",
     answer=BatchAnswerSchema,
-    errors=(*_DOCUMENTED, e.NOT_FOUND, *_TRANSPORT),
+    errors=(*_DOCUMENTED, NOT_FOUND, *_TRANSPORT),
     rules=(
         documented("read.object", "The answer is 200 with the Batch"),
         documented("read.status", "'status' says how far the batch is"),
@@ -146,7 +268,7 @@ UPDATE: Final = Operation(
     summary="Update a batch; the fields that resubmit process it again, and cost again",
     request=UpdateBatchSchema,
     answer=BatchAnswerSchema,
-    errors=(*_DOCUMENTED, e.NOT_FOUND, e.PAYLOAD_TOO_LARGE, *_TRANSPORT),
+    errors=(*_DOCUMENTED, NOT_FOUND, PAYLOAD_TOO_LARGE, *_TRANSPORT),
     rules=(
         documented("update.object", "The answer is 200 with the updated Batch"),
         documented("update.metadata", "Metadata alone never processes again"),
@@ -174,13 +296,13 @@ UPDATE: Final = Operation(
         ),
     ),
 )
-COMPOSE: Final = Operation(
+CONCAT: Final = Operation(
     id="concat_batch",
     method="POST",
     path="/batch/{batch_id}/concat",
     summary="Compose all finished videos of a batch into one",
     answer=BatchAnswerSchema,
-    errors=(*_DOCUMENTED, e.NOT_FOUND, *_TRANSPORT),
+    errors=(*_DOCUMENTED, NOT_FOUND, *_TRANSPORT),
     rules=(
         documented("concat.video", "'video_url' is there after the videos are composed"),
         documented("concat.object", "The answer is 200 with the Batch", Source.OPENAPI_2026),
@@ -208,14 +330,14 @@ HEALTH: Final = Operation(
     path="/health",
     summary="Say that the service is up",
     answer=HealthSchema,
-    errors=(e.METHOD_NOT_ALLOWED,),
+    errors=(METHOD_NOT_ALLOWED,),
     rules=(
         documented("health.no_key", "No key is needed", Source.OPENAPI_2026),
         assumed("health.body", "The body is {'status': 'ok'}", because="no source shows the body"),
     ),
     needs_key=False,
 )
-OPERATIONS: Final = (CREATE, READ, UPDATE, COMPOSE, HEALTH)
+OPERATIONS: Final = (CREATE, READ, UPDATE, CONCAT, HEALTH)
 
 WEBHOOK_RULES: Final = (
     documented("webhook.body", "customer_id, batch_id and status are sent as JSON"),
@@ -267,5 +389,5 @@ def all_rules() -> Iterator[Rule]:
     for operation in OPERATIONS:
         yield from operation.rules
     yield from WEBHOOK_RULES
-    for error in e.ERRORS:
+    for error in ERRORS:
         yield error.rule

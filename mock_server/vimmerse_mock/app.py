@@ -9,31 +9,27 @@ from typing import TYPE_CHECKING
 
 import flask
 
-from vimmerse_mock.administration import Administration
-from vimmerse_mock.delivery import Courier, Dispatcher, HttpSender, Reach, Sender
+from vimmerse_mock.control.access import Access, ControlRoute
+from vimmerse_mock.control.plane import ControlPlane
+from vimmerse_mock.delivery import Allowlist, Courier, Dispatcher, HttpSender, Sender
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.clock import Instant
-from vimmerse_mock.model.journal import JOURNAL_LENGTH
-from vimmerse_mock.model.ledger import PriceList
-from vimmerse_mock.model.limits import Limits
-from vimmerse_mock.model.retention import Keep
+from vimmerse_mock.model.credits import PriceList
+from vimmerse_mock.model.exchange import JOURNAL_LENGTH
+from vimmerse_mock.model.limits import Keep, Limits
 from vimmerse_mock.model.scenarios import Pace
-from vimmerse_mock.retention import Retention
 from vimmerse_mock.service import BatchService
 from vimmerse_mock.stores import Store
 from vimmerse_mock.stores.memory import MemoryStore
-from vimmerse_mock.web.access import Access
-from vimmerse_mock.web.api import PublicApi
-from vimmerse_mock.web.bodies import finish_reading
+from vimmerse_mock.stores.retention import Retention
+from vimmerse_mock.web.api import Files, PublicApi
 from vimmerse_mock.web.errors import register_errors
-from vimmerse_mock.web.files import Files
-from vimmerse_mock.web.forms import FormParser, FormRequest
-from vimmerse_mock.web.gate import Gate
-from vimmerse_mock.web.journal import Recorder
+from vimmerse_mock.web.forms import FormParser, FormRequest, finish_reading
+from vimmerse_mock.web.recorder import Recorder
 
 if TYPE_CHECKING:
-    from vimmerse_mock.account import Account
-    from vimmerse_mock.control.calls import Control
+    from vimmerse_mock.account.account import Account
+    from vimmerse_mock.control.calls import ControlClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +38,8 @@ class Mock:
 
     app: flask.Flask
     service: BatchService
-    administration: Administration
-    gate: Gate
+    control_plane: ControlPlane
+    control_route: ControlRoute
     courier: Courier
     dispatcher: Dispatcher
 
@@ -53,7 +49,7 @@ class Mock:
         Raises:
             DuplicateAccountError: its key or customer id is taken.
         """
-        from vimmerse_mock.account import open_account  # noqa: PLC0415 - see `control`
+        from vimmerse_mock.account.account import open_account  # noqa: PLC0415 - see `control`
 
         return open_account(self.control(), url, opening or Opening())
 
@@ -63,15 +59,15 @@ class Mock:
         Raises:
             UnknownAccountError: there is none.
         """
-        from vimmerse_mock.account import find_account  # noqa: PLC0415 - see `control`
+        from vimmerse_mock.account.account import find_account  # noqa: PLC0415 - see `control`
 
         return find_account(self.control(), url, customer_id)
 
-    def control(self) -> Control:
+    def control(self) -> ControlClient:
         """Make a way to the control plane, without a socket; a served mock may never need it."""
-        from vimmerse_mock.control.calls import Control, WsgiCaller  # noqa: PLC0415 - see above
+        from vimmerse_mock.control.calls import ControlClient, WsgiCaller  # noqa: PLC0415 - see above
 
-        return Control(WsgiCaller(self.gate))
+        return ControlClient(WsgiCaller(self.control_route))
 
     def close(self) -> None:
         """Stop delivering and let go of the store."""
@@ -87,7 +83,7 @@ def create_mock(
     limits: Limits | None = None,
     files_url: str | None = None,
     sender: Sender | None = None,
-    reach: Reach | None = None,
+    allowlist: Allowlist | None = None,
     keep: Keep | None = None,
     journal: int = JOURNAL_LENGTH,
     admin_token: str = "",
@@ -101,7 +97,7 @@ def create_mock(
     go to loopback and private networks, or as far as `reach` says; a `sender` decides by itself.
     """
     store, limits = store or MemoryStore(), limits or Limits()
-    sender = sender or HttpSender(reach=reach or Reach())
+    sender = sender or HttpSender(allowlist=allowlist or Allowlist())
     courier = Courier(store, sender, real_time or store.real_time)
     retention = Retention(store, keep or Keep(), courier.real_time)
     dispatcher = Dispatcher(courier, retention.apply)
@@ -113,14 +109,14 @@ def create_mock(
         on_planned=dispatcher.wake,
         deliver_early=courier.deliver_early,
     )
-    administration = Administration(courier, dispatcher.wake)
+    control_plane = ControlPlane(courier, dispatcher.wake)
     app = _create_app(limits)
     PublicApi(service, FormParser(limits.file), files_url).register(app)
     Files(service).register(app)
     Recorder(store, courier.real_time, journal).register(app)
-    gate = Gate(administration, service, Access(admin_token))
-    gate.register(app)
-    return Mock(app, service, administration, gate, courier, dispatcher)
+    control_route = ControlRoute(control_plane, service, Access(admin_token))
+    control_route.register(app)
+    return Mock(app, service, control_plane, control_route, courier, dispatcher)
 
 
 def _create_app(limits: Limits) -> flask.Flask:

@@ -20,18 +20,17 @@ from vimmerse_contracts.vocabulary import (
     PRODUCTION_URL,
     WEBHOOK_TIMEOUT_SECONDS,
 )
-from vimmerse_mock.account import Account
+from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.delivery import Post, Reply
 from vimmerse_mock.delivery.sending import KEPT_BODY, explain
-from vimmerse_mock.in_process import InProcessSender
-from vimmerse_mock.inbox import Inbox
 from vimmerse_mock.intercepted_faults import failure_of
 from vimmerse_mock.marks import INTERCEPTED
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT, Opening
-from vimmerse_mock.planned import AccountSource
+from vimmerse_mock.receiving.in_process import InProcessSender
+from vimmerse_mock.receiving.inbox import AccountSource, Inbox
 from vimmerse_mock.web.render import FILES_PATH
-from vimmerse_mock.wsgi_call import call_wsgi
+from vimmerse_mock.wsgi import call_wsgi
 
 if TYPE_CHECKING:
     from requests import PreparedRequest

@@ -16,16 +16,21 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
 from vimmerse_contracts.vocabulary import CONTROL_ROOT
-from vimmerse_mock.addresses import is_loopback, resolved, url_of
-from vimmerse_mock.administration import Administration
-from vimmerse_mock.delivery import Courier, HttpSender, Reach, ReachError
+from vimmerse_mock.control.plane import ControlPlane
+from vimmerse_mock.delivery import Allowlist, Courier, HttpSender
+from vimmerse_mock.errors import (
+    AllowlistError,
+    DuplicateAccountError,
+    ServeError,
+    StoreRefusedError,
+)
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT, AccountState, Opening
-from vimmerse_mock.model.journal import JOURNAL_LENGTH
-from vimmerse_mock.model.ledger import PriceList
-from vimmerse_mock.model.limits import Limits
-from vimmerse_mock.model.retention import Keep
+from vimmerse_mock.model.credits import PriceList
+from vimmerse_mock.model.exchange import JOURNAL_LENGTH
+from vimmerse_mock.model.limits import Keep, Limits
 from vimmerse_mock.model.snapshot import Snapshot
-from vimmerse_mock.stores import DuplicateAccountError, Store, StoreRefusedError, open_store
+from vimmerse_mock.stores import Store, open_store
+from vimmerse_mock.wsgi import is_loopback, resolved, url_of
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Lock
@@ -41,10 +46,6 @@ _STOP_SECONDS: Final = 20
 MEMORY: Final = "memory:"
 _ANY_HOST: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - recognised, not bound to
 _OK: Final = 200
-
-
-class ServeError(Exception):
-    """The mock cannot be served as it was asked for; the sentence says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +118,12 @@ def _prepare(settings: ServeSettings) -> None:
     if settings.ready_file is not None and not settings.ready_file.parent.is_dir():
         raise ServeError(f"--ready-file: there is no folder {settings.ready_file.parent}")
     try:
-        Reach(settings.webhook_allow)
-    except ReachError as error:
+        Allowlist(settings.webhook_allow)
+    except AllowlistError as error:
         raise ServeError(f"--webhook-allow: {error}") from error
     if settings.is_lasting:
         store = _open(settings.store)
-        _ensure_accounts(Administration(Courier(store, HttpSender(), store.real_time)), settings)
+        _ensure_accounts(ControlPlane(Courier(store, HttpSender(), store.real_time)), settings)
         store.close()
 
 
@@ -141,10 +142,10 @@ def _is_private(host: str) -> bool:
         return True
 
 
-def _ensure_accounts(administration: Administration, settings: ServeSettings) -> list[AccountState]:
+def _ensure_accounts(control_plane: ControlPlane, settings: ServeSettings) -> list[AccountState]:
     try:
-        accounts = [administration.ensure(opening) for opening in settings.accounts]
-        return accounts + [administration.ensure_restored(each) for each in settings.snapshots]
+        accounts = [control_plane.ensure(opening) for opening in settings.accounts]
+        return accounts + [control_plane.ensure_restored(each) for each in settings.snapshots]
     except DuplicateAccountError as error:
         raise ServeError(f"{error}: use the key and the customer id it was made with") from error
 
@@ -178,7 +179,7 @@ def _load(settings: ServeSettings, port: int, first: Lock, parent: int) -> WSGIA
     """Wire the mock in a worker process; the first of them announces it, once it answers."""
     url = _url(settings.host, port)
     mock = _wire(settings)
-    accounts = _ensure_accounts(mock.administration, settings)
+    accounts = _ensure_accounts(mock.control_plane, settings)
     mock.dispatcher.start()
     Finalize(None, mock.close, exitpriority=10)
     announced = _announcement(mock, settings, url, accounts[0])
@@ -207,7 +208,7 @@ def _wire(settings: ServeSettings) -> Mock:
         prices=settings.prices,
         limits=settings.limits,
         keep=settings.keep,
-        reach=Reach(settings.webhook_allow, local=_is_private(settings.host)),
+        allowlist=Allowlist(settings.webhook_allow, local=_is_private(settings.host)),
         journal=settings.journal,
         admin_token=settings.admin_token,
         files_url=public + FILES_PATH if public else None,

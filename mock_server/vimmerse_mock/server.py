@@ -5,12 +5,11 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from vimmerse_mock.account import Account
-from vimmerse_mock.addresses import is_loopback
+from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import Mock, create_mock
-from vimmerse_mock.delivery import Reach
+from vimmerse_mock.delivery import Allowlist
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT, Opening
-from vimmerse_mock.wsgi_thread import WsgiThread
+from vimmerse_mock.wsgi import WsgiThread, is_loopback
 
 
 class MockServer:
@@ -28,7 +27,7 @@ class MockServer:
         port: int = 0,
         opening: Opening = SAMPLE_ACCOUNT,
     ) -> None:
-        self.mock = mock or create_mock(reach=Reach(local=is_loopback(host)))
+        self.mock = mock or create_mock(allowlist=Allowlist(local=is_loopback(host)))
         self._thread = WsgiThread(self.mock.app, host, port)
         self._opening = opening
         self._account: Account | None = None
@@ -70,7 +69,7 @@ class MockServer:
         return self
 
     def _ensure_account(self) -> Account:
-        state = self.mock.administration.ensure(self._opening)
+        state = self.mock.control_plane.ensure(self._opening)
         return self.mock.find_account(self.url, state.customer_id)
 
     def open_account(self, opening: Opening | None = None) -> Account:

@@ -9,6 +9,14 @@ from typing import Any, Final
 from uuid import UUID
 
 from vimmerse_contracts.vocabulary import METADATA_FIELDS, RESUBMITTING_FIELDS, BatchStatus
+from vimmerse_mock.delivery.planning import plan_webhooks, redirect_webhooks, withdraw_webhooks
+from vimmerse_mock.errors import (
+    BatchNotFoundError,
+    InvalidBatchIdError,
+    NoImagesError,
+    NotConcatenableError,
+    UnknownAccountError,
+)
 from vimmerse_mock.model.account import AccountState, random_uuid
 from vimmerse_mock.model.batch import (
     Batch,
@@ -20,33 +28,16 @@ from vimmerse_mock.model.batch import (
     shared,
 )
 from vimmerse_mock.model.clock import Instant, wall_clock
+from vimmerse_mock.model.credits import LedgerEntry, PriceList, Reason
 from vimmerse_mock.model.faults import Fault, meet
-from vimmerse_mock.model.ledger import LedgerEntry, PriceList, Reason
 from vimmerse_mock.model.magic import read_magic, read_title
 from vimmerse_mock.model.outbox import LEASE, Message
 from vimmerse_mock.model.scenarios import Pace, Scenario
 from vimmerse_mock.model.timeline import Observation, Timeline, plan
-from vimmerse_mock.stores import Store, Transaction, UnknownAccountError
+from vimmerse_mock.stores import Store, Transaction
 from vimmerse_mock.stores.conflicts import retried
-from vimmerse_mock.webhook_planning import plan_webhooks, redirect_webhooks, withdraw_webhooks
 
 _SETTINGS: Final = tuple(VideoSettings.__dataclass_fields__)
-
-
-class InvalidBatchIdError(ValueError):
-    """A batch id is a UUID; this is none."""
-
-
-class BatchNotFoundError(LookupError):
-    """The account has no such batch."""
-
-
-class NoImagesError(ValueError):
-    """A batch needs at least one image."""
-
-
-class NotComposableError(ValueError):
-    """The batch still processes, or has no finished media."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,22 +167,22 @@ class BatchService:
         return self._answer(account, batch, now, done)
 
     @retried
-    def compose(self, customer_id: str, batch_id: str) -> BatchView:
+    def concat(self, customer_id: str, batch_id: str) -> BatchView:
         """Compose the finished videos of a batch into one (S).
 
         Raises:
             InvalidBatchIdError: the id is no UUID.
             BatchNotFoundError: the account has no such batch.
-            NotComposableError: it still processes, or nothing is finished.
+            NotConcatenableError: it still processes, or nothing is finished.
             InsufficientCreditError: the balance does not suffice; nothing was changed.
         """
         with self.store.transaction(customer_id) as tx:
             account, now = tx.account, self._now(tx.account)
             before = _view(account, tx.batch(checked_id(batch_id)), now)
             if before.seen.status is not BatchStatus.SUCCESS:
-                raise NotComposableError("a batch can be composed once it is in 'success'")
+                raise NotConcatenableError("a batch can be composed once it is in 'success'")
             batch = self._composed(before, now)
-            done = self._submit(tx, batch, Reason.COMPOSE)
+            done = self._submit(tx, batch, Reason.CONCAT)
         return self._answer(account, batch, now, done)
 
     @retried
@@ -234,9 +225,9 @@ class BatchService:
         return batch.submitted(
             Submission(
                 number=batch.next_number,
-                kind=SubmissionKind.COMPOSE,
+                kind=SubmissionKind.CONCAT,
                 at=now,
-                script=self.pace.compose_script(),
+                script=self.pace.concat_script(),
                 finished=before.seen.finished,
                 failed=before.seen.failed,
             )
@@ -256,8 +247,8 @@ class BatchService:
         return Submitted(charges, early)
 
     def _price(self, batch: Batch) -> int:
-        if batch.submission.kind is SubmissionKind.COMPOSE:
-            return self.prices.compose
+        if batch.submission.kind is SubmissionKind.CONCAT:
+            return self.prices.concat
         return self.prices.generation(batch.settings, len(batch.medias))
 
 

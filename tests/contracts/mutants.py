@@ -29,7 +29,7 @@ from contracts.broken_mocks import BROKEN_MOCKS, BrokenMock
 from contracts.suite_runs import QUIETLY, ROOT, SUITE, BringTarget, name_of
 from pytest_vimmerse.targets import MockTarget
 from vimmerse_contracts.checks import ContractViolation
-from vimmerse_mock.listener import Listener
+from vimmerse_mock.receiving.inbox import Listener
 from vimmerse_mock.server import MockServer
 
 _SAID_LIMIT: Final = 120

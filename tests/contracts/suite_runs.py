@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import vimmerse_contracts.suite
-from vimmerse_contracts.target import Target
+from vimmerse_contracts.suite.target import Target
 
 SUITE = "vimmerse_contracts.suite"
 ROOT = Path(vimmerse_contracts.suite.__file__).parent

@@ -10,8 +10,8 @@ import requests
 
 from vimmerse_contracts import checks
 from vimmerse_contracts.checks import ContractViolation
-from vimmerse_contracts.errors import NOT_FOUND
-from vimmerse_contracts.target import ReceivedWebhook
+from vimmerse_contracts.operations import NOT_FOUND
+from vimmerse_contracts.suite.target import ReceivedWebhook
 
 Json = dict[str, Any]
 MEDIAS: Final = [

@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import ValidationError, fields
 
-from vimmerse_contracts import problems
+from vimmerse_contracts import fields as problems
 from vimmerse_contracts.fields import (
     Between,
     Choice,
     FormBoolean,
     FormInteger,
     HttpUrl,
+    Problem,
     Text,
     Timestamp,
     Upload,
@@ -25,7 +26,6 @@ from vimmerse_contracts.fields import (
     parse_timestamp,
     url_problem,
 )
-from vimmerse_contracts.problems import Problem
 
 
 def problem_of(field: fields.Field[Any], value: object) -> Problem:

@@ -9,11 +9,9 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from vimmerse_contracts.checks import check_batch
-from vimmerse_contracts.errors import ERRORS
 from vimmerse_contracts.examples import BATCHES, EXAMPLES
-from vimmerse_contracts.openapi import openapi_document
-from vimmerse_contracts.openapi.responses import error_name, errors_of
-from vimmerse_contracts.operations import HEALTH, OPERATIONS, Operation, all_rules
+from vimmerse_contracts.openapi import error_name, errors_of, openapi_document
+from vimmerse_contracts.operations import ERRORS, HEALTH, OPERATIONS, Operation, all_rules
 from vimmerse_contracts.provenance import Rule
 from vimmerse_contracts.schemas import (
     BatchAnswerSchema,

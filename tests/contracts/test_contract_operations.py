@@ -6,10 +6,10 @@ from http import HTTPStatus
 import pytest
 from marshmallow import ValidationError
 
-from vimmerse_contracts import errors as e
-from vimmerse_contracts import problems
+from vimmerse_contracts import fields as problems
+from vimmerse_contracts import operations as e
+from vimmerse_contracts.fields import Problem, problems_in, validation_body
 from vimmerse_contracts.operations import OPERATIONS, Operation, all_rules
-from vimmerse_contracts.problems import Problem, problems_in, validation_body
 from vimmerse_contracts.provenance import Rule, Source, assumed, documented
 
 _each = pytest.mark.parametrize("operation", OPERATIONS, ids=[each.id for each in OPERATIONS])

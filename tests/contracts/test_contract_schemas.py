@@ -6,7 +6,7 @@ import pytest
 from marshmallow import ValidationError, fields
 
 from vimmerse_contracts import vocabulary as v
-from vimmerse_contracts.problems import problems_in
+from vimmerse_contracts.fields import problems_in
 from vimmerse_contracts.schemas import (
     BatchAnswerSchema,
     BatchSchema,

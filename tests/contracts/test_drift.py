@@ -15,12 +15,19 @@ from contracts.broken_mocks import BROKEN_MOCKS
 from contracts.broken_mocks.building import changed_answers, changed_batches
 from contracts.suite_runs import run_suite
 from pytest_vimmerse.targets import MockTarget
-from vimmerse_contracts.drift import Finding, Severity, compare_evidence, in_order
-from vimmerse_contracts.evidence.lines import Answer, Asked, Exchange, Verdict, Webhook
-from vimmerse_contracts.evidence.reader import Evidence, load_evidence
+from vimmerse_contracts.runs.drift import Finding, Severity, compare_evidence, in_order
+from vimmerse_contracts.runs.evidence.file import (
+    Answer,
+    Asked,
+    Evidence,
+    Exchange,
+    Verdict,
+    Webhook,
+    load_evidence,
+)
 from vimmerse_mock.app import create_mock
-from vimmerse_mock.cli.drift_run import recorded_now
-from vimmerse_mock.listener import Listener
+from vimmerse_mock.cli.drift import recorded_now
+from vimmerse_mock.receiving.inbox import Listener
 from vimmerse_mock.server import MockServer
 
 Json = dict[str, Any]

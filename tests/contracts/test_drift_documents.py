@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from contracts.test_drift import ANSWERS as CHANGES_OF_ANSWERS
 from contracts.test_drift import CHANGES as CHANGES_OF_EVIDENCE
-from vimmerse_contracts.drift import DocumentError, Finding, Severity, compare_documents
 from vimmerse_contracts.openapi import openapi_document
+from vimmerse_contracts.runs.drift import DocumentError, Finding, Severity, compare_documents
 
 Json = dict[str, Any]
 Told = tuple[str, str, str, str]

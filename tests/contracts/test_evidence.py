@@ -16,15 +16,20 @@ from hypothesis import strategies as st
 from contracts.broken_mocks.building import changed_batches
 from contracts.suite_runs import run_suite
 from pytest_vimmerse.targets import MockTarget
-from vimmerse_contracts.evidence.forms import sent_form
-from vimmerse_contracts.evidence.lines import FORMAT, AnyLine, Exchange, decode
-from vimmerse_contracts.evidence.reader import Evidence, load_evidence, read_evidence
-from vimmerse_contracts.evidence.recorder import without_userinfo
-from vimmerse_contracts.evidence.redaction import WITHHELD, Redactor
-from vimmerse_contracts.evidence.references import Labels, number
-from vimmerse_contracts.target import Capability, not_run
+from vimmerse_contracts.runs.evidence.file import (
+    FORMAT,
+    AnyLine,
+    Evidence,
+    Exchange,
+    decode,
+    load_evidence,
+    read_evidence,
+)
+from vimmerse_contracts.runs.evidence.recorder import sent_form, without_userinfo
+from vimmerse_contracts.runs.evidence.redaction import WITHHELD, Labels, Redactor, number
+from vimmerse_contracts.suite.target import Capability, not_run
 from vimmerse_mock.app import Mock, create_mock
-from vimmerse_mock.listener import Listener
+from vimmerse_mock.receiving.inbox import Listener
 from vimmerse_mock.server import MockServer
 
 BEGAN: Final = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

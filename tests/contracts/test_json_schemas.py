@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from pytest_vimmerse.handle import Vimmerse
 from vimmerse_contracts.examples import BATCHES
-from vimmerse_contracts.json_schemas import DIALECT, EXPORTED, json_schemas
+from vimmerse_contracts.openapi import DIALECT, EXPORTED, json_schemas
 from vimmerse_mock.cli import main
 
 SCHEMAS: Final = json_schemas()

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vimmerse_contracts.budget import make_plan
-from vimmerse_contracts.spending import (
-    COMPOSITION,
+from vimmerse_contracts.runs.plan import make_plan
+from vimmerse_contracts.runs.spending import (
+    CONCATENATION,
     Cost,
     Dearest,
     Form,
@@ -20,7 +20,7 @@ from vimmerse_contracts.spending import (
     resubmits,
 )
 
-PRICES = Prices({"Auto": 2, "Veo": 10}, compose=3)
+PRICES = Prices({"Auto": 2, "Veo": 10}, concat=3)
 ONE = {"image_urls": ["http://images.example/1.jpg"]}
 
 
@@ -75,9 +75,9 @@ def test_a_price_that_is_not_listed_is_unknown() -> None:
     """Neither another type's price nor zero is put in its place, and it is named."""
     wan = creation({**ONE, "motion_type": "Wan"})
     assert PRICES.of(wan) is None
-    assert Prices({"Auto": 1}).of(COMPOSITION) is None
+    assert Prices({"Auto": 1}).of(CONCATENATION) is None
     assert PRICES.total([creation(ONE), wan]) is None
-    assert Prices({"Auto": 1}).unknown([wan, COMPOSITION, creation(ONE)]) == ("Wan", "compose")
+    assert Prices({"Auto": 1}).unknown([wan, CONCATENATION, creation(ONE)]) == ("Wan", "concat")
 
 
 def test_of_alternatives_the_dearest_counts() -> None:
@@ -105,8 +105,8 @@ def test_a_bad_price_list_says_what_is_wrong(text: str, saying: str) -> None:
 
 
 def test_a_price_list_is_read() -> None:
-    """Motion types and `compose`, in credits."""
-    assert read_prices('{"Auto": 2, "Veo": 10, "compose": 3}') == PRICES
+    """Motion types and `concat`, in credits."""
+    assert read_prices('{"Auto": 2, "Veo": 10, "concat": 3}') == PRICES
 
 
 SHARED = Once("shared", (Purchase(seconds=2),))
@@ -139,7 +139,7 @@ def test_an_unknown_price_counts_as_over_any_limit() -> None:
 _costs = st.lists(
     st.one_of(
         st.builds(Purchase, st.integers(1, 4), st.sampled_from(["Auto", "Veo", "Wan"])),
-        st.sampled_from([SHARED, COMPOSITION]),
+        st.sampled_from([SHARED, CONCATENATION]),
     ),
     max_size=4,
 )

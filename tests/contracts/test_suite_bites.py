@@ -10,7 +10,7 @@ from contracts.test_suite_covers_rules import RULES, TESTS, UNTESTABLE
 from pytest_vimmerse.targets import MockTarget
 from vimmerse_contracts.suite.rules import rules_of
 from vimmerse_mock.app import Mock, create_mock
-from vimmerse_mock.listener import Listener
+from vimmerse_mock.receiving.inbox import Listener
 from vimmerse_mock.server import MockServer
 
 

@@ -4,10 +4,10 @@ from datetime import date
 
 import pytest
 
-from vimmerse_contracts.explain import UnknownRuleError, explain
 from vimmerse_contracts.operations import all_rules
 from vimmerse_contracts.provenance import Rule, Source, Standing, assumed, documented, observed
-from vimmerse_contracts.verdicts import Judged, Verdict, counted, judge, reasons
+from vimmerse_contracts.runs.verdicts import Judged, Verdict, counted, judge, reasons
+from vimmerse_contracts.suite.rules import UnknownRuleError, explain
 
 
 def judged(verdict: Verdict, *rules: str, reason: str = "") -> Judged:

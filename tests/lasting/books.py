@@ -13,12 +13,12 @@ from sqlalchemy import select
 from lasting.callers import Promise
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch
-from vimmerse_mock.model.ledger import LedgerEntry
+from vimmerse_mock.model.credits import LedgerEntry
 from vimmerse_mock.model.outbox import Message, MessageState
 from vimmerse_mock.model.timeline import plan
 from vimmerse_mock.stores import Store, open_store
 from vimmerse_mock.stores.sql.engine import open_engine, reading
-from vimmerse_mock.stores.sql.tables import BATCHES
+from vimmerse_mock.stores.sql.schema import BATCHES
 
 Key = tuple[str, int]
 """A submission: its batch, and its number."""

@@ -18,10 +18,9 @@ from lasting.processes import Serve, Victim
 from lasting.waiting import await_condition, pause
 from vimmerse_mock.app import create_mock
 from vimmerse_mock.delivery import LEASE
-from vimmerse_mock.inbox import Inbox
-from vimmerse_mock.listener import Listener
 from vimmerse_mock.model.clock import SECOND
 from vimmerse_mock.model.outbox import MessageState
+from vimmerse_mock.receiving.inbox import Inbox, Listener
 from vimmerse_mock.stores import Store, open_store
 
 KEYS: Final = ("YOUR_API_KEY", "second", "third", "fourth")
@@ -29,7 +28,7 @@ _OPTIONS: Final = (
     *("--workers", "2"),
     *("--speed", "20"),
     *("--credits", "100000000"),
-    *("--compose-price", "1"),
+    *("--concat-price", "1"),
     *(word for key in KEYS[1:] for word in ("--account", f"{key}:100000000")),
 )
 _CALLERS: Final = 16

@@ -122,7 +122,7 @@ def test_webhooks_due_while_postgresql_was_away_are_delivered(
     own_postgres: Postgres, tmp_path: Path
 ) -> None:
     """What fell due meanwhile is delivered once the store is back, without being asked for."""
-    from vimmerse_mock.listener import Listener
+    from vimmerse_mock.receiving.inbox import Listener
 
     listener = Listener()
     inbox = listener.open_inbox()

@@ -24,7 +24,7 @@ from lasting.processes import Serve, Victim
 from lasting.volley import FORM, HEADERS
 from lasting.waiting import await_condition
 from vimmerse_mock.cli import main
-from vimmerse_mock.listener import Listener
+from vimmerse_mock.receiving.inbox import Listener
 
 ROOT = Path(__file__).parent.parent.parent
 NO_NGINX = "there is no nginx to start: install it (apt-get install nginx, brew install nginx)"
@@ -147,8 +147,8 @@ def finished(url: str, batch_id: str) -> bool:
 
 def test_the_compose_file_means_what_is_there() -> None:
     """Its files exist, its settings are settings of `serve`, and nginx names its services."""
-    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-    services = compose["services"]
+    concat = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    services = concat["services"]
     serve = main.get_command(click.Context(main), "serve")
     assert serve is not None
     variables = {option.envvar for option in serve.params}

@@ -18,12 +18,12 @@ import pytest
 import requests
 
 from vimmerse_contracts.vocabulary import CONTROL_ROOT
-from vimmerse_mock.account import RemoteMock
+from vimmerse_mock.account.account import RemoteMock
 from vimmerse_mock.app import create_mock
-from vimmerse_mock.control.calls import ControlError
+from vimmerse_mock.control import access
+from vimmerse_mock.errors import ControlError
 from vimmerse_mock.server import MockServer
-from vimmerse_mock.stores import STRANGERS
-from vimmerse_mock.web import access
+from vimmerse_mock.stores import UNAUTHENTICATED
 
 PROGRAM = Path(sys.executable).with_name("vimmerse-mock")
 TOKEN = "a-token-that-nobody-guesses"
@@ -88,12 +88,12 @@ def test_names_of_the_loopback_pass(server: MockServer, host: str, port: str) ->
 )
 def test_a_name_that_was_bound_to_the_loopback_is_refused(server: MockServer, host: str) -> None:
     """A web page that rebinds its own name to 127.0.0.1 is not answered."""
-    assert ask(server, {"Host": host}) == (403, "StrangerError")
+    assert ask(server, {"Host": host}) == (403, "ForeignOriginError")
 
 
 def test_a_request_without_a_host_is_refused(server: MockServer) -> None:
     """Nothing says that it came by a name of the loopback."""
-    assert ask(server, {}) == (403, "StrangerError")
+    assert ask(server, {}) == (403, "ForeignOriginError")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_what_a_web_page_posts_is_refused(server: MockServer, origin: str, kind:
     before = server.mock.courier.store.customers()
     headers = {"Host": "127.0.0.1", "Origin": origin, "Content-Type": kind}
     path = f"{CONTROL_ROOT}/accounts"
-    assert ask(server, headers, "POST", b"{}", path) == (403, "StrangerError")
+    assert ask(server, headers, "POST", b"{}", path) == (403, "ForeignOriginError")
     assert server.mock.courier.store.customers() == before
 
 
@@ -193,7 +193,7 @@ def test_the_token_is_in_no_journal_and_no_log(
         both = {**bearer, "X-Api-Key": guarded.account.key}
         requests.post(guarded.url + path, headers=both, timeout=10)
     store = guarded.mock.courier.store
-    kept = [*store.journal(STRANGERS), *store.journal(guarded.account.customer_id)]
+    kept = [*store.journal(UNAUTHENTICATED), *store.journal(guarded.account.customer_id)]
     assert len(kept) == 4
     assert TOKEN not in f"{kept} {caplog.text} {access.Access(TOKEN)!r}"
 

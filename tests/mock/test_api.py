@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from frozen_time import FrozenTime
 from vimmerse_contracts.operations import OPERATIONS
-from vimmerse_mock.account import Account
+from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT, Opening
 from vimmerse_mock.model.limits import Limits

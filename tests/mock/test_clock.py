@@ -6,15 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vimmerse_mock.model.clock import (
-    SECOND,
-    Clock,
-    ClockError,
-    from_datetime,
-    live,
-    manual,
-    to_datetime,
-)
+from vimmerse_mock.errors import ClockError
+from vimmerse_mock.model.clock import SECOND, Clock, from_datetime, live, manual, to_datetime
 
 INSTANTS = st.integers(0, 4_000_000_000_000_000)
 RATES = st.floats(0.001, 10_000)

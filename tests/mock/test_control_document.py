@@ -15,8 +15,8 @@ from openapi_spec_validator import validate
 from vimmerse_contracts.vocabulary import CONTROL_ROOT
 from vimmerse_mock.control.calls import HttpCaller
 from vimmerse_mock.control.operations import OPERATIONS, ControlOperation
-from vimmerse_mock.listener import Listener
 from vimmerse_mock.model.account import Opening
+from vimmerse_mock.receiving.inbox import Listener
 from vimmerse_mock.server import MockServer
 
 BODIES: Mapping[str, Any] = {

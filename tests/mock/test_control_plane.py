@@ -15,29 +15,31 @@ import requests
 
 from frozen_time import FrozenTime
 from vimmerse_contracts.vocabulary import CONTROL_ROOT
-from vimmerse_mock.account import Account, Accounts, RemoteMock, find_account
+from vimmerse_mock.account.account import Account, Accounts, RemoteMock, find_account
 from vimmerse_mock.app import create_mock
+from vimmerse_mock.control import messages as r
 from vimmerse_mock.control import operations as o
-from vimmerse_mock.control import resources as r
-from vimmerse_mock.control.calls import (
-    Caller,
+from vimmerse_mock.control.calls import Caller, HttpCaller, WsgiCaller
+from vimmerse_mock.errors import (
+    ClockError,
     ControlError,
-    HttpCaller,
+    DuplicateAccountError,
+    FaultError,
+    InvalidLimitError,
     InvalidRequestError,
-    WsgiCaller,
+    OpeningError,
+    SpanError,
+    UnknownAccountError,
+    UnknownScenarioError,
 )
-from vimmerse_mock.listener import Listener
-from vimmerse_mock.model.account import Opening, OpeningError
-from vimmerse_mock.model.clock import ClockError
-from vimmerse_mock.model.faults import FaultError
-from vimmerse_mock.model.ledger import Reason
+from vimmerse_mock.model.account import Opening
+from vimmerse_mock.model.credits import Reason
 from vimmerse_mock.model.outbox import MessageState
-from vimmerse_mock.model.scenarios import Scenario, UnknownScenarioError
-from vimmerse_mock.model.spans import SpanError
-from vimmerse_mock.model.throttle import ThrottleError
+from vimmerse_mock.model.scenarios import Scenario
+from vimmerse_mock.receiving.inbox import Listener
 from vimmerse_mock.server import MockServer
-from vimmerse_mock.stores import DuplicateAccountError, Store, UnknownAccountError, open_store
-from vimmerse_mock.wsgi_thread import WsgiThread
+from vimmerse_mock.stores import Store, open_store
+from vimmerse_mock.wsgi import WsgiThread
 
 WAYS = ["in process", "over HTTP"]
 MANUAL = Opening(speed=0, seed="s", customer_id="me", api_key="mine")
@@ -69,7 +71,7 @@ def by(way: str, server: MockServer) -> Accounts:
 
 def caller(way: str, server: MockServer) -> Caller:
     """A way to the control plane for any bytes."""
-    return WsgiCaller(server.mock.gate) if way == "in process" else HttpCaller(server.url)
+    return WsgiCaller(server.mock.control_route) if way == "in process" else HttpCaller(server.url)
 
 
 @pytest.fixture(params=WAYS)
@@ -206,7 +208,7 @@ def _require_nothing_of(store: Store, customer_id: str) -> None:
         return
     from sqlalchemy import func, select
 
-    from vimmerse_mock.stores.sql.tables import BATCHES, JOURNAL, LEDGER, MESSAGES
+    from vimmerse_mock.stores.sql.schema import BATCHES, JOURNAL, LEDGER, MESSAGES
 
     with engine.begin() as connection:
         for table in (BATCHES, JOURNAL, LEDGER, MESSAGES):
@@ -449,7 +451,7 @@ REFUSALS: list[tuple[Callable[[Account], object], type[Exception], str]] = [
     ),
     (lambda a: a.clock.move_to(NOON.replace(year=9999)), ClockError, "no further than 9000"),
     (lambda a: a.clock.move_to(NOON.replace(tzinfo=None)), InvalidRequestError, "timezone"),
-    (lambda a: a.limit(requests_per_minute=0), ThrottleError, "from 1 on"),
+    (lambda a: a.limit(requests_per_minute=0), InvalidLimitError, "from 1 on"),
     (lambda a: a.faults.status(99), FaultError, "200 to 599, not 99"),
 ]
 

@@ -10,15 +10,15 @@ import pytest
 
 from frozen_time import FrozenTime
 from lasting.waiting import await_condition
-from vimmerse_mock.account import Account
+from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.delivery import LEASE, Post, Reply
 from vimmerse_mock.delivery.sending import post_of
+from vimmerse_mock.errors import ClockError, SpanError
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.batch import Image
-from vimmerse_mock.model.clock import SECOND, ClockError
+from vimmerse_mock.model.clock import SECOND
 from vimmerse_mock.model.outbox import MessageState
-from vimmerse_mock.model.spans import SpanError
 from vimmerse_mock.stores import open_store
 
 Form = Callable[..., dict[str, Any]]
@@ -152,7 +152,7 @@ def test_a_composition_sends_a_webhook_when_it_ends(
     """A composition is a request that is done, too."""
     batch_id = create(mock, account, form)
     account.clock.advance(60)
-    mock.service.compose(account.customer_id, batch_id)
+    mock.service.concat(account.customer_id, batch_id)
     account.clock.advance(60)
     assert [m.submission for m in account.outbox] == [1, 2]
     assert len(sender.sent) == 2

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vimmerse_mock.errors import PlanError
 from vimmerse_mock.model.clock import SECOND, Instant
 from vimmerse_mock.model.delivery_plans import (
     VERBS,
     DeliveryPlan,
-    PlanError,
     parse_plan,
     planned_messages,
     swapped,
 )
-from vimmerse_mock.model.outbox import BODY_FIELDS, Message, MessageState, Twist
+from vimmerse_mock.model.outbox import BODY_FIELDS, Message, MessageState, Variant
 
 BEGIN: Instant = 1_000 * SECOND
 END: Instant = 1_004 * SECOND
@@ -58,7 +58,7 @@ def test_a_plan_is_written_as_it_is_read(steps: list[str]) -> None:
 def test_whatever_a_plan_adds_the_true_webhook_comes(steps: list[str], seed: str) -> None:
     """There is one true one, as it was but for its due instant; what else comes is marked."""
     messages = planned(", ".join(steps), seed)
-    (true,) = [message for message in messages if message.twist is Twist.NONE]
+    (true,) = [message for message in messages if message.variant is Variant.NONE]
     assert (true.id, true.body, true.url) == (TRUE.id, TRUE.body, TRUE.url)
     assert true.due_at >= TRUE.due_at
     assert [message.number for message in messages] == list(range(1, len(messages) + 1))
@@ -124,7 +124,7 @@ def test_a_stale_webhook_says_success_while_the_batch_processes() -> None:
 def test_an_early_webhook_is_due_when_the_submission_begins() -> None:
     """It tells the end that is to come."""
     early, _ = planned("early")
-    assert (early.due_at, early.status, early.twist) == (BEGIN, "fail", Twist.EARLY)
+    assert (early.due_at, early.status, early.variant) == (BEGIN, "fail", Variant.EARLY)
 
 
 @pytest.mark.parametrize("name", BODY_FIELDS)

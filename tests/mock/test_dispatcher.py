@@ -17,12 +17,12 @@ from lasting.waiting import await_condition
 from vimmerse_contracts.vocabulary import PRODUCTION_URL
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.intercept import intercept
-from vimmerse_mock.listener import Listener
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT, Opening
 from vimmerse_mock.model.batch import Image
 from vimmerse_mock.model.outbox import MessageState
+from vimmerse_mock.receiving.inbox import Listener
 from vimmerse_mock.server import MockServer
-from vimmerse_mock.wsgi_thread import WsgiThread
+from vimmerse_mock.wsgi import WsgiThread
 
 Form = Callable[..., dict[str, Any]]
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from vimmerse_contracts.evidence.lines import (
+from vimmerse_contracts.openapi import openapi_document
+from vimmerse_contracts.runs.evidence.file import (
     Answer,
     AnyLine,
     Asked,
@@ -22,7 +23,6 @@ from vimmerse_contracts.evidence.lines import (
     Verdict,
     encode,
 )
-from vimmerse_contracts.openapi import openapi_document
 
 COMMAND = [sys.executable, "-c", "from vimmerse_mock.cli import main; main()", "drift"]
 

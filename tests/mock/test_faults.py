@@ -16,16 +16,15 @@ from hypothesis import strategies as st
 
 from frozen_time import FrozenTime
 from vimmerse_client import Client, RateLimited, RetryPolicy
-from vimmerse_contracts.errors import RATE_LIMITED
-from vimmerse_contracts.operations import OPERATIONS
-from vimmerse_mock.account import Account
+from vimmerse_contracts.operations import OPERATIONS, RATE_LIMITED
+from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import Mock, create_mock
+from vimmerse_mock.errors import FaultError, InvalidLimitError, SpanError, ThrottledError
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.batch import Image
 from vimmerse_mock.model.clock import SECOND
-from vimmerse_mock.model.faults import KINDS, Fault, FaultError, FaultKind, meet
-from vimmerse_mock.model.spans import SpanError
-from vimmerse_mock.model.throttle import MINUTE, Throttle, ThrottledError, ThrottleError
+from vimmerse_mock.model.faults import KINDS, Fault, FaultKind, meet
+from vimmerse_mock.model.limits import MINUTE, Throttle
 from vimmerse_mock.server import MockServer
 from vimmerse_mock.stores import open_store
 
@@ -132,7 +131,7 @@ def test_a_drawn_latency_depends_on_the_seed_alone() -> None:
     fault = Fault(FaultKind.LATENCY, delay="10ms", delay_to="10s", matched=1)
     drawn = []
     for seed in ("a", "a", "b"):
-        account = create_mock().administration.open(Opening(customer_id="c", seed=seed))
+        account = create_mock().control_plane.open(Opening(customer_id="c", seed=seed))
         drawn.append(fault.pause(account.random("fault", fault.kind, fault.matched)))
     assert drawn[0] == drawn[1] != drawn[2]
     assert all(SECOND // 100 <= pause <= 10 * SECOND for pause in drawn)
@@ -235,7 +234,7 @@ class TestLimits:
         self, account: Account, limit: int
     ) -> None:
         """It says what was expected, and changes nothing."""
-        with pytest.raises(ThrottleError, match="from 1 on, or null for none"):
+        with pytest.raises(InvalidLimitError, match="from 1 on, or null for none"):
             account.limit(requests_per_minute=limit)
-        with pytest.raises(ThrottleError):
+        with pytest.raises(InvalidLimitError):
             replace(Throttle(), concurrent_batches=limit)

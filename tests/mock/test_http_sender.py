@@ -12,11 +12,11 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import pytest
 import trustme
 
-from vimmerse_mock.delivery import HttpSender, Post, Reach, Reply
+from vimmerse_mock.delivery import Allowlist, HttpSender, Post, Reply
 from vimmerse_mock.delivery.sending import KEPT_BODY, post_of
-from vimmerse_mock.listener import Listener
 from vimmerse_mock.model.outbox import Message
-from vimmerse_mock.wsgi_thread import WsgiThread
+from vimmerse_mock.receiving.inbox import Listener
+from vimmerse_mock.wsgi import WsgiThread
 
 BODY = {"customer_id": "c", "batch_id": "b", "status": "success"}
 
@@ -180,7 +180,7 @@ def test_a_login_in_the_url_is_sent_as_one(listener: Listener) -> None:
 )
 def test_a_url_that_leads_nowhere_is_a_reply_too(url: str) -> None:
     """Whatever is wrong with a URL, the sender does not raise."""
-    reply = HttpSender(reach=Reach(("*",))).send(Post(url, (), b"{}"))
+    reply = HttpSender(allowlist=Allowlist(("*",))).send(Post(url, (), b"{}"))
     assert reply.status is None
     assert reply.error
 

@@ -10,9 +10,8 @@ import flask
 import pytest
 import requests
 
-from vimmerse_mock.answers import Answer
-from vimmerse_mock.inbox import Inbox, IsOurs
-from vimmerse_mock.listener import Listener
+from vimmerse_mock.receiving.answers import Answer
+from vimmerse_mock.receiving.inbox import Inbox, IsOurs, Listener
 
 BODY = {"customer_id": "c", "batch_id": "b", "status": "success"}
 

@@ -12,10 +12,9 @@ import pytest
 import requests
 
 from vimmerse_client import Client, RateLimited, RetryPolicy, TransportError
-from vimmerse_mock.account import Account
-from vimmerse_mock.inbox import Inbox
-from vimmerse_mock.listener import Listener
+from vimmerse_mock.account.account import Account
 from vimmerse_mock.model.account import Opening
+from vimmerse_mock.receiving.inbox import Inbox, Listener
 from vimmerse_mock.server import MockServer
 
 AT_ONCE = 20

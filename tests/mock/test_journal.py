@@ -16,20 +16,14 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from vimmerse_contracts.operations import OPERATIONS
-from vimmerse_mock.account import Account
+from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import Mock, create_mock
+from vimmerse_mock.errors import StoreConflictError, StoreFullError, StoreUnavailableError
 from vimmerse_mock.model.account import Opening
-from vimmerse_mock.model.journal import BODY_CHARACTERS, REDACTED, Exchange
-from vimmerse_mock.model.ledger import Reason
+from vimmerse_mock.model.credits import Reason
+from vimmerse_mock.model.exchange import BODY_CHARACTERS, REDACTED, Exchange
 from vimmerse_mock.server import MockServer
-from vimmerse_mock.stores import (
-    STRANGERS,
-    Store,
-    StoreConflictError,
-    StoreFullError,
-    StoreUnavailableError,
-    open_store,
-)
+from vimmerse_mock.stores import UNAUTHENTICATED, Store, open_store
 from vimmerse_mock.stores.memory import MemoryStore
 
 SECRET = "key-that-nobody-may-see"
@@ -57,7 +51,7 @@ def opened(mock: Mock) -> Account:
 def kept(mock: Mock) -> str:
     """Everything that the journals have, as text."""
     store = mock.courier.store
-    return repr((store.journal("me"), store.journal(STRANGERS)))
+    return repr((store.journal("me"), store.journal(UNAUTHENTICATED)))
 
 
 class TestJournal:
@@ -120,7 +114,7 @@ class TestJournal:
         (told,) = account.journal.requests(operation="")
         assert (told.method, told.path, told.status) == (method, path, status)
 
-    def test_what_comes_without_a_known_key_is_a_strangers(
+    def test_what_comes_without_a_known_key_is_a_unauthenticated(
         self, api: FlaskClient, mock: Mock, account: Account
     ) -> None:
         """No key, a wrong one, a typo without a key; what asks for no key is nobody's."""
@@ -129,8 +123,8 @@ class TestJournal:
         api.get("/bacth")
         api.get("/health")
         api.get("/openapi.json")
-        strangers = mock.courier.store.journal(STRANGERS)
-        assert [(each.path, each.status) for each in strangers] == [
+        foreign = mock.courier.store.journal(UNAUTHENTICATED)
+        assert [(each.path, each.status) for each in foreign] == [
             ("/batch", 401),
             ("/batch", 401),
             ("/bacth", 404),
@@ -226,7 +220,7 @@ class TestJournal:
 
 
 def test_a_journal_is_bounded_on_every_store(store: Store) -> None:
-    """Only the last five of each account, and of the strangers, are kept, in order."""
+    """Only the last five of each account, and of the unauthenticated, are kept, in order."""
     mock = create_mock(store=store, journal=KEEP)
     account, api = opened(mock), mock.app.test_client()
     other = mock.open_account("http://mock", Opening(api_key="other"))
@@ -235,7 +229,7 @@ def test_a_journal_is_bounded_on_every_store(store: Store) -> None:
         api.get(f"/mine/{number}", headers=KEY)
         api.get(f"/strange/{number}")
     assert [e.path for e in account.journal.requests()] == [f"/mine/{n}" for n in range(7, 12)]
-    strange = [e.path for e in mock.courier.store.journal(STRANGERS)]
+    strange = [e.path for e in mock.courier.store.journal(UNAUTHENTICATED)]
     assert strange == [f"/strange/{n}" for n in range(7, 12)]
     assert len(other.journal.requests()) == 1
     mock.close()
@@ -248,7 +242,7 @@ def test_a_journal_of_length_0_keeps_nothing() -> None:
     mock.app.test_client().post("/batch", headers=KEY, data=FORM)
     mock.app.test_client().post("/batch")
     assert account.journal.requests() == ()
-    assert mock.courier.store.journal(STRANGERS) == ()
+    assert mock.courier.store.journal(UNAUTHENTICATED) == ()
 
 
 class Refusing(MemoryStore):
@@ -316,7 +310,7 @@ def _fill(store: Store) -> None:
 
 def test_variables_of_the_environment_are_no_headers(monkeypatch: pytest.MonkeyPatch) -> None:
     """What granian puts into the environ from the process's environment was not sent."""
-    from vimmerse_mock.web import journal
+    from vimmerse_mock.web import recorder as journal
 
     assert {name for name in os.environ if name.startswith("HTTP_")} == journal._NOT_SENT
     monkeypatch.setattr(journal, "_NOT_SENT", frozenset({"HTTP_PROXY_PASSWORD"}))
@@ -335,7 +329,7 @@ def test_variables_of_a_served_mocks_environment_are_no_headers(tmp_path: Path) 
     import sys
     from threading import Event
 
-    from vimmerse_mock.account import RemoteMock
+    from vimmerse_mock.account.account import RemoteMock
 
     ready = tmp_path / "ready"
     program = str(Path(sys.executable).with_name("vimmerse-mock"))

@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 import requests
 
-from vimmerse_mock.inbox import Inbox
-from vimmerse_mock.listener import Listener
 from vimmerse_mock.model.clock import wall_clock
+from vimmerse_mock.receiving.inbox import Inbox, Listener
 
 PROGRAM = Path(sys.executable).with_name("vimmerse-mock")
 BODY = {"customer_id": "c", "batch_id": "b", "status": "success"}

@@ -32,11 +32,11 @@ from moves import (
     make_mock,
     over_http,
 )
-from vimmerse_mock.account import Account, RemoteMock
+from vimmerse_mock.account.account import Account, RemoteMock
 from vimmerse_mock.app import Mock
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.outbox import MessageState
-from vimmerse_mock.wsgi_thread import WsgiThread
+from vimmerse_mock.wsgi import WsgiThread
 
 OPENINGS = {
     "one": Opening("key-one", "one", credits=27, speed=0, seed="s"),

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from vimmerse_client import Client, InsufficientCredit
-from vimmerse_mock.account import Account, RemoteMock
+from vimmerse_mock.account.account import Account, RemoteMock
+from vimmerse_mock.errors import ScenarioError, UnknownScenarioError
 from vimmerse_mock.model.account import Opening
-from vimmerse_mock.model.scenarios import ScenarioError, UnknownScenarioError
 from vimmerse_mock.server import MockServer
 
 IMAGES = ["http://images.example/1.jpg", "http://images.example/2.jpg"]

@@ -5,11 +5,12 @@ import pytest
 from frozen_time import FrozenTime
 from vimmerse_contracts.schemas import CreateBatchSchema
 from vimmerse_mock.app import create_mock
+from vimmerse_mock.errors import RetentionError
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.batch import Image
 from vimmerse_mock.model.clock import SECOND
-from vimmerse_mock.model.retention import Keep, RetentionError, parse_keep
-from vimmerse_mock.retention import Retention
+from vimmerse_mock.model.limits import Keep, parse_keep
+from vimmerse_mock.stores.retention import Retention
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,11 @@ import pytest
 import requests
 
 from frozen_time import FrozenTime
-from vimmerse_mock.account import Account
+from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import Mock, create_mock
+from vimmerse_mock.errors import InsufficientCreditError, MarkerError
 from vimmerse_mock.model.account import AccountState, Opening
 from vimmerse_mock.model.batch import Batch, Image
-from vimmerse_mock.model.ledger import InsufficientCreditError
-from vimmerse_mock.model.magic import MarkerError
 from vimmerse_mock.model.scenarios import REFUSED_MESSAGE, SCENARIOS, Pace, Scenario, Script
 from vimmerse_mock.server import MockServer
 from vimmerse_mock.stores import open_store
@@ -95,7 +94,7 @@ def test_an_update_that_processes_again_takes_one_and_others_take_none(
     account.clock.advance(60)
     plan_next(mock, account, SLOW, STUCK)
     mock.service.update(account.customer_id, batch.id, {"title": "T"})
-    mock.service.compose(account.customer_id, batch.id)
+    mock.service.concat(account.customer_id, batch.id)
     assert state_of(mock, account).next_scenarios == (SLOW, STUCK)
     again = mock.service.update(account.customer_id, batch.id, {"duration": 5}).batch
     assert script(again) == expected(SLOW, 1)
@@ -258,7 +257,7 @@ def test_what_was_chosen_outlives_every_later_choice(
     plan_next(mock, account, SLOW, Scenario(message="Later.", queue=2, fail_medias=[3]))
     batch = mock.service.create(account.customer_id, form(), images).batch
     account.use_scenario("fail")
-    hurried = replace(mock.service, pace=Pace(queue=0, per_video_second=0, compose=0))
+    hurried = replace(mock.service, pace=Pace(queue=0, per_video_second=0, concat=0))
     hurried.update(account.customer_id, batch.id, {"title": "[vimmerse:fail]"})
     state = store.account(account.customer_id)
     assert script(hurried.read(state, batch.id).batch) == expected(SLOW)

@@ -11,13 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vimmerse_mock.cli import main
+from vimmerse_mock.errors import ScenarioError, UnknownScenarioError
 from vimmerse_mock.model.scenarios import (
     FIELDS,
     PRESETS,
     SCENARIOS,
     Scenario,
-    ScenarioError,
-    UnknownScenarioError,
     read_scenario,
     write_fields,
     write_scenario,

@@ -21,7 +21,7 @@ import requests
 from click.testing import CliRunner
 
 from vimmerse_mock.cli import main
-from vimmerse_mock.listener import Listener
+from vimmerse_mock.receiving.inbox import Listener
 
 PROGRAM = Path(sys.executable).with_name("vimmerse-mock")
 FORM = {"image_urls": "http://images.example/1.jpg"}

@@ -8,9 +8,10 @@ import pytest
 import requests
 
 from vimmerse_mock.app import create_mock
+from vimmerse_mock.errors import DuplicateAccountError
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.server import MockServer
-from vimmerse_mock.stores import DuplicateAccountError, open_store
+from vimmerse_mock.stores import open_store
 
 KEY = {"X-Api-Key": "YOUR_API_KEY"}
 

@@ -11,19 +11,20 @@ from hypothesis import strategies as st
 
 from frozen_time import FrozenTime
 from vimmerse_contracts.vocabulary import RESUBMITTING_FIELDS, BatchStatus
-from vimmerse_mock.account import Account
+from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import Mock, create_mock
-from vimmerse_mock.model.account import Opening
-from vimmerse_mock.model.batch import Image
-from vimmerse_mock.model.ledger import InsufficientCreditError, PriceList, Reason
-from vimmerse_mock.model.outbox import MessageState
-from vimmerse_mock.model.scenarios import Scenario
-from vimmerse_mock.service import (
+from vimmerse_mock.errors import (
     BatchNotFoundError,
+    InsufficientCreditError,
     InvalidBatchIdError,
     NoImagesError,
-    NotComposableError,
+    NotConcatenableError,
 )
+from vimmerse_mock.model.account import Opening
+from vimmerse_mock.model.batch import Image
+from vimmerse_mock.model.credits import PriceList, Reason
+from vimmerse_mock.model.outbox import MessageState
+from vimmerse_mock.model.scenarios import Scenario
 
 Form = Callable[..., dict[str, Any]]
 HOOK = "http://127.0.0.1:9/hook"
@@ -143,8 +144,8 @@ def test_a_batch_that_processes_cannot_be_composed(
 ) -> None:
     """Composing too early is refused, and changes nothing."""
     batch = mock.service.create(account.customer_id, form(), images[:1]).batch
-    with pytest.raises(NotComposableError):
-        mock.service.compose(account.customer_id, batch.id)
+    with pytest.raises(NotConcatenableError):
+        mock.service.concat(account.customer_id, batch.id)
     assert mock.courier.store.batch(account.customer_id, batch.id) == batch
 
 
@@ -155,8 +156,8 @@ def test_a_failed_batch_cannot_be_composed(
     account.use_scenario("fail")
     batch = mock.service.create(account.customer_id, form(), images[:2]).batch
     account.clock.advance(60)
-    with pytest.raises(NotComposableError):
-        mock.service.compose(account.customer_id, batch.id)
+    with pytest.raises(NotConcatenableError):
+        mock.service.concat(account.customer_id, batch.id)
 
 
 def test_a_composition_processes_and_then_has_a_new_video(
@@ -166,7 +167,7 @@ def test_a_composition_processes_and_then_has_a_new_video(
     account.use_scenario(Scenario(fail_medias=(1,)))
     batch = mock.service.create(account.customer_id, form(), images[:2]).batch
     account.clock.advance(60)
-    seen = mock.service.compose(account.customer_id, batch.id).seen
+    seen = mock.service.concat(account.customer_id, batch.id).seen
     assert (seen.status, seen.composed) == (BatchStatus.PROCESSING, False)
     assert (seen.finished, seen.failed) == ((0,), (1,))
     account.clock.advance(60)
@@ -179,12 +180,12 @@ def test_a_composition_has_a_price_of_its_own(
     frozen_time: FrozenTime, form: Form, images: list[Image]
 ) -> None:
     """Where a price is set, composing charges it."""
-    mock = create_mock(prices=PriceList(compose=7), real_time=frozen_time)
+    mock = create_mock(prices=PriceList(concat=7), real_time=frozen_time)
     account = mock.open_account("http://mock", Opening(credits=100, speed=0))
     batch = mock.service.create(account.customer_id, form(), images[:1]).batch
     account.clock.advance(60)
-    mock.service.compose(account.customer_id, batch.id)
-    assert (account.ledger[-1].reason, account.ledger[-1].amount) == (Reason.COMPOSE, -7)
+    mock.service.concat(account.customer_id, batch.id)
+    assert (account.ledger[-1].reason, account.ledger[-1].amount) == (Reason.CONCAT, -7)
 
 
 def test_changing_the_scenario_changes_no_batch_that_exists(
@@ -228,7 +229,7 @@ def test_the_same_seed_and_calls_give_the_same_ids(
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["create", "update", "compose", "advance"]),
+            st.sampled_from(["create", "update", "concat", "advance"]),
             st.integers(0, 3),
             st.integers(1, 10),
         ),
@@ -275,8 +276,8 @@ def _take(
         elif batch_id and step == "update":
             mock.service.update(customer, batch_id, {"duration": duration})
         elif batch_id:
-            mock.service.compose(customer, batch_id)
-    except (InsufficientCreditError, NotComposableError):
+            mock.service.concat(customer, batch_id)
+    except (InsufficientCreditError, NotConcatenableError):
         pass
 
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from vimmerse_mock.delivery import new_secret
 from vimmerse_mock.delivery.sending import post_of
+from vimmerse_mock.errors import WebhookSettingsError
 from vimmerse_mock.model.clock import wall_clock
+from vimmerse_mock.model.delivery_plans import WebhookSettings
 from vimmerse_mock.model.outbox import Message
-from vimmerse_mock.model.webhooks import WebhookSettings, WebhookSettingsError
 
 MESSAGE = Message("msg_1", "c", "b", 1, "http://127.0.0.1:9/", "success", 0)
 

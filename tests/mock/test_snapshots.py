@@ -18,11 +18,12 @@ from hypothesis import strategies as st
 from frozen_time import FrozenTime
 from moves import MOVES, Hand, Move, Receivers, in_process, make_mock
 from vimmerse_mock.app import Mock, create_mock
+from vimmerse_mock.control import messages as r
 from vimmerse_mock.control import operations as o
-from vimmerse_mock.control import resources as r
-from vimmerse_mock.control.snapshots import SnapshotError, read_snapshots
+from vimmerse_mock.control.snapshots import read_snapshots
+from vimmerse_mock.errors import DuplicateAccountError, SnapshotError, UnknownAccountError
 from vimmerse_mock.model.account import Opening
-from vimmerse_mock.stores import DuplicateAccountError, UnknownAccountError, open_store
+from vimmerse_mock.stores import open_store
 
 OPENING = Opening("mine", "me", credits=300, speed=0, seed="s")
 STORES = st.sampled_from(["memory", "sqlite"])

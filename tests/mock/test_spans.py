@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vimmerse_mock.model.clock import SECOND
-from vimmerse_mock.model.spans import LONGEST, SpanError, format_span, parse_span
+from vimmerse_mock.errors import SpanError
+from vimmerse_mock.model.clock import LONGEST, SECOND, format_span, parse_span
 
 
 @pytest.mark.parametrize(

@@ -21,13 +21,14 @@ from sqlalchemy.sql import visitors
 
 from frozen_time import NOON
 from vimmerse_mock.app import create_mock
+from vimmerse_mock.errors import StoreRefusedError
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT
 from vimmerse_mock.model.clock import SECOND, wall_clock
 from vimmerse_mock.server import MockServer
-from vimmerse_mock.stores import StoreRefusedError, open_store
+from vimmerse_mock.stores import open_store
 from vimmerse_mock.stores.sql import statements
 from vimmerse_mock.stores.sql.engine import open_engine, writing
-from vimmerse_mock.stores.sql.migrations import MIGRATIONS, migrate
+from vimmerse_mock.stores.sql.schema import MIGRATIONS, migrate
 from vimmerse_mock.stores.sql.store import SqlStore
 
 SAMPLES = Path(__file__).parent / "samples"

@@ -8,22 +8,16 @@ from threading import Barrier, Thread
 
 import pytest
 
+from vimmerse_mock.errors import DuplicateAccountError, InsufficientCreditError, UnknownAccountError
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch, Image, Media, Submission, SubmissionKind, VideoSettings
 from vimmerse_mock.model.clock import SECOND, Instant, live, manual
-from vimmerse_mock.model.ledger import InsufficientCreditError, Reason
+from vimmerse_mock.model.credits import Reason
+from vimmerse_mock.model.limits import Keep
 from vimmerse_mock.model.outbox import Attempt, Message, MessageState
-from vimmerse_mock.model.retention import Keep
 from vimmerse_mock.model.scenarios import SCENARIOS, Scenario, Script
 from vimmerse_mock.model.snapshot import Snapshot
-from vimmerse_mock.stores import (
-    NOBODY,
-    DuplicateAccountError,
-    Store,
-    UnknownAccountError,
-    open_store,
-    opened,
-)
+from vimmerse_mock.stores import NOBODY, Store, open_store, opened
 
 LEASE = 30 * SECOND
 

@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from frozen_time import FrozenTime
-from vimmerse_mock.account import Account
+from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.delivery import Reply
 from vimmerse_mock.model.account import Opening

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vimmerse_contracts.vocabulary import BatchStatus
+from vimmerse_mock.errors import UnknownScenarioError
 from vimmerse_mock.model.batch import Submission, SubmissionKind
 from vimmerse_mock.model.clock import SECOND
 from vimmerse_mock.model.scenarios import (
@@ -17,7 +18,6 @@ from vimmerse_mock.model.scenarios import (
     Pace,
     Scenario,
     Script,
-    UnknownScenarioError,
     scenario,
 )
 from vimmerse_mock.model.timeline import Observation, Timeline, plan
@@ -81,8 +81,8 @@ def test_all_failed_media_are_a_failure_with_a_message() -> None:
 
 def test_a_composition_keeps_what_was_finished() -> None:
     """While it composes, a batch shows its finished media, and no video until it is done."""
-    script = Pace().compose_script()
-    timeline = plan(Submission(2, SubmissionKind.COMPOSE, 0, script, (0, 2), (1,)), FOUR)
+    script = Pace().concat_script()
+    timeline = plan(Submission(2, SubmissionKind.CONCAT, 0, script, (0, 2), (1,)), FOUR)
     assert (timeline.at(0).finished, timeline.at(0).composed) == ((0, 2), False)
     assert (timeline.at(SECOND).composed, timeline.at(SECOND).failed) == (True, (1,))
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vimmerse_mock.inbox import Inbox
-from vimmerse_mock.listener import Listener
+from vimmerse_mock.receiving.inbox import Inbox, Listener
 
 PROGRAM = Path(sys.executable).with_name("vimmerse-mock")
 

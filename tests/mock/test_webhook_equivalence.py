@@ -19,13 +19,13 @@ from frozen_time import FrozenTime
 from vimmerse_client import Batch
 from vimmerse_client.errors import NotFound, VimmerseError
 from vimmerse_client.webhooks import MemorySeen, Receiver, WebhookEvent
-from vimmerse_mock.account import Account
+from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import create_mock
-from vimmerse_mock.control.resources import WebhookInfo
+from vimmerse_mock.control.messages import WebhookInfo
 from vimmerse_mock.delivery import Post, Reply
 from vimmerse_mock.model.account import Opening
-from vimmerse_mock.model.ledger import PriceList
-from vimmerse_mock.model.outbox import MessageState, Twist
+from vimmerse_mock.model.credits import PriceList
+from vimmerse_mock.model.outbox import MessageState, Variant
 
 URL: Final = "http://receiver.example/hook"
 CREDITS: Final = 100_000
@@ -54,7 +54,7 @@ SCENARIOS: Final = st.sampled_from(["success", "partial", "fail"])
 
 creations = st.tuples(st.just("create"), SCENARIOS, st.integers(1, 2))
 resubmissions = st.tuples(st.just("resubmit"), st.integers(0, 3), SCENARIOS)
-compositions = st.tuples(st.just("compose"), st.integers(0, 3))
+compositions = st.tuples(st.just("concat"), st.integers(0, 3))
 retitles = st.tuples(st.just("retitle"), st.integers(0, 3))
 advances = st.tuples(st.just("advance"), st.sampled_from([0, 0.5, 2, 4, 11, 90, 2_000]))
 plans = st.tuples(st.just("plan"), PLANS)
@@ -167,7 +167,7 @@ class World:
             form = {"prompt": "Anew", "webhook_url": self._url(self.submissions[batch_id])}
             self.api.call("PUT", f"/batch/{batch_id}/edit", form)
 
-    def compose(self, place: int) -> None:
+    def concat(self, place: int) -> None:
         """Compose a batch that is in success."""
         for batch_id in self.batches[place : place + 1]:
             if self.api.get(batch_id).succeeded:
@@ -204,11 +204,11 @@ class World:
         return self.true_webhooks(batch_id)[-1].state is MessageState.DELIVERED
 
     def true_webhooks(self, batch_id: str) -> list[WebhookInfo]:
-        """The one webhook of each submission that is neither a copy nor twisted, in order."""
+        """The one webhook of each submission that no plan has changed or added, in order."""
         return [
             webhook
             for webhook in self.account.outbox
-            if webhook.batch_id == batch_id and webhook.twist is Twist.NONE
+            if webhook.batch_id == batch_id and webhook.variant is Variant.NONE
         ]
 
     def _url(self, submission: int) -> str:
@@ -237,7 +237,7 @@ class World:
 def world(fates: Sequence[Fate], *, names_submissions: bool) -> Iterator[World]:
     """Make a world of its own for one example."""
     way = Way(fates)
-    prices = PriceList(compose=1)
+    prices = PriceList(concat=1)
     mock = create_mock(real_time=FrozenTime(), sender=way, prices=prices)
     account = mock.open_account("http://mock.example", Opening(speed=0, credits=CREDITS))
     yield World(account, Api(mock.app, account.key), way, names_submissions=names_submissions)

@@ -12,18 +12,14 @@ import requests
 import standardwebhooks
 from click.testing import CliRunner, Result
 
-from vimmerse_mock.account import Account
+from vimmerse_mock.account.account import Account
 from vimmerse_mock.cli import main
-from vimmerse_mock.control.resources import WebhookInfo
-from vimmerse_mock.inbox import Inbox
-from vimmerse_mock.listener import Listener
+from vimmerse_mock.control.messages import WebhookInfo
+from vimmerse_mock.errors import PlanError, SpanError, UnknownMessageError, WebhookSettingsError
 from vimmerse_mock.model.account import Opening
-from vimmerse_mock.model.delivery_plans import PlanError
-from vimmerse_mock.model.spans import SpanError
-from vimmerse_mock.model.webhooks import WebhookSettingsError
+from vimmerse_mock.receiving.inbox import Inbox, Listener
 from vimmerse_mock.server import MockServer
-from vimmerse_mock.stores import UnknownMessageError
-from vimmerse_mock.wsgi_thread import WsgiThread
+from vimmerse_mock.wsgi import WsgiThread
 
 FORM = {"image_urls": ["http://images.example/1.jpg"]}
 Answers = Callable[[WSGIEnvironment, StartResponse], list[bytes]]

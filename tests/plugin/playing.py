@@ -10,16 +10,16 @@ from typing import Any, Final
 import flask
 
 from vimmerse_contracts.vocabulary import CONTROL_ROOT, MOTION_TYPES
-from vimmerse_mock.account import Account
+from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import create_mock
 from vimmerse_mock.marks import IN_PROCESS
 from vimmerse_mock.model.account import Opening
-from vimmerse_mock.model.ledger import PriceList
+from vimmerse_mock.model.credits import PriceList
 from vimmerse_mock.server import MockServer
 
 SPEED: Final = 5.0
 """So slow that the cheapest batch is not done by the time of the next request, as in life."""
-LISTED: Final = {**dict.fromkeys(MOTION_TYPES, 1), "compose": 1}
+LISTED: Final = {**dict.fromkeys(MOTION_TYPES, 1), "concat": 1}
 """What the price list of the tests says, whatever the service really charges."""
 
 
@@ -55,10 +55,10 @@ def prices(listed: Mapping[str, int] = LISTED) -> tuple[str, ...]:
 
 @contextmanager
 def real_service(
-    *, rate: int = 1, compose: int = 1, paid_in: int = 100_000, tells_used: bool = False
+    *, rate: int = 1, concat: int = 1, paid_in: int = 100_000, tells_used: bool = False
 ) -> Iterator[RealService]:
     """Run a service that has no control plane over HTTP and charges `rate` for every second."""
-    charged = PriceList(dict.fromkeys(MOTION_TYPES, rate), compose)
+    charged = PriceList(dict.fromkeys(MOTION_TYPES, rate), concat)
     mock = create_mock(prices=charged)
     mock.app.before_request(_hide_control)
     server = MockServer(mock, opening=Opening(speed=SPEED, credits=paid_in))

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from vimmerse_contracts.drift import compare_evidence
-from vimmerse_contracts.evidence.linefile import begin
-from vimmerse_contracts.evidence.lines import Contract, Header
-from vimmerse_contracts.evidence.reader import Evidence, load_evidence
+from vimmerse_contracts.runs.drift import compare_evidence
+from vimmerse_contracts.runs.evidence.file import Contract, Evidence, Header, begin, load_evidence
 
 QUIETLY = ("-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-W", "error")
 

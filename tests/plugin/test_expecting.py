@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pytest_vimmerse.handle import Vimmerse
-from vimmerse_mock.account import RemoteMock
-from vimmerse_mock.listener import Listener
+from vimmerse_mock.account.account import RemoteMock
+from vimmerse_mock.receiving.inbox import Listener
 from vimmerse_mock.server import MockServer
 
 PNG = b"\x89PNG\r\n\x1a\n"

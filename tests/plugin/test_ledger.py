@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from pytest_vimmerse.ledger import LedgerFile
-from vimmerse_contracts.spending import NotAffordableError
+from vimmerse_contracts.runs.spending import NotAffordableError
 
 HOLDING = """
 import sys
 from pathlib import Path
 from pytest_vimmerse.ledger import LedgerFile
-from vimmerse_contracts.spending import NotAffordableError
+from vimmerse_contracts.runs.spending import NotAffordableError
 ledger, got = LedgerFile(Path(sys.argv[1])), 0
 for _ in range(40):
     try:

@@ -13,15 +13,15 @@ from plugin.playing import LISTED, SPEED, RealService, prices, real_service
 from pytest_vimmerse.guard import GUARD, costs_of
 from pytest_vimmerse.remote import Remote
 from pytest_vimmerse.targets import RemoteTarget
-from vimmerse_contracts.spending import Once, Prices
-from vimmerse_contracts.target import Capability
-from vimmerse_mock.listener import Listener
+from vimmerse_contracts.runs.spending import Once, Prices
+from vimmerse_contracts.suite.target import Capability
 from vimmerse_mock.model.account import Opening
+from vimmerse_mock.receiving.inbox import Listener
 
 QUIETLY: Final = ("-p", "no:cacheprovider", "-p", "no:randomly")
 BUYING: Final = """
 import pytest
-from vimmerse_contracts.spending import creation
+from vimmerse_contracts.runs.spending import creation
 from vimmerse_contracts.suite.api import TINY, opened
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_buys(buyer, vimmerse_purse, number):
 
 
 def test_a_wrong_declaration_cannot_overspend(pytester: pytest.Pytester, real: RealService) -> None:
-    """The purse is asked before each request, whatever the test declared."""
+    """The budget is asked before each request, whatever the test declared."""
     pytester.makepyfile(
         BUYING
         + """
@@ -183,7 +183,7 @@ def test_an_unknown_price_counts_as_over_the_limit(
 def test_a_price_list_may_be_a_file(pytester: pytest.Pytester, real: RealService) -> None:
     """JSON, of which an option changes single prices; a bad one ends the run before it begins."""
     good, bad = pytester.path / "prices.json", pytester.path / "bad.json"
-    good.write_text('{"Auto": 5, "KlingAI": 1, "compose": 1}')
+    good.write_text('{"Auto": 5, "KlingAI": 1, "concat": 1}')
     bad.write_text('{"Sora": 5}')
     only = ["--pyargs", "vimmerse_contracts.suite.test_read", "--vimmerse-max-credits=10"]
     result = run(pytester, *only, *real.options, f"--vimmerse-prices={good}")
@@ -298,7 +298,7 @@ class _Bookkeeper:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         """Read the ledger before and after."""
-        listed = Prices(dict.fromkeys(LISTED, 1), compose=1)
+        listed = Prices(dict.fromkeys(LISTED, 1), concat=1)
         guard: Any = item.config.pluginmanager.get_plugin(GUARD)
         ledger = guard.ledger
         before = ledger.total()

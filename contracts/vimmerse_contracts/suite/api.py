@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 import requests
 
 from vimmerse_contracts.checks import Batch, check_batch_answer
-from vimmerse_contracts.evidence.recorder import witness
-from vimmerse_contracts.operations import COMPOSE, CREATE, HEALTH, READ, UPDATE, Operation
-from vimmerse_contracts.spending import Answer, Form, Hold, Purse
+from vimmerse_contracts.operations import CONCAT, CREATE, HEALTH, READ, UPDATE, Operation
+from vimmerse_contracts.runs.evidence.recorder import witness
+from vimmerse_contracts.runs.spending import Answer, Budget, Form, Hold
 from vimmerse_contracts.suite.patience import patiently
-from vimmerse_contracts.target import Target
+from vimmerse_contracts.suite.target import Target
 from vimmerse_contracts.vocabulary import API_KEY_HEADER, BatchStatus
 
 File = tuple[str, tuple[str | None, bytes | str, str]]
@@ -39,7 +39,7 @@ _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 class Api:
     """The operations of a target, called with one key, or with none.
 
-    With a key that pays, `purse` is asked before anything is sent that may cost; `solvent` says
+    With a key that pays, `budget` is asked before anything is sent that may cost; `solvent` says
     that the customer should be able to pay. `pause` lets time pass where the service asks for it.
     """
 
@@ -47,13 +47,13 @@ class Api:
         self,
         base_url: str,
         key: str | None,
-        purse: Purse | None = None,
+        budget: Budget | None = None,
         *,
         solvent: bool = True,
         pause: Callable[[float], None] | None = None,
     ) -> None:
         self._base_url = base_url
-        self._purse = purse
+        self._budget = budget
         self._solvent = solvent
         self._pause = pause
         self._session = session_for(base_url)
@@ -101,22 +101,22 @@ class Api:
     def _hold(
         self, operation: Operation, batch_id: str, form: Form, files: Sequence[File]
     ) -> Hold | None:
-        if self._purse is None:
+        if self._budget is None:
             return None
         if operation is CREATE:
             fields = {**form, **{n: str(v) for n, (name, v, _) in files if name is None}}
-            return self._purse.create(fields, sum(1 for n, _ in files if n == "image_files"))
+            return self._budget.create(fields, sum(1 for n, _ in files if n == "image_files"))
         if operation is UPDATE:
-            return self._purse.update(batch_id, form)
-        return self._purse.compose(batch_id) if operation is COMPOSE else None
+            return self._budget.update(batch_id, form)
+        return self._budget.concat(batch_id) if operation is CONCAT else None
 
     def _settle(self, hold: Hold | None, response: requests.Response) -> None:
-        if self._purse is None:
+        if self._budget is None:
             return
         answer = Answer(response.status_code, _batch(response))
         if hold is not None:
-            self._purse.settle(hold, answer, solvent=self._solvent)
-        self._purse.saw(answer)
+            self._budget.settle(hold, answer, solvent=self._solvent)
+        self._budget.saw(answer)
 
     def create(self, form: Form, files: Sequence[File] = ()) -> requests.Response:
         """`POST /batch`."""
@@ -132,7 +132,7 @@ class Api:
 
     def concat(self, batch_id: str) -> requests.Response:
         """`POST /batch/{batch_id}/concat`."""
-        return self.send(COMPOSE, batch_id)
+        return self.send(CONCAT, batch_id)
 
     def health(self) -> requests.Response:
         """`GET /health`."""
@@ -159,9 +159,9 @@ class Api:
         return target.observe(lambda: self.seen(batch_id), is_done)
 
 
-def opened(target: Target, key: str, purse: Purse | None, *, solvent: bool = True) -> Api:
-    """Open the operations of a target for a customer of it, who pays from the purse."""
-    return Api(target.base_url, key, purse, solvent=solvent, pause=target.pause)
+def opened(target: Target, key: str, budget: Budget | None, *, solvent: bool = True) -> Api:
+    """Open the operations of a target for a customer of it, who pays from the budget."""
+    return Api(target.base_url, key, budget, solvent=solvent, pause=target.pause)
 
 
 def _batch(response: requests.Response) -> Batch:

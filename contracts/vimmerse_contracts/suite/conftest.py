@@ -6,51 +6,51 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from vimmerse_contracts.spending import Form, Purse
+from vimmerse_contracts.runs.spending import Budget, Form
 from vimmerse_contracts.suite.api import LONG, TINY, Api, opened
 from vimmerse_contracts.suite.shared import Shared
-from vimmerse_contracts.target import Target
+from vimmerse_contracts.suite.target import Target
 
 
 @pytest.fixture
-def contract_api(vimmerse_target: Target, vimmerse_purse: Purse | None) -> Iterator[Api]:
+def contract_api(vimmerse_target: Target, vimmerse_budget: Budget | None) -> Iterator[Api]:
     """The operations, called with the target's key."""
-    with opened(vimmerse_target, vimmerse_target.api_key, vimmerse_purse) as api:
+    with opened(vimmerse_target, vimmerse_target.api_key, vimmerse_budget) as api:
         yield api
 
 
 @pytest.fixture
-def contract_other_api(vimmerse_target: Target, vimmerse_purse: Purse | None) -> Iterator[Api]:
+def contract_other_api(vimmerse_target: Target, vimmerse_budget: Budget | None) -> Iterator[Api]:
     """The operations, called with the key of a second customer."""
-    with opened(vimmerse_target, vimmerse_target.other_api_key, vimmerse_purse) as api:
+    with opened(vimmerse_target, vimmerse_target.other_api_key, vimmerse_budget) as api:
         yield api
 
 
 @pytest.fixture
-def contract_broke_api(vimmerse_target: Target, vimmerse_purse: Purse | None) -> Iterator[Api]:
+def contract_broke_api(vimmerse_target: Target, vimmerse_budget: Budget | None) -> Iterator[Api]:
     """The operations, called with the key of a customer whose credit does not suffice."""
     key = vimmerse_target.broke_api_key
-    with opened(vimmerse_target, key, vimmerse_purse, solvent=False) as api:
+    with opened(vimmerse_target, key, vimmerse_budget, solvent=False) as api:
         yield api
 
 
 @pytest.fixture(scope="session")
 def contract_shared(
-    vimmerse_session_target: Target, vimmerse_purse: Purse | None
+    vimmerse_session_target: Target, vimmerse_budget: Budget | None
 ) -> Iterator[Shared]:
     """Batches that several tests look at, each made when it is first asked for."""
     target = vimmerse_session_target
-    with opened(target, target.api_key, vimmerse_purse) as api:
-        yield Shared(target, api, vimmerse_purse)
+    with opened(target, target.api_key, vimmerse_budget) as api:
+        yield Shared(target, api, vimmerse_budget)
 
 
 @pytest.fixture
-def contract_unfinished(vimmerse_purse: Purse | None) -> Form:
+def contract_unfinished(vimmerse_budget: Budget | None) -> Form:
     """A creation that is not done by the time of the next request.
 
     Where credits count it is the cheapest there is: such a service takes minutes for it.
     """
-    return TINY if vimmerse_purse else LONG
+    return TINY if vimmerse_budget else LONG
 
 
 @pytest.fixture

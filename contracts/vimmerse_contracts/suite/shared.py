@@ -10,9 +10,17 @@ from typing import Final
 import pytest
 
 from vimmerse_contracts.checks import Batch
-from vimmerse_contracts.spending import COMPOSITION, Dearest, Form, Once, Purse, again, creation
+from vimmerse_contracts.runs.spending import (
+    CONCATENATION,
+    Budget,
+    Dearest,
+    Form,
+    Once,
+    again,
+    creation,
+)
 from vimmerse_contracts.suite.api import IMAGE_URL, TINY, Api, is_done, opened
-from vimmerse_contracts.target import Target
+from vimmerse_contracts.suite.target import Target
 
 ALL_SET: Final[Form] = MappingProxyType(
     {
@@ -49,7 +57,7 @@ _TWO: Final[Form] = MappingProxyType({"image_urls": [IMAGE_URL] * 2, "duration":
 
 COURSE: Final = Once("course", (creation(_THREE),))
 FINISHED: Final = Once("finished", (creation(TINY),))
-COMPOSED: Final = Once("composition", (creation(_TWO), COMPOSITION))
+COMPOSED: Final = Once("composition", (creation(_TWO), CONCATENATION))
 BROKE_BATCH: Final = Once("broke_batch", (creation(TINY),))
 CHANGEABLE: Final = Once("changeable", (creation(ALL_SET),))
 SETTLED: Final = Once("settled", (creation(ALL_SET),))
@@ -65,10 +73,10 @@ CHANGE: Final = Dearest(
 class Shared:
     """What the tests of a run share; each is made when a test first asks for it."""
 
-    def __init__(self, target: Target, api: Api, purse: Purse | None = None) -> None:
+    def __init__(self, target: Target, api: Api, budget: Budget | None = None) -> None:
         self._target = target
         self._api = api
-        self._purse = purse
+        self._budget = budget
         self._changeable = ""
         self._settled = ""
 
@@ -99,7 +107,7 @@ class Shared:
         It is bought with the customer's last credit; a test that needs it is skipped where there
         is not even that.
         """
-        with opened(self._target, self._target.broke_api_key, self._purse, solvent=False) as broke:
+        with opened(self._target, self._target.broke_api_key, self._budget, solvent=False) as broke:
             answer = broke.create(TINY)
             if not answer.ok:
                 pytest.skip(

@@ -7,13 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from vimmerse_contracts.checks import check_error, check_progress, check_video
-from vimmerse_contracts.errors import BAD_REQUEST
-from vimmerse_contracts.operations import READ
-from vimmerse_contracts.spending import Form, creation
+from vimmerse_contracts.operations import BAD_REQUEST, READ
+from vimmerse_contracts.runs.spending import Form, creation
 from vimmerse_contracts.suite.api import TINY, Api, download
 from vimmerse_contracts.suite.costs import costs
 from vimmerse_contracts.suite.shared import COMPOSED, Shared
-from vimmerse_contracts.target import Capability, Target
+from vimmerse_contracts.suite.target import Capability, Target
 
 
 @costs(COMPOSED)

@@ -8,11 +8,11 @@ import pytest
 
 from vimmerse_contracts.checks import Batch, check_batch_answer
 from vimmerse_contracts.operations import CREATE
-from vimmerse_contracts.spending import Form, creation
+from vimmerse_contracts.runs.spending import Form, creation
 from vimmerse_contracts.suite.api import IMAGE_URL, TINY, Api, params, png, text_part, upload
 from vimmerse_contracts.suite.costs import costs
 from vimmerse_contracts.suite.shared import COURSE, FINISHED, Shared
-from vimmerse_contracts.target import Capability, Target
+from vimmerse_contracts.suite.target import Capability, Target
 
 _PARAMS_OF_DEFAULTS = "Prompt=|CameraPath=|Quantity=1|MotionAmount=5|MotionLength=5|Loop=1"
 

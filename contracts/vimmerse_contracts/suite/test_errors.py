@@ -14,24 +14,28 @@ from vimmerse_contracts.checks import (
     check_validation,
     check_webhook_count,
 )
-from vimmerse_contracts.errors import (
+from vimmerse_contracts.operations import (
     BAD_REQUEST,
+    CONCAT,
+    CREATE,
     INSUFFICIENT_CREDIT,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
+    OPERATIONS,
     UNAUTHORIZED,
+    UPDATE,
+    Operation,
 )
-from vimmerse_contracts.operations import COMPOSE, CREATE, OPERATIONS, UPDATE, Operation
-from vimmerse_contracts.spending import Form, creation
+from vimmerse_contracts.runs.spending import Form, creation
 from vimmerse_contracts.suite.api import IMAGE_URL, TINY, Api, File, png, upload
 from vimmerse_contracts.suite.costs import costs
 from vimmerse_contracts.suite.shared import FINISHED, Shared
-from vimmerse_contracts.target import Capability, Target
+from vimmerse_contracts.suite.target import Capability, Target
 
 UNKNOWN_ID: Final = "00000000-0000-4000-8000-000000000000"
 KEYED: Final = [operation for operation in OPERATIONS if operation.needs_key]
 BY_ID: Final = [operation for operation in KEYED if "{batch_id}" in operation.path]
-CHANGING: Final = (UPDATE, COMPOSE)
+CHANGING: Final = (UPDATE, CONCAT)
 
 WRONG_SETTINGS: Final[Sequence[tuple[str, str, str]]] = (
     ("motion_type", "Sora", "literal_error"),

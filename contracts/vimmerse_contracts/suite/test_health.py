@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vimmerse_contracts.checks import check_json, check_status
 from vimmerse_contracts.suite.api import Api
-from vimmerse_contracts.target import Target
+from vimmerse_contracts.suite.target import Target
 
 
 def test_health_asks_for_no_key(vimmerse_target: Target) -> None:

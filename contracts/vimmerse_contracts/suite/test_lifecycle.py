@@ -10,11 +10,11 @@ import pytest
 
 from vimmerse_contracts.checks import Batch, check_batch_answer, check_progress, check_video
 from vimmerse_contracts.operations import READ
-from vimmerse_contracts.spending import creation
+from vimmerse_contracts.runs.spending import creation
 from vimmerse_contracts.suite.api import IMAGE_URL, LONG, TINY, Api, download
 from vimmerse_contracts.suite.costs import costs
 from vimmerse_contracts.suite.shared import COURSE, Shared
-from vimmerse_contracts.target import Capability, Target
+from vimmerse_contracts.suite.target import Capability, Target
 
 _POLLS: Final = 10
 _AHEAD_PERCENT: Final = 25

@@ -15,9 +15,8 @@ from vimmerse_contracts.checks import (
     check_unchanged,
     check_validation,
 )
-from vimmerse_contracts.errors import INSUFFICIENT_CREDIT
-from vimmerse_contracts.operations import READ
-from vimmerse_contracts.spending import Form, again, creation
+from vimmerse_contracts.operations import INSUFFICIENT_CREDIT, READ
+from vimmerse_contracts.runs.spending import Form, again, creation
 from vimmerse_contracts.suite.api import TINY, Api, params
 from vimmerse_contracts.suite.costs import costs
 from vimmerse_contracts.suite.shared import (
@@ -30,7 +29,7 @@ from vimmerse_contracts.suite.shared import (
     SETTLED,
     Shared,
 )
-from vimmerse_contracts.target import Capability, Target
+from vimmerse_contracts.suite.target import Capability, Target
 from vimmerse_contracts.vocabulary import RESUBMITTING_FIELDS
 
 _METADATA = {

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from vimmerse_contracts.checks import check_webhook, check_webhook_count
-from vimmerse_contracts.spending import COMPOSITION, Form, creation
+from vimmerse_contracts.runs.spending import CONCATENATION, Form, creation
 from vimmerse_contracts.suite.api import IMAGE_URL, TINY, Api
 from vimmerse_contracts.suite.costs import costs
-from vimmerse_contracts.target import Capability, Target
+from vimmerse_contracts.suite.target import Capability, Target
 
 pytestmark = pytest.mark.vimmerse_needs(Capability.WEBHOOKS)
 
@@ -76,7 +76,7 @@ def test_a_partial_success_is_reported_as_success(
     assert [each.body["status"] for each in vimmerse_target.webhooks(url)] == ["success"]
 
 
-@costs(creation(TINY), COMPOSITION)
+@costs(creation(TINY), CONCATENATION)
 def test_a_composition_is_reported_too(vimmerse_target: Target, contract_api: Api) -> None:
     """A second webhook comes when a composition ends, and no third (concat.webhook)."""
     url = vimmerse_target.webhook_url()

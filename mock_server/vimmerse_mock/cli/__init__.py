@@ -11,21 +11,21 @@ import click
 
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "serve": "vimmerse_mock.cli.serve",
-        "run": "vimmerse_mock.cli.run",
-        "export": "vimmerse_mock.cli.export",
-        "import": "vimmerse_mock.cli.import_",
-        "check": "vimmerse_mock.cli.check",
-        "webhooks": "vimmerse_mock.cli.webhooks",
-        "scenarios": "vimmerse_mock.cli.scenarios",
-        "openapi": "vimmerse_mock.cli.openapi",
-        "drift": "vimmerse_mock.cli.drift",
-        "listen": "vimmerse_mock.cli.listen",
-        "trigger": "vimmerse_mock.cli.trigger",
-        "schemas": "vimmerse_mock.cli.schemas",
+        "serve": "serve:command",
+        "run": "run:command",
+        "export": "snapshots:export_command",
+        "import": "snapshots:import_command",
+        "check": "check:command",
+        "webhooks": "webhooks:command",
+        "scenarios": "listings:scenarios_command",
+        "openapi": "listings:openapi_command",
+        "drift": "drift:command",
+        "listen": "listen:command",
+        "trigger": "trigger:command",
+        "schemas": "listings:schemas_command",
     }
 )
-"""The commands by name, in the order of the help; each module has its `command`."""
+"""The commands by name, in the order of the help; and where each is."""
 
 
 class _Commands(click.Group):
@@ -41,7 +41,8 @@ class _Commands(click.Group):
     ) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(COMMANDS[cmd_name]).command
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(f"vimmerse_mock.cli.{module}"), name)
         return command
 
 

@@ -60,7 +60,7 @@ def command(explain: str | None, **options: Any) -> None:  # noqa: ANN401 - clic
 
 
 def _explain(rule: str) -> None:
-    from vimmerse_contracts.explain import UnknownRuleError, explain  # noqa: PLC0415 - as above
+    from vimmerse_contracts.suite.rules import UnknownRuleError, explain  # noqa: PLC0415 - as above
 
     try:
         click.echo("\n".join(explain(rule)))

@@ -9,7 +9,8 @@ from typing import Any, Final, TypeVar
 import click
 
 from vimmerse_mock.cli.options import fail
-from vimmerse_mock.control.calls import REFUSED, Control, HttpCaller
+from vimmerse_mock.control.calls import ControlClient, HttpCaller
+from vimmerse_mock.errors import MockError
 
 DEFAULT_ADMIN: Final = "http://127.0.0.1:8765"
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,12 +40,12 @@ def admin_options(command: F) -> F:
 
 
 @contextmanager
-def control_plane(admin_url: str, admin_token: str) -> Iterator[Control]:
+def control_plane(admin_url: str, admin_token: str) -> Iterator[ControlClient]:
     """Open a way to a running mock's control plane; what it refuses ends the command."""
-    control = Control(HttpCaller(admin_url, admin_token))
+    control = ControlClient(HttpCaller(admin_url, admin_token))
     try:
         yield control
-    except REFUSED as error:
+    except MockError as error:
         fail(str(error))
     finally:
         control.close()

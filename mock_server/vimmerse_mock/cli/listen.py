@@ -21,12 +21,12 @@ from vimmerse_contracts.signatures import (
     is_signed,
     secret_key,
 )
-from vimmerse_contracts.target import ReceivedWebhook
-from vimmerse_mock.answers import Answer, Answers
+from vimmerse_contracts.suite.target import ReceivedWebhook
 from vimmerse_mock.cli.options import PORT, UrlType, fail, option
-from vimmerse_mock.inbox import received
 from vimmerse_mock.model.clock import Instant, in_seconds, seconds, to_datetime, wall_clock
-from vimmerse_mock.wsgi_thread import WsgiThread
+from vimmerse_mock.receiving.answers import Answer, Answers
+from vimmerse_mock.receiving.inbox import received
+from vimmerse_mock.wsgi import WsgiThread
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -106,7 +106,7 @@ def command(
 def _forwarder(url: str) -> WSGIApplication | None:
     if not url:
         return None
-    from vimmerse_mock.forwarding import Forwarder  # noqa: PLC0415 - requests only if it is needed
+    from vimmerse_mock.receiving.forwarding import Forwarder  # noqa: PLC0415 - requests only if it is needed
 
     return Forwarder(url)
 

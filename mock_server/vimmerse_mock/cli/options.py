@@ -10,7 +10,8 @@ from typing import Any, Final, NoReturn, TypeVar
 import click
 
 from vimmerse_contracts.fields import url_problem
-from vimmerse_mock.model.retention import Keep, RetentionError, parse_keep
+from vimmerse_mock.errors import RetentionError
+from vimmerse_mock.model.limits import Keep, parse_keep
 
 _PREFIX: Final = "VIMMERSE_MOCK"
 PORT: Final = click.IntRange(0, 65535)

@@ -18,16 +18,16 @@ from vimmerse_mock.cli.options import (
     fail,
     option,
 )
-from vimmerse_mock.cli.seeds import Seeds, read_seeds
-from vimmerse_mock.model.account import DEFAULT_CREDITS, Opening, OpeningError
+from vimmerse_mock.cli.snapshots import Seeds, read_seeds
+from vimmerse_mock.errors import OpeningError, ServeError
+from vimmerse_mock.model.account import DEFAULT_CREDITS, Opening
 from vimmerse_mock.model.clock import FASTEST
-from vimmerse_mock.model.journal import JOURNAL_LENGTH
-from vimmerse_mock.model.ledger import PriceList
-from vimmerse_mock.model.limits import MEBIBYTE, Limits
-from vimmerse_mock.model.retention import Keep
+from vimmerse_mock.model.credits import PriceList
+from vimmerse_mock.model.exchange import JOURNAL_LENGTH
+from vimmerse_mock.model.limits import MEBIBYTE, Keep, Limits
 from vimmerse_mock.model.scenarios import SCENARIOS
 from vimmerse_mock.model.scenarios import scenario as preset
-from vimmerse_mock.serve import MEMORY, ServeError, ServeSettings, serve
+from vimmerse_mock.serve import MEMORY, ServeSettings, serve
 
 
 @click.command()
@@ -72,7 +72,7 @@ from vimmerse_mock.serve import MEMORY, ServeError, ServeSettings, serve
     multiple=True,
     help="Credits for a second of video of a motion type; repeatable.",
 )
-@option("--compose-price", default=0, type=NATURAL, help="Credits for a composition.")
+@option("--concat-price", default=0, type=NATURAL, help="Credits for a composition.")
 @option("--max-image-mib", default=32, type=POSITIVE, help="Largest image, in MiB.")
 @option("--max-request-mib", default=256, type=POSITIVE, help="Largest request, in MiB.")
 @option(
@@ -119,7 +119,7 @@ def command(
     account: tuple[tuple[str, int], ...],
     scenario: str,
     price: tuple[tuple[str, int], ...],
-    compose_price: int,
+    concat_price: int,
     max_image_mib: int,
     max_request_mib: int,
     keep: Keep,
@@ -146,7 +146,7 @@ def command(
         accounts=(*seeded.openings, *others),
         snapshots=seeded.snapshots,
         prices=replace(
-            default, per_second={**default.per_second, **dict(price)}, compose=compose_price
+            default, per_second={**default.per_second, **dict(price)}, concat=concat_price
         ),
         limits=Limits(max_image_mib * MEBIBYTE, max_request_mib * MEBIBYTE),
         keep=keep,

@@ -13,9 +13,9 @@ from vimmerse_mock.model.outbox import MessageState
 from vimmerse_mock.model.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
-    from vimmerse_mock.account import Account
+    from vimmerse_mock.account.account import Account
     from vimmerse_mock.app import Mock
-    from vimmerse_mock.control.resources import WebhookInfo
+    from vimmerse_mock.control.messages import WebhookInfo
     from vimmerse_mock.delivery import Post, Reply, Sender
 
 _LONGEST_SECONDS: Final = 30 * 86_400.0
@@ -36,11 +36,11 @@ def command(*, scenario: str, webhook_url: str, images: int, customer_id: str) -
     code 0 if the receiver took the webhook, 1 if it did not.
     """
     from vimmerse_mock.app import create_mock  # noqa: PLC0415 - as above
-    from vimmerse_mock.delivery import HttpSender, Reach  # noqa: PLC0415 - as above
+    from vimmerse_mock.delivery import Allowlist, HttpSender  # noqa: PLC0415 - as above
     from vimmerse_mock.model.account import Opening  # noqa: PLC0415 - only who runs a mock pays for it
 
-    anywhere = Reach(patterns=("*",))  # whoever types a URL means it
-    mock = create_mock(sender=_Telling(HttpSender(reach=anywhere)))
+    anywhere = Allowlist(patterns=("*",))  # whoever types a URL means it
+    mock = create_mock(sender=_Telling(HttpSender(allowlist=anywhere)))
     try:
         opening = Opening(api_key=SAMPLE_API_KEY, customer_id=customer_id, speed=0)
         account = mock.open_account("http://in-process.test", opening)

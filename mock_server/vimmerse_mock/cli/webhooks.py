@@ -10,10 +10,10 @@ import msgspec
 
 from vimmerse_mock.cli.control import admin_options, control_plane
 from vimmerse_mock.cli.options import option
+from vimmerse_mock.control import messages as r
 from vimmerse_mock.control import operations as o
-from vimmerse_mock.control import resources as r
-from vimmerse_mock.control.calls import Control
-from vimmerse_mock.stores import UnknownMessageError
+from vimmerse_mock.control.calls import ControlClient
+from vimmerse_mock.errors import UnknownMessageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 _SPACE: Final = "    "
@@ -67,7 +67,7 @@ def redeliver(
     _print(sent, [_line(sent), *_attempt(len(sent.attempts), sent.attempts[-1])], as_json=as_json)
 
 
-def _all(control: Control, customer_id: str) -> Iterator[tuple[str, r.WebhookInfo]]:
+def _all(control: ControlClient, customer_id: str) -> Iterator[tuple[str, r.WebhookInfo]]:
     """Yield webhooks with their owners."""
     listed = [customer_id]
     if not customer_id:
@@ -78,7 +78,7 @@ def _all(control: Control, customer_id: str) -> Iterator[tuple[str, r.WebhookInf
             yield owner, one
 
 
-def _one(control: Control, customer_id: str, message_id: str) -> tuple[str, r.WebhookInfo]:
+def _one(control: ControlClient, customer_id: str, message_id: str) -> tuple[str, r.WebhookInfo]:
     for owner, one in _all(control, customer_id):
         if one.id == message_id:
             return owner, one
@@ -96,10 +96,10 @@ def _print(found: object, lines: Iterable[str], *, as_json: bool) -> None:
 
 
 def _line(one: r.WebhookInfo) -> str:
-    twist = f" ({one.twist.value})" if one.twist else ""
+    variant = f" ({one.variant.value})" if one.variant else ""
     last = f", last: {one.attempts[-1].came}" if one.attempts else ""
     return (
-        f"{one.id}  {one.state.value:<9}  {one.status}{twist} of batch {one.batch_id}, "
+        f"{one.id}  {one.state.value:<9}  {one.status}{variant} of batch {one.batch_id}, "
         f"submission {one.submission}, to {one.url}: {len(one.attempts)} attempts{last}"
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
@@ -10,21 +10,14 @@ from urllib.parse import quote, urlencode, urlsplit
 import msgspec
 from msgspec import Struct
 
-from vimmerse_mock.addresses import is_loopback
+from vimmerse_mock.control.messages import ENCODER, Refusal
 from vimmerse_mock.control.operations import ControlOperation
-from vimmerse_mock.control.resources import ENCODER, Refusal
-from vimmerse_mock.control.snapshots import SnapshotError
+from vimmerse_mock.errors import (
+    ControlError,
+    MockError,
+)
 from vimmerse_mock.marks import IN_PROCESS
-from vimmerse_mock.model.account import OpeningError
-from vimmerse_mock.model.clock import ClockError
-from vimmerse_mock.model.delivery_plans import PlanError
-from vimmerse_mock.model.faults import FaultError
-from vimmerse_mock.model.scenarios import ScenarioError, UnknownScenarioError
-from vimmerse_mock.model.spans import SpanError
-from vimmerse_mock.model.throttle import ThrottleError
-from vimmerse_mock.model.webhooks import WebhookSettingsError
-from vimmerse_mock.stores import DuplicateAccountError, UnknownAccountError, UnknownMessageError
-from vimmerse_mock.wsgi_call import call_wsgi
+from vimmerse_mock.wsgi import call_wsgi, is_loopback
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -35,38 +28,14 @@ _SECONDS: Final = 600
 _ERROR: Final = 400
 
 
-class ControlError(Exception):
-    """The control plane refused, or could not be reached; the sentence says why."""
+def _refusals(kind: type[MockError] = MockError) -> Iterator[tuple[str, type[MockError]]]:
+    for each in kind.__subclasses__():
+        yield each.__name__, each
+        yield from _refusals(each)
 
 
-class InvalidRequestError(ValueError):
-    """The control plane was asked for something that makes no sense; nothing was changed."""
-
-
-REFUSALS: Final[Mapping[str, type[Exception]]] = MappingProxyType(
-    {
-        kind.__name__: kind
-        for kind in (
-            ClockError,
-            DuplicateAccountError,
-            FaultError,
-            InvalidRequestError,
-            OpeningError,
-            PlanError,
-            ScenarioError,
-            SnapshotError,
-            SpanError,
-            ThrottleError,
-            UnknownAccountError,
-            UnknownMessageError,
-            UnknownScenarioError,
-            WebhookSettingsError,
-        )
-    }
-)
+REFUSALS: Final[Mapping[str, type[MockError]]] = MappingProxyType(dict(_refusals()))
 """What the control plane's word for a refusal is raised as."""
-REFUSED: Final[tuple[type[Exception], ...]] = (ControlError, *REFUSALS.values())
-"""Everything that a call may raise."""
 
 
 class Caller(Protocol):
@@ -79,7 +48,7 @@ class Caller(Protocol):
         """Let go of connections."""
 
 
-class Control:
+class ControlClient:
     """The control plane's operations, called by one way or another."""
 
     def __init__(self, caller: Caller) -> None:

@@ -8,8 +8,8 @@ from typing import Any, Final
 import msgspec
 from apispec import APISpec
 
+from vimmerse_mock.control.messages import Refusal
 from vimmerse_mock.control.operations import OPERATIONS, ControlOperation
-from vimmerse_mock.control.resources import Refusal
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _JSON: Final = "application/json"

@@ -8,7 +8,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from vimmerse_contracts.vocabulary import CONTROL_ROOT as ROOT
-from vimmerse_mock.control import resources as r
+from vimmerse_mock.control import messages as r
 from vimmerse_mock.control.snapshots import SnapshotFile
 
 _ACCOUNT: Final = ROOT + "/accounts/{customer_id}"
@@ -207,16 +207,16 @@ SHOW_JOURNAL: Final = ControlOperation(
     gives=r.Journal,
     query=("operation", "status"),
 )
-SHOW_STRANGERS: Final = ControlOperation(
-    "show_strangers",
+SHOW_UNAUTHENTICATED: Final = ControlOperation(
+    "show_unauthenticated",
     "GET",
-    ROOT + "/strangers",
+    ROOT + "/unauthenticated",
     "Show the requests that came without a known key",
     gives=r.Journal,
     query=("operation", "status"),
 )
-TELL_STORY: Final = ControlOperation(
-    "tell_story",
+SHOW_STORY: Final = ControlOperation(
+    "show_story",
     "GET",
     _ACCOUNT + "/story",
     "Tell everything that happened to an account, in order, on its own clock",
@@ -264,8 +264,8 @@ OPERATIONS: Final = (
     ADD_DELIVERY_PLANS,
     ROTATE_SECRET,
     SHOW_JOURNAL,
-    SHOW_STRANGERS,
-    TELL_STORY,
+    SHOW_UNAUTHENTICATED,
+    SHOW_STORY,
     EXPORT,
     IMPORT,
 )

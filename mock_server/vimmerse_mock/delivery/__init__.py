@@ -5,22 +5,22 @@ With the clock, this is the only place that waits.
 
 from __future__ import annotations
 
+from vimmerse_mock.delivery.allowlist import Allowlist
 from vimmerse_mock.delivery.courier import Courier
 from vimmerse_mock.delivery.dispatcher import Dispatcher
 from vimmerse_mock.delivery.http_sender import HttpSender
-from vimmerse_mock.delivery.reach import Reach, ReachError
-from vimmerse_mock.delivery.sending import Post, Reply, Sender
-from vimmerse_mock.delivery.signing import new_secret
+from vimmerse_mock.delivery.sending import Post, Reply, Sender, new_secret
+from vimmerse_mock.errors import AllowlistError
 from vimmerse_mock.model.outbox import LEASE
 
 __all__ = [
     "LEASE",
+    "Allowlist",
+    "AllowlistError",
     "Courier",
     "Dispatcher",
     "HttpSender",
     "Post",
-    "Reach",
-    "ReachError",
     "Reply",
     "Sender",
     "new_secret",

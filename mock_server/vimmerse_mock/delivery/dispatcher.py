@@ -9,11 +9,10 @@ from threading import BoundedSemaphore, Event, Thread
 from typing import Final
 
 from vimmerse_contracts.vocabulary import WEBHOOK_TIMEOUT_SECONDS
-from vimmerse_mock.delivery.courier import Courier
-from vimmerse_mock.delivery.traffic import Traffic
+from vimmerse_mock.delivery.courier import Courier, ReceiverLimits
+from vimmerse_mock.errors import StoreConflictError, StoreFullError, StoreUnavailableError
 from vimmerse_mock.model.clock import SECOND, Instant, Span, in_seconds
 from vimmerse_mock.model.outbox import LEASE, Message
-from vimmerse_mock.stores import StoreConflictError, StoreFullError, StoreUnavailableError
 
 _IDLE_SECONDS: Final = 1.0
 _LOOK_AGAIN_SECONDS: Final = 0.005
@@ -39,7 +38,7 @@ class Dispatcher:
         self._stopping = Event()
         self._thread: Thread | None = None
         self._free = BoundedSemaphore(_SENDERS)
-        self._traffic = Traffic()
+        self._receiver_limits = ReceiverLimits()
 
     def start(self) -> None:
         """Begin to deliver."""
@@ -88,7 +87,7 @@ class Dispatcher:
 
     def _pause(self) -> float:
         """Seconds until something may be due."""
-        due = self._courier.store.next_due(self._traffic.full())
+        due = self._courier.store.next_due(self._receiver_limits.full())
         if due is None:
             return _IDLE_SECONDS
         return min(_IDLE_SECONDS, max(0.0, in_seconds(due - self._courier.real_time())))
@@ -106,12 +105,12 @@ class Dispatcher:
         claimed: Message | None = None
         now = self._courier.real_time()
         try:
-            claimed = self._courier.store.claim(now, now + LEASE, self._traffic.full())
+            claimed = self._courier.store.claim(now, now + LEASE, self._receiver_limits.full())
         finally:
             if claimed is None:
                 self._free.release()
             else:
-                self._traffic.begin(claimed.receiver)
+                self._receiver_limits.begin(claimed.receiver)
         return claimed
 
     def _deliver(self, message: Message) -> None:
@@ -121,6 +120,6 @@ class Dispatcher:
         except Exception:  # noqa: BLE001 - a sender must outlive any failure; the lease brings it back
             _LOG.exception("message %s could not be recorded", message.id)
         finally:
-            self._traffic.end(message.receiver, took)
+            self._receiver_limits.end(message.receiver, took)
             self._free.release()
             self._wake.set()

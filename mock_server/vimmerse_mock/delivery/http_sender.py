@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 from urllib.parse import SplitResult, quote, urlsplit
 
 from vimmerse_contracts.vocabulary import WEBHOOK_TIMEOUT_SECONDS
-from vimmerse_mock.delivery.reach import Endpoint, Reach
+from vimmerse_mock.delivery.allowlist import Allowlist, Endpoint
 from vimmerse_mock.delivery.sending import KEPT_BODY, Post, Reply, ascii_host, explain
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ class HttpSender:
     """
 
     timeout: float = WEBHOOK_TIMEOUT_SECONDS
-    reach: Reach = field(default_factory=Reach)
+    allowlist: Allowlist = field(default_factory=Allowlist)
 
     def send(self, post: Post) -> Reply:
         """POST, and read the beginning of the answer."""
@@ -50,7 +50,7 @@ class HttpSender:
         if url.scheme not in _PORTS:
             raise ValueError(f"webhooks go to http and https, not to {url.scheme!r}")
         host, port = ascii_host(url), url.port or _PORTS[url.scheme]
-        resolve = partial(self.reach.endpoints, host, port)
+        resolve = partial(self.allowlist.endpoints, host, port)
         endpoints = resolve() if _is_number(host) else _within(self.timeout, resolve)
         kind = _Https if url.scheme == "https" else _Http
         connection = kind(host, port, endpoints, deadline)

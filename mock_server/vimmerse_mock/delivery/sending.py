@@ -3,15 +3,46 @@
 from __future__ import annotations
 
 import json
+import secrets as randomness
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from vimmerse_mock.delivery.signing import signature_headers
-from vimmerse_mock.model.clock import Instant
+from vimmerse_contracts.signatures import (
+    ID_HEADER,
+    SECRET_PREFIX,
+    SIGNATURE_HEADER,
+    TIMESTAMP_HEADER,
+    sign,
+)
+from vimmerse_mock.model.clock import SECOND, Instant
+from vimmerse_mock.model.delivery_plans import secret_key
 from vimmerse_mock.model.outbox import Headers, Message
+
+_FRESH_BYTES = 24
+
+
+def new_secret() -> str:
+    """Make up a secret."""
+    return SECRET_PREFIX + b64encode(randomness.token_bytes(_FRESH_BYTES)).decode()
+
+
+def signature_headers(
+    secrets: Iterable[str], event_id: str, real: Instant, body: bytes
+) -> Mapping[str, str]:
+    """Sign a body at a real instant, once with each secret; without any there is nothing to add."""
+    keys = [secret_key(secret) for secret in secrets]
+    if not keys:
+        return {}
+    timestamp = str(real // SECOND)
+    return {
+        ID_HEADER: event_id,
+        TIMESTAMP_HEADER: timestamp,
+        SIGNATURE_HEADER: " ".join(sign(key, event_id, timestamp, body) for key in keys),
+    }
+
 
 KEPT_BODY: Final = 4096
 """How many bytes of an answer are read and kept."""

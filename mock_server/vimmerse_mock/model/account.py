@@ -9,20 +9,17 @@ from typing import Final
 from uuid import UUID
 
 from vimmerse_contracts.vocabulary import SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
+from vimmerse_mock.errors import OpeningError
 from vimmerse_mock.model.clock import FASTEST, Clock, Span
+from vimmerse_mock.model.delivery_plans import WebhookSettings
 from vimmerse_mock.model.faults import Fault
+from vimmerse_mock.model.limits import Throttle
 from vimmerse_mock.model.scenarios import Scenario
-from vimmerse_mock.model.throttle import Throttle
-from vimmerse_mock.model.webhooks import WebhookSettings
 
 DEFAULT_CREDITS: Final = 100_000
 """Credits that an account starts with where nothing else is said."""
 _KEY: Final = re.compile(r"[!-~]*")
 _CUSTOMER_ID: Final = re.compile(r"(?!\.\.?$)[^\x00-\x20\x7f/]*")
-
-
-class OpeningError(ValueError):
-    """No account begins so."""
 
 
 def require_usable(api_key: str, customer_id: str) -> None:

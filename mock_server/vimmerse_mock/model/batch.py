@@ -65,7 +65,7 @@ class SubmissionKind(StrEnum):
     """What a submission does with the batch's media."""
 
     GENERATE = "generate"
-    COMPOSE = "compose"
+    CONCAT = "concat"
 
 
 @dataclass(frozen=True, slots=True)

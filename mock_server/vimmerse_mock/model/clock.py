@@ -6,11 +6,16 @@ shows. This is the only module that reads the wall clock.
 
 from __future__ import annotations
 
+import math
+import re
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from math import ceil
+from typing import Final
+
+from vimmerse_mock.errors import ClockError, SpanError
 
 Instant = int
 """Microseconds since 1970-01-01T00:00:00Z."""
@@ -45,10 +50,6 @@ def to_datetime(instant: Instant) -> datetime:
 def from_datetime(moment: datetime) -> Instant:
     """Make an instant from an aware datetime."""
     return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-class ClockError(ValueError):
-    """A clock was asked to do what no clock does, such as to run backwards."""
 
 
 class ClockMode(StrEnum):
@@ -149,3 +150,47 @@ def live(real: Instant, rate: float = 1.0) -> Clock:
 def manual(real: Instant, step: Span = 0) -> Clock:
     """Make a clock that starts at the present and stands still until it is moved, or steps."""
     return Clock(origin=real, anchor=real, rate=0.0, step=step)
+
+
+UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+"""Seconds in each unit."""
+LONGEST: Final = 366 * 86_400 * 100
+"""A span beyond a hundred years of seconds is taken for a mistake."""
+_WRITTEN: Final = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d)?", re.ASCII)
+
+
+def parse_span(written: str | float) -> Span:
+    """Read a span: a text like `90s`, or a number of seconds.
+
+    Raises:
+        SpanError: it is neither, negative, or longer than a hundred years.
+    """
+    if isinstance(written, str):
+        found = _WRITTEN.fullmatch(written.strip())
+        if found is None:
+            raise SpanError(_expected(written))
+        number, unit = found.groups(default="s")
+        return _checked(float(number) * UNITS[unit], written)
+    return _checked(written, written)
+
+
+def format_span(span: Span) -> str:
+    """Write a span in the largest unit that it is a whole number of: `2m`, `90s`, `1.5s`."""
+    for unit in ("d", "h", "m"):
+        size = UNITS[unit] * SECOND
+        if span >= size and span % size == 0:
+            return f"{span // round(size)}{unit}"
+    return f"{span / SECOND:.6f}".rstrip("0").rstrip(".") + "s"
+
+
+def _checked(number: float, written: object) -> Span:
+    if isinstance(number, bool) or not math.isfinite(number) or not 0 <= number <= LONGEST:
+        raise SpanError(_expected(written))
+    return seconds(number)
+
+
+def _expected(written: object) -> str:
+    return (
+        f"{written!r} is no span of time: expected a number of seconds, or a number with "
+        f"{', '.join(UNITS)}, such as '90s'; not negative, and no more than a hundred years"
+    )

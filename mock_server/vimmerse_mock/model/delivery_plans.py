@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from random import Random
 from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-from vimmerse_mock.model.clock import Instant, Span
-from vimmerse_mock.model.outbox import BODY_FIELDS, Message, MessageState, Twist
-from vimmerse_mock.model.spans import SpanError, parse_span
+from vimmerse_contracts import signatures
+from vimmerse_contracts.signatures import SECRET_PREFIX
+from vimmerse_mock.errors import PlanError, SpanError, WebhookSettingsError
+from vimmerse_mock.model.clock import Instant, Span, parse_span
+from vimmerse_mock.model.outbox import BODY_FIELDS, RETRY_DELAYS, Message, MessageState, Variant
 
 OK: Final = "ok"
 TIMEOUT: Final = "timeout"
@@ -29,10 +31,6 @@ _COPIES: Final = re.compile(r"\d{1,9}", re.ASCII)
 _STATUS: Final = re.compile(r"[1-9]\d\d", re.ASCII)
 _WRONG_STATUS: Final = "finished"
 _ONCE: Final = ("delay", "burst")
-
-
-class PlanError(ValueError):
-    """A delivery plan makes no sense; the sentence says what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +85,10 @@ class Planned:
     before: tuple[Message, ...] = ()
     after: tuple[Message, ...] = ()
 
-    def first(self, variant: Message, twist: Twist) -> Planned:
+    def first(self, message: Message, variant: Variant) -> Planned:
         """Send a variant before the true webhook."""
-        variant = replace(variant, twist=twist, answers=(), at_once=False)
-        return replace(self, before=(*self.before, variant))
+        message = replace(message, variant=variant, answers=(), at_once=False)
+        return replace(self, before=(*self.before, message))
 
     def messages(self) -> tuple[Message, ...]:
         """Number everything in the order in which it is sent; the true one keeps its id."""
@@ -99,7 +97,7 @@ class Planned:
 
 
 def _numbered(message: Message, number: int) -> Message:
-    name = message.id if message.twist is Twist.NONE else f"{message.id}-{number}"
+    name = message.id if message.variant is Variant.NONE else f"{message.id}-{number}"
     return replace(message, number=number, id=name)
 
 
@@ -172,7 +170,7 @@ def _burst(planned: Planned, argument: str) -> Planned:
 
 
 def _copy(true: Message) -> Message:
-    return replace(true, twist=Twist.COPY, event=true.id, answers=())
+    return replace(true, variant=Variant.COPY, event=true.id, answers=())
 
 
 def _swapped(planned: Planned, _argument: str) -> Planned:
@@ -181,22 +179,22 @@ def _swapped(planned: Planned, _argument: str) -> Planned:
 
 
 def _early(planned: Planned, _argument: str) -> Planned:
-    return planned.first(replace(planned.true, due_at=planned.begins_at), Twist.EARLY)
+    return planned.first(replace(planned.true, due_at=planned.begins_at), Variant.EARLY)
 
 
 def _stale(planned: Planned, _argument: str) -> Planned:
     midway = (planned.begins_at + planned.ends_at) // 2
-    return planned.first(replace(planned.true, due_at=midway, status="success"), Twist.STALE)
+    return planned.first(replace(planned.true, due_at=midway, status="success"), Variant.STALE)
 
 
 def _wrong(planned: Planned, argument: str) -> Planned:
     drawn = str(UUID(int=planned.random.getrandbits(128), version=4))
     value = _WRONG_STATUS if argument == "status" else drawn
-    return planned.first(replace(planned.true, changes=((argument, value),)), Twist.WRONG)
+    return planned.first(replace(planned.true, changes=((argument, value),)), Variant.WRONG)
 
 
 def _missing(planned: Planned, argument: str) -> Planned:
-    return planned.first(replace(planned.true, changes=((argument, None),)), Twist.MISSING)
+    return planned.first(replace(planned.true, changes=((argument, None),)), Variant.MISSING)
 
 
 STATUS_VERB: Final = "300..599"
@@ -319,3 +317,83 @@ def swapped(waiting: Message, coming: Message) -> tuple[Message, Message]:
     if waiting.due_at <= coming.due_at:
         return replace(waiting, due_at=coming.due_at + 1), coming
     return waiting, replace(coming, due_at=waiting.due_at + 1)
+
+
+MOST_SECRETS: Final = 2
+"""The present secret and, during rotation, the one before."""
+MOST_RETRIES: Final = 50
+_SECRET_BYTES: Final = range(24, 65)
+
+MessageKey = tuple[str, int, int]
+"""Batch, submission and number: what a message is kept under."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings:
+    """How the webhooks of one account are delivered.
+
+    `retry_delays` follow one failed attempt each. `plan` holds for every submission that finds no
+    plan of its own in `next_plans`. `swapping` is the message that waits for another to change
+    places with. `secrets` sign, the newest first; without any, nothing is signed.
+    """
+
+    retry_delays: tuple[Span, ...] = RETRY_DELAYS
+    plan: DeliveryPlan | None = None
+    next_plans: tuple[DeliveryPlan, ...] = ()
+    swapping: MessageKey | None = None
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be done.
+
+        Raises:
+            WebhookSettingsError: there are too many retries or secrets, or one makes no sense.
+        """
+        if len(self.retry_delays) > MOST_RETRIES or any(delay < 0 for delay in self.retry_delays):
+            raise WebhookSettingsError(
+                f"at most {MOST_RETRIES} retries, none after a negative span, "
+                f"not {len(self.retry_delays)}"
+            )
+        if len(self.secrets) > MOST_SECRETS:
+            raise WebhookSettingsError(
+                f"at most {MOST_SECRETS} secrets sign, the present one and the one before it, "
+                f"not {len(self.secrets)}"
+            )
+        for secret in self.secrets:
+            secret_key(secret)
+
+    def rotated(self, secret: str) -> WebhookSettings:
+        """Sign with a new secret from now on, and with the present one beside it.
+
+        Raises:
+            WebhookSettingsError: it is no secret.
+        """
+        return replace(self, secrets=(secret, *self.secrets[: MOST_SECRETS - 1]))
+
+    def followed_by(self, plans: Sequence[DeliveryPlan]) -> WebhookSettings:
+        """Add plans for the submissions to come."""
+        return replace(self, next_plans=(*self.next_plans, *plans))
+
+    def plan_taken(self) -> tuple[DeliveryPlan | None, WebhookSettings]:
+        """Take the plan of the next submission, and tell what is left."""
+        if not self.next_plans:
+            return self.plan, self
+        return self.next_plans[0], replace(self, next_plans=self.next_plans[1:])
+
+
+def secret_key(secret: str) -> bytes:
+    """Return the key that a secret stands for.
+
+    Raises:
+        WebhookSettingsError: it is no secret; the sentence does not repeat it.
+    """
+    try:
+        key = signatures.secret_key(secret)
+    except ValueError:
+        key = b""
+    if not secret.startswith(SECRET_PREFIX) or len(key) not in _SECRET_BYTES:
+        raise WebhookSettingsError(
+            f"a secret is {SECRET_PREFIX} and the base64 of {_SECRET_BYTES.start} to "
+            f"{_SECRET_BYTES.stop - 1} bytes, which this is not"
+        )
+    return key

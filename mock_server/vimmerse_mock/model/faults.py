@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Final
 
 from vimmerse_contracts.operations import OPERATIONS
-from vimmerse_mock.model.clock import Span
-from vimmerse_mock.model.spans import parse_span
+from vimmerse_mock.errors import FaultError
+from vimmerse_mock.model.clock import Span, parse_span
 
 ANY_OPERATION: Final = ""
 """Stands in an operation's place for every one that needs a key."""
@@ -70,10 +70,6 @@ KINDS: Final[Mapping[FaultKind, KindInfo]] = MappingProxyType(
     }
 )
 """Every kind of fault."""
-
-
-class FaultError(ValueError):
-    """A fault makes no sense; the sentence says what was expected."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from vimmerse_contracts.markers import Marker, find_markers
+from vimmerse_mock.errors import MarkerError, ScenarioError
 from vimmerse_mock.model.batch import Image
-from vimmerse_mock.model.scenarios import FIELDS, SCENARIOS, Scenario, ScenarioError, read_scenario
+from vimmerse_mock.model.scenarios import FIELDS, SCENARIOS, Scenario, read_scenario
 
 IMAGE_MARKERS: Final[Mapping[str, str]] = MappingProxyType(
     {"fail": "that media fails", "nsfw": "that image is refused"}
@@ -23,14 +24,6 @@ IMAGE_MARKERS: Final[Mapping[str, str]] = MappingProxyType(
 
 _QUOTED: Final = 300
 _WHOLE: Final = re.compile(r"\d{1,12}", re.ASCII)
-
-
-class MarkerError(ValueError):
-    """A marker says nothing that is known; `place` is where it stands in the form."""
-
-    def __init__(self, place: tuple[str | int, ...], sentence: str) -> None:
-        super().__init__(sentence)
-        self.place = place
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class MessageState(StrEnum):
     """A delivery plan says that it never comes."""
 
 
-class Twist(StrEnum):
+class Variant(StrEnum):
     """What a delivery plan made of a message."""
 
     NONE = ""
@@ -109,7 +109,7 @@ class Message:
     state: MessageState = MessageState.PENDING
     attempts: tuple[Attempt, ...] = ()
     number: int = 1
-    twist: Twist = Twist.NONE
+    variant: Variant = Variant.NONE
     answers: tuple[str, ...] = ()
     changes: tuple[tuple[str, str | None], ...] = ()
     event: str = ""
@@ -134,7 +134,7 @@ class Message:
     @property
     def is_truthful(self) -> bool:
         """Say whether, once due, it says what the batch itself says."""
-        return self.twist in {Twist.NONE, Twist.COPY}
+        return self.variant in {Variant.NONE, Variant.COPY}
 
     @property
     def receiver(self) -> str:

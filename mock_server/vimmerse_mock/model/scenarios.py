@@ -11,22 +11,14 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
-from vimmerse_mock.model.clock import Span, seconds
-from vimmerse_mock.model.spans import SpanError, format_span, parse_span
+from vimmerse_mock.errors import ScenarioError, SpanError, UnknownScenarioError
+from vimmerse_mock.model.clock import Span, format_span, parse_span, seconds
 
 ALL_FAILED_MESSAGE: Final = "All medias failed to process."
 REFUSED_MESSAGE: Final = "An image was refused: NSFW content detected."
 _LAST_PLACE: Final = 999_999
 _MOST_PERCENT: Final = 99
 """Only a success is at 100."""
-
-
-class ScenarioError(ValueError):
-    """Something is no scenario; the sentence says what was expected."""
-
-
-class UnknownScenarioError(ScenarioError):
-    """No scenario has that name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,7 +282,7 @@ class Pace:
 
     queue: float = 1.0
     per_video_second: float = 0.4
-    compose: float = 1.0
+    concat: float = 1.0
     slowness: Mapping[str, float] = field(default_factory=_MODEL_SLOWNESS.copy, hash=False)
 
     def script(
@@ -299,7 +291,7 @@ class Pace:
         """Lay down the course of a generation of `medias` media."""
         usual = self.per_video_second * duration * quantity * self.slowness.get(motion_type, 1.0)
         refused = scenario.refusing(medias)
-        media, finish = seconds(usual), seconds(self.compose)
+        media, finish = seconds(usual), seconds(self.concat)
         if scenario.processing is not None:
             media, finish = _shares(parse_span(scenario.processing), medias - len(refused))
         return Script(
@@ -314,9 +306,9 @@ class Pace:
             queue_counts=False,
         )
 
-    def compose_script(self) -> Script:
+    def concat_script(self) -> Script:
         """Lay down the course of a composition."""
-        return Script(queue=0, media=0, finish=seconds(self.compose))
+        return Script(queue=0, media=0, finish=seconds(self.concat))
 
 
 def _shares(whole: Span, medias: int) -> tuple[Span, Span]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.model.clock import Instant
-from vimmerse_mock.model.journal import Exchange
-from vimmerse_mock.model.ledger import LedgerEntry
+from vimmerse_mock.model.credits import LedgerEntry
+from vimmerse_mock.model.exchange import Exchange
 from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.model.timeline import ends_at
 

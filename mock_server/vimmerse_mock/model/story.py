@@ -9,8 +9,8 @@ from itertools import zip_longest
 
 from vimmerse_mock.model.batch import Batch, Submission, SubmissionKind
 from vimmerse_mock.model.clock import Instant, in_seconds
-from vimmerse_mock.model.journal import Exchange
-from vimmerse_mock.model.ledger import LedgerEntry
+from vimmerse_mock.model.credits import LedgerEntry
+from vimmerse_mock.model.exchange import Exchange
 from vimmerse_mock.model.outbox import Message, without_login
 from vimmerse_mock.model.snapshot import Snapshot
 from vimmerse_mock.model.timeline import plan
@@ -89,7 +89,7 @@ def _ranked_transitions(batch: Batch) -> Iterator[_Ranked]:
 
 
 def _beginning(batch: Batch, submission: Submission) -> Event:
-    verb = "composes" if submission.kind is SubmissionKind.COMPOSE else "processes"
+    verb = "composes" if submission.kind is SubmissionKind.CONCAT else "processes"
     return _transition(batch, submission.at, f"{verb} (submission {submission.number})")
 
 
@@ -109,9 +109,9 @@ def _transition(batch: Batch, at: Instant, what: str) -> Event:
 
 def _deliveries(message: Message) -> Iterator[Event]:
     for number, attempt in enumerate(message.attempts, start=1):
-        twist = f" ({message.twist.value})" if message.twist else ""
+        variant = f" ({message.variant.value})" if message.variant else ""
         where = without_login(message.url)
-        what = f"webhook '{message.status}'{twist} to {where}, attempt {number}: {attempt.came}"
+        what = f"webhook '{message.status}'{variant} to {where}, attempt {number}: {attempt.came}"
         yield Event(attempt.at, EventKind.DELIVERY, what, message.batch_id)
 
 

@@ -6,16 +6,17 @@ from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
+from vimmerse_mock.errors import StoreRefusedError
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.model.clock import Instant
-from vimmerse_mock.model.journal import Exchange
-from vimmerse_mock.model.ledger import LedgerEntry, Reason
+from vimmerse_mock.model.credits import LedgerEntry, Reason
+from vimmerse_mock.model.exchange import Exchange
+from vimmerse_mock.model.limits import Keep
 from vimmerse_mock.model.outbox import Message
-from vimmerse_mock.model.retention import Keep
 from vimmerse_mock.model.snapshot import Snapshot
 
-STRANGERS: Final = ""
+UNAUTHENTICATED: Final = ""
 """Who stands in a customer's place in the journal of requests without a known key."""
 
 
@@ -25,39 +26,11 @@ def opened(account: AccountState, amount: int) -> Snapshot:
     return Snapshot(account, ledger=(entry,) if amount else ())
 
 
-class UnknownAccountError(LookupError):
-    """No account has that customer id."""
-
-
-class UnknownMessageError(LookupError):
-    """No message of the account has that id."""
-
-
-class DuplicateAccountError(ValueError):
-    """An account has that customer id, or that API key, already."""
-
-
 FORGOTTEN_AT_ONCE: Final = 500
 """How many batches one transaction forgets at most."""
 
 NOBODY: Final[AbstractSet[str]] = frozenset()
 """No receiver is avoided."""
-
-
-class StoreRefusedError(Exception):
-    """The store cannot be used at all; the sentence says why, and what to do."""
-
-
-class StoreUnavailableError(Exception):
-    """The store is out of reach for the moment; nothing was written."""
-
-
-class StoreFullError(Exception):
-    """The store has no room; nothing was written."""
-
-
-class StoreConflictError(Exception):
-    """Another transaction was in the way; nothing was written, trying again may help."""
 
 
 class Transaction(Protocol):

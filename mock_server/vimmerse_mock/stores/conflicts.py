@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Final, ParamSpec, TypeVar
 
-from vimmerse_mock.stores import StoreConflictError
+from vimmerse_mock.errors import StoreConflictError
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -12,23 +12,18 @@ from functools import partial
 from threading import Lock, RLock
 from typing import Final
 
+from vimmerse_mock.errors import DuplicateAccountError, InsufficientCreditError, UnknownAccountError
 from vimmerse_mock.model import timeline
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.model.clock import Instant, wall_clock
-from vimmerse_mock.model.journal import Exchange
-from vimmerse_mock.model.ledger import InsufficientCreditError, LedgerEntry, Reason
+from vimmerse_mock.model.credits import LedgerEntry, Reason
+from vimmerse_mock.model.delivery_plans import MessageKey
+from vimmerse_mock.model.exchange import Exchange
+from vimmerse_mock.model.limits import Keep
 from vimmerse_mock.model.outbox import Message, MessageState
-from vimmerse_mock.model.retention import Keep
 from vimmerse_mock.model.snapshot import Snapshot
-from vimmerse_mock.model.webhooks import MessageKey
-from vimmerse_mock.stores import (
-    FORGOTTEN_AT_ONCE,
-    NOBODY,
-    STRANGERS,
-    DuplicateAccountError,
-    UnknownAccountError,
-)
+from vimmerse_mock.stores import FORGOTTEN_AT_ONCE, NOBODY, UNAUTHENTICATED
 from vimmerse_mock.stores.lanes import Lanes
 
 _AT_ONCE: Final[Instant] = 0
@@ -44,7 +39,7 @@ def _is_of(entry: LedgerEntry, batch_ids: AbstractSet[str]) -> bool:
 
 
 @dataclass(slots=True)
-class _Shelf:
+class _AccountData:
     """Everything of one account; whoever writes holds `lock`.
 
     `leases` says until when a message is under way, and in which lane. `wake_at` is when the store
@@ -144,7 +139,7 @@ class _Shelf:
         return sum(entry.amount for entry in self.ledger if _is_of(entry, batch_ids))
 
     def remove(self, batch_ids: AbstractSet[str]) -> None:
-        """Take batches off the shelf, with their messages and ledger entries."""
+        """Take batches out of an account, with their messages and ledger entries."""
         if not batch_ids:
             return
         for batch_id in batch_ids:
@@ -162,25 +157,27 @@ class _Shelf:
             self.plan(self.messages[key])
 
 
-def _filled(snapshot: Snapshot) -> _Shelf:
-    """Put everything of a snapshot on a shelf."""
-    shelf = _Shelf(snapshot.account, ledger=list(snapshot.ledger), journal=deque(snapshot.journal))
-    shelf.batches = {batch.id: batch for batch in snapshot.batches}
-    shelf.messages = {_key(message): message for message in snapshot.messages}
+def _filled(snapshot: Snapshot) -> _AccountData:
+    """Put everything of a snapshot into an account."""
+    data = _AccountData(
+        snapshot.account, ledger=list(snapshot.ledger), journal=deque(snapshot.journal)
+    )
+    data.batches = {batch.id: batch for batch in snapshot.batches}
+    data.messages = {_key(message): message for message in snapshot.messages}
     for message in snapshot.messages:
-        shelf.plan(message)
-    return shelf
+        data.plan(message)
+    return data
 
 
 class _MemoryTransaction:
-    """Stages what is written, and puts it on the shelf at the end.
+    """Stages what is written, and puts it into the account at the end.
 
     Messages go there at once, since the next due one depends on them; `rollback` takes them back.
     """
 
-    def __init__(self, shelf: _Shelf) -> None:
-        self._shelf = shelf
-        self.account = shelf.account
+    def __init__(self, data: _AccountData) -> None:
+        self._data = data
+        self.account = data.account
         self._batches: dict[str, Batch] = {}
         self._entries: list[LedgerEntry] = []
         self._undo: list[Callable[[], None]] = []
@@ -193,7 +190,7 @@ class _MemoryTransaction:
     def book(
         self, amount: int, reason: Reason, at: Instant, batch_id: str = "", submission: int = 0
     ) -> LedgerEntry:
-        before = self._entries[-1].balance if self._entries else self._shelf.balance
+        before = self._entries[-1].balance if self._entries else self._data.balance
         if before + amount < 0:
             raise InsufficientCreditError(-amount, before)
         entry = LedgerEntry(at, amount, before + amount, reason, batch_id, submission)
@@ -201,18 +198,18 @@ class _MemoryTransaction:
         return entry
 
     def batch(self, batch_id: str) -> Batch | None:
-        return self._batches.get(batch_id) or self._shelf.batches.get(batch_id)
+        return self._batches.get(batch_id) or self._data.batches.get(batch_id)
 
     def save_batch(self, batch: Batch) -> None:
         self._batches[batch.id] = batch
 
     def processing(self, now: Instant, but: str) -> tuple[Instant, ...]:
-        batches = {**self._shelf.batches, **self._batches}
+        batches = {**self._data.batches, **self._batches}
         ends = (timeline.ends_at(batch) for batch in batches.values() if batch.id != but)
         return tuple(end for end in ends if end > now)
 
     def message(self, batch_id: str, submission: int, number: int = 1) -> Message | None:
-        return self._shelf.messages.get((batch_id, submission, number))
+        return self._data.messages.get((batch_id, submission, number))
 
     def messages(self, batch_id: str, submission: int) -> tuple[Message, ...]:
         found: list[Message] = []
@@ -222,10 +219,10 @@ class _MemoryTransaction:
 
     def save_message(self, message: Message) -> None:
         self._will_undo(message)
-        self._shelf.put(message)
+        self._data.put(message)
 
     def claim(self, until: Instant, lease_until: Instant, *, alone: bool) -> Message | None:
-        first = None if alone and self.in_flight() else self._shelf.first()
+        first = None if alone and self.in_flight() else self._data.first()
         if first is None or first.due_at > until:
             return None
         self.lease(first, lease_until)
@@ -233,32 +230,32 @@ class _MemoryTransaction:
 
     def lease(self, message: Message, until: Instant) -> None:
         self._will_undo(message)
-        self._shelf.lease(message, until)
+        self._data.lease(message, until)
 
     def _will_undo(self, message: Message) -> None:
         key = _key(message)
-        before, lease = self._shelf.messages.get(key), self._shelf.leases.get(key)
-        self._undo.append(partial(self._shelf.restore, key, before, lease))
+        before, lease = self._data.messages.get(key), self._data.leases.get(key)
+        self._undo.append(partial(self._data.restore, key, before, lease))
         self._written.add(key)
 
     def in_flight(self) -> bool:
-        return bool(self._shelf.leases)
+        return bool(self._data.leases)
 
     def forget(self, keep: Keep, now: Instant) -> int:
-        self._forgotten = set(self._shelf.forgettable(keep, now))
+        self._forgotten = set(self._data.forgettable(keep, now))
         if self._forgotten:
-            carried = self._shelf.cost_of(self._forgotten)
-            self._entries.append(LedgerEntry(now, carried, self._shelf.balance, Reason.CARRIED))
+            carried = self._data.cost_of(self._forgotten)
+            self._entries.append(LedgerEntry(now, carried, self._data.balance, Reason.CARRIED))
         return len(self._forgotten)
 
     def commit(self) -> None:
-        shelf = self._shelf
-        shelf.remove(self._forgotten)
-        shelf.account = self.account
-        shelf.batches.update(self._batches)
-        shelf.ledger.extend(self._entries)
+        data = self._data
+        data.remove(self._forgotten)
+        data.account = self.account
+        data.batches.update(self._batches)
+        data.ledger.extend(self._entries)
         for key in self._written:
-            shelf.settle(key)
+            data.settle(key)
 
     def rollback(self) -> None:
         for undo in reversed(self._undo):
@@ -269,12 +266,12 @@ class MemoryStore:
     """The `Store` of one process."""
 
     def __init__(self) -> None:
-        self._shelves: dict[str, _Shelf] = {}
-        self._by_key: dict[str, _Shelf] = {}
+        self._shelves: dict[str, _AccountData] = {}
+        self._by_key: dict[str, _AccountData] = {}
         self._lock = Lock()
         self._wakes: list[tuple[Instant, str]] = []
         self._avoided: dict[str, set[str]] = {}
-        self._strangers: deque[Exchange] = deque()
+        self._unauthenticated: deque[Exchange] = deque()
 
     def real_time(self) -> Instant:
         """Tell real time."""
@@ -282,22 +279,22 @@ class MemoryStore:
 
     def add(self, snapshot: Snapshot) -> None:
         """Add an account and everything of it."""
-        account, shelf = snapshot.account, _filled(snapshot)
+        account, data = snapshot.account, _filled(snapshot)
         with self._lock:
             if account.customer_id in self._shelves:
                 raise DuplicateAccountError(f"customer {account.customer_id!r} exists already")
             if account.api_key in self._by_key:
                 raise DuplicateAccountError("another account has this API key already")
-            self._shelves[account.customer_id] = shelf
-            self._by_key[account.api_key] = shelf
-        self._schedule(shelf)
+            self._shelves[account.customer_id] = data
+            self._by_key[account.api_key] = data
+        self._schedule(data)
 
     def remove_account(self, customer_id: str) -> None:
         """Close an account and forget everything of it."""
         with self._lock:
-            shelf = self._shelves.pop(customer_id, None)
-            if shelf is not None:
-                del self._by_key[shelf.account.api_key]
+            data = self._shelves.pop(customer_id, None)
+            if data is not None:
+                del self._by_key[data.account.api_key]
 
     def customers(self) -> tuple[str, ...]:
         """Return the ids of all accounts."""
@@ -305,82 +302,82 @@ class MemoryStore:
 
     def account(self, customer_id: str) -> AccountState:
         """Return an account's state."""
-        return self._shelf(customer_id).account
+        return self._data(customer_id).account
 
     def account_by_key(self, api_key: str) -> AccountState | None:
         """Return the account that a key belongs to."""
-        shelf = self._by_key.get(api_key)
-        return shelf.account if shelf else None
+        data = self._by_key.get(api_key)
+        return data.account if data else None
 
     def batch(self, customer_id: str, batch_id: str) -> Batch | None:
         """Return a batch of an account."""
-        shelf = self._shelves.get(customer_id)
-        return shelf.batches.get(batch_id) if shelf else None
+        data = self._shelves.get(customer_id)
+        return data.batches.get(batch_id) if data else None
 
     def batches(self, customer_id: str, ends_after: Instant | None = None) -> tuple[Batch, ...]:
         """Return an account's batches."""
-        shelf = self._shelf(customer_id)
-        with shelf.lock:
-            batches = tuple(shelf.batches.values())
+        data = self._data(customer_id)
+        with data.lock:
+            batches = tuple(data.batches.values())
         if ends_after is None:
             return batches
         return tuple(batch for batch in batches if timeline.ends_at(batch) > ends_after)
 
     def journal(self, customer_id: str) -> tuple[Exchange, ...]:
         """Return the last exchanges."""
-        if customer_id == STRANGERS:
-            return tuple(self._strangers)
-        return tuple(self._shelf(customer_id).journal)
+        if customer_id == UNAUTHENTICATED:
+            return tuple(self._unauthenticated)
+        return tuple(self._data(customer_id).journal)
 
     def note(self, customer_id: str, exchange: Exchange, keep: int) -> None:
         """Add to a journal."""
-        shelf = self._shelves.get(customer_id)
-        if shelf is None and customer_id != STRANGERS:
+        data = self._shelves.get(customer_id)
+        if data is None and customer_id != UNAUTHENTICATED:
             return
-        journal = self._strangers if shelf is None else shelf.journal
+        journal = self._unauthenticated if data is None else data.journal
         journal.append(exchange)
         if len(journal) > keep:
             journal.popleft()
 
     def ledger(self, customer_id: str) -> tuple[LedgerEntry, ...]:
         """Return an account's ledger."""
-        return tuple(self._shelf(customer_id).ledger)
+        return tuple(self._data(customer_id).ledger)
 
     def balance(self, customer_id: str) -> int:
         """Return an account's credits."""
-        return self._shelf(customer_id).balance
+        return self._data(customer_id).balance
 
     def messages(self, customer_id: str) -> tuple[Message, ...]:
         """Return an account's messages."""
-        shelf = self._shelf(customer_id)
-        with shelf.lock:
-            return tuple(shelf.messages.values())
+        data = self._data(customer_id)
+        with data.lock:
+            return tuple(data.messages.values())
 
     @contextmanager
     def transaction(self, customer_id: str) -> Iterator[_MemoryTransaction]:
         """Lock an account."""
-        shelf = self._shelf(customer_id)
-        with shelf.lock:
-            transaction = _MemoryTransaction(shelf)
+        data = self._data(customer_id)
+        with data.lock:
+            transaction = _MemoryTransaction(data)
             try:
                 yield transaction
             except BaseException:
                 transaction.rollback()
                 raise
             transaction.commit()
-            self._schedule(shelf)
+            self._schedule(data)
 
     def claim(
         self, now: Instant, lease_until: Instant, avoiding: AbstractSet[str] = NOBODY
     ) -> Message | None:
         """Lease the first message that is due."""
         self._wake_for(avoiding)
-        while shelf := self._pop_wake(now):
-            with shelf.lock:
-                shelf.wake_at = None
-                shelf.end_leases(now)
-                claimed = _claim_from(shelf, now, lease_until, avoiding)
-                self._schedule(shelf, avoiding)
+        while data := self._pop_wake(now):
+            with data.lock:
+                data.wake_at = None
+                data.end_leases(now)
+                claimed = _claim_from(data, now, lease_until, avoiding)
+                self._schedule(data, avoiding)
             if claimed is not None:
                 return claimed
         return None
@@ -394,13 +391,13 @@ class MemoryStore:
     def close(self) -> None:
         """Do nothing: memory needs no closing."""
 
-    def _shelf(self, customer_id: str) -> _Shelf:
-        shelf = self._shelves.get(customer_id)
-        if shelf is None:
+    def _data(self, customer_id: str) -> _AccountData:
+        data = self._shelves.get(customer_id)
+        if data is None:
             raise UnknownAccountError(f"no account of customer {customer_id!r}")
-        return shelf
+        return data
 
-    def _pop_wake(self, now: Instant) -> _Shelf | None:
+    def _pop_wake(self, now: Instant) -> _AccountData | None:
         """Return the next account that may have something due."""
         with self._lock:
             while self._wakes and self._wakes[0][0] <= now:
@@ -409,18 +406,18 @@ class MemoryStore:
                     return self._shelves[customer_id]
         return None
 
-    def _schedule(self, shelf: _Shelf, avoiding: AbstractSet[str] = NOBODY) -> None:
+    def _schedule(self, data: _AccountData, avoiding: AbstractSet[str] = NOBODY) -> None:
         """Note when the account's first message falls due, or its first lease ends."""
-        first = shelf.first(avoiding)
-        due = shelf.account.clock.real_at(first.due_at) if first else None
-        leases = (until for until, _ in shelf.leases.values())
+        first = data.first(avoiding)
+        due = data.account.clock.real_at(first.due_at) if first else None
+        leases = (until for until, _ in data.leases.values())
         instants = [*leases, *([] if due is None else [due])]
         with self._lock:
-            for receiver in shelf.lanes.put_aside:
-                self._avoided.setdefault(receiver, set()).add(shelf.account.customer_id)
-            if instants and (shelf.wake_at is None or min(instants) < shelf.wake_at):
-                shelf.wake_at = min(instants)
-                heapq.heappush(self._wakes, (shelf.wake_at, shelf.account.customer_id))
+            for receiver in data.lanes.put_aside:
+                self._avoided.setdefault(receiver, set()).add(data.account.customer_id)
+            if instants and (data.wake_at is None or min(instants) < data.wake_at):
+                data.wake_at = min(instants)
+                heapq.heappush(self._wakes, (data.wake_at, data.account.customer_id))
 
     def _wake_for(self, avoiding: AbstractSet[str]) -> None:
         """Look again at accounts with messages to receivers that are avoided no more."""
@@ -431,10 +428,10 @@ class MemoryStore:
 
 
 def _claim_from(
-    shelf: _Shelf, now: Instant, lease_until: Instant, avoiding: AbstractSet[str]
+    data: _AccountData, now: Instant, lease_until: Instant, avoiding: AbstractSet[str]
 ) -> Message | None:
-    first = shelf.first(avoiding)
-    if first is None or first.due_at > shelf.account.clock.at(now):
+    first = data.first(avoiding)
+    if first is None or first.due_at > data.account.clock.at(now):
         return None
-    shelf.lease(first, lease_until)
+    data.lease(first, lease_until)
     return first

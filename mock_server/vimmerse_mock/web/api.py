@@ -4,22 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import flask
 from marshmallow import Schema
 
 from vimmerse_contracts.operations import OPERATIONS, Operation
 from vimmerse_contracts.vocabulary import API_KEY_HEADER
+from vimmerse_mock.errors import BatchNotFoundError, UnauthorizedError
 from vimmerse_mock.marks import ACCOUNT, BEGAN, VIEW
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Image
 from vimmerse_mock.service import BatchService, BatchView
-from vimmerse_mock.web.answers import json_response, text_response
-from vimmerse_mock.web.errors import UnauthorizedError
 from vimmerse_mock.web.faults import CarryOut, Faults
 from vimmerse_mock.web.forms import FormParser
-from vimmerse_mock.web.render import FILES_PATH, BatchRenderer
+from vimmerse_mock.web.render import (
+    FILES_PATH,
+    BatchRenderer,
+    json_response,
+    media_name,
+    text_response,
+    video_name,
+)
+
+VIDEO: Final = Path(__file__).with_name("video.mp4")
+"""One short playable video, which stands for all of them."""
+
+
+class Files:
+    """Serves videos to whoever has the link, as a media host does (A: no key is asked)."""
+
+    def __init__(self, service: BatchService) -> None:
+        self._service = service
+
+    def register(self, app: flask.Flask) -> None:
+        """Add the route of the files."""
+        app.add_url_rule(
+            f"{FILES_PATH}/<customer_id>/<batch_id>/<name>",
+            "file",
+            self.file,
+            provide_automatic_options=False,
+        )
+
+    def file(self, customer_id: str, batch_id: str, name: str) -> flask.Response:
+        """Answer with a video, if it is there by now; ranges are understood."""
+        view = self._service.look(customer_id, batch_id)
+        flask.request.environ[ACCOUNT] = view.account
+        if name not in _available(view):
+            raise BatchNotFoundError(f"the batch has no file {name}")
+        return flask.send_file(VIDEO, mimetype="video/mp4", conditional=True)
+
+
+def _available(view: BatchView) -> set[str]:
+    names = {media_name(view.batch.medias[i].id) for i in view.seen.finished}
+    return names | {video_name(view.batch)} if view.seen.composed else names
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +118,7 @@ class PublicApi:
 
     def concat_batch(self, call: Call, batch_id: str) -> flask.Response:
         """`POST /batch/{batch_id}/concat`."""
-        return self._answer(self._service.compose(call.caller.customer_id, batch_id))
+        return self._answer(self._service.concat(call.caller.customer_id, batch_id))
 
     def health(self, _call: Call) -> flask.Response:
         """`GET /health`."""

@@ -3,63 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from http import HTTPStatus
-from types import MappingProxyType
 from typing import Any, Final
 
 import flask
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from vimmerse_contracts import errors as e
-from vimmerse_contracts.problems import validation_body
+from vimmerse_contracts import operations as e
+from vimmerse_contracts.fields import validation_body
+from vimmerse_mock.errors import MarkerError, MockError, ThrottledError
 from vimmerse_mock.model.clock import SECOND
-from vimmerse_mock.model.ledger import InsufficientCreditError
-from vimmerse_mock.model.magic import MarkerError
-from vimmerse_mock.model.throttle import ThrottledError
-from vimmerse_mock.service import (
-    BatchNotFoundError,
-    InvalidBatchIdError,
-    NoImagesError,
-    NotComposableError,
-)
-from vimmerse_mock.stores import (
-    StoreConflictError,
-    StoreFullError,
-    StoreUnavailableError,
-    UnknownAccountError,
-)
-from vimmerse_mock.web.answers import json_response
+from vimmerse_mock.web.render import json_response
 
 _RETRY_AFTER_SECONDS: Final = "1"
 _LOG = logging.getLogger("vimmerse_mock.web")
 
 
-class UnauthorizedError(Exception):
-    """The request carries no key, or one that nobody has."""
-
-
-_BY_EXCEPTION: Final[Mapping[type[Exception], e.ApiError]] = MappingProxyType(
-    {
-        UnauthorizedError: e.UNAUTHORIZED,
-        UnknownAccountError: e.UNAUTHORIZED,
-        NoImagesError: e.BAD_REQUEST,
-        InvalidBatchIdError: e.BAD_REQUEST,
-        NotComposableError: e.BAD_REQUEST,
-        BatchNotFoundError: e.NOT_FOUND,
-        InsufficientCreditError: e.INSUFFICIENT_CREDIT,
-        StoreUnavailableError: e.SERVICE_UNAVAILABLE,
-        StoreConflictError: e.SERVICE_UNAVAILABLE,
-        StoreFullError: e.INSUFFICIENT_STORAGE,
-    }
-)
-
-
 def register_errors(app: flask.Flask) -> None:
     """Answer every exception in the manner of the API."""
-    for exception, error in _BY_EXCEPTION.items():
-        app.register_error_handler(exception, _answer_with(error))
+    app.register_error_handler(MockError, _answer_refusal)
     app.register_error_handler(ThrottledError, _answer_throttled)
     app.register_error_handler(ValidationError, _answer_validation)
     app.register_error_handler(MarkerError, _answer_marker)
@@ -67,14 +30,14 @@ def register_errors(app: flask.Flask) -> None:
     app.register_error_handler(Exception, _answer_mistake)
 
 
-def _answer_with(error: e.ApiError) -> Any:  # noqa: ANN401 - Flask's own handler type
-    def answer(_exception: Exception) -> flask.Response:
-        response = json_response(error.body, error.status)
-        if error is e.SERVICE_UNAVAILABLE:
-            response.headers["Retry-After"] = _RETRY_AFTER_SECONDS
-        return response
-
-    return answer
+def _answer_refusal(error: MockError) -> flask.Response:
+    """Say a refusal in the contract's words; what the contract has no words for is a mistake."""
+    if error.answer is e.SERVER_ERROR:
+        return _answer_mistake(error)
+    response = json_response(error.answer.body, error.answer.status)
+    if error.answer is e.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = _RETRY_AFTER_SECONDS
+    return response
 
 
 def _answer_throttled(exception: ThrottledError) -> flask.Response:

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import flask
 
-from vimmerse_contracts.errors import ERRORS
+from vimmerse_contracts.operations import ERRORS
 from vimmerse_mock.marks import BROKEN, FAULT_MET, INTERCEPTED
 from vimmerse_mock.model.clock import in_seconds
 from vimmerse_mock.model.faults import KINDS, Fault, FaultKind
-from vimmerse_mock.web.answers import json_response, text_response
+from vimmerse_mock.web.render import json_response, text_response
 
 CarryOut = Callable[[], flask.Response]
 _DRIP_BYTES: Final = 64

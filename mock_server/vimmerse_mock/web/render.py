@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from json import JSONEncoder
 from typing import Any, Final
+
+import flask
 
 from vimmerse_contracts.fields import format_timestamp
 from vimmerse_contracts.schemas import BatchSchema
@@ -13,7 +16,24 @@ from vimmerse_mock.model.batch import Batch, VideoSettings
 from vimmerse_mock.model.clock import to_datetime
 from vimmerse_mock.model.timeline import Observation
 from vimmerse_mock.service import BatchView
-from vimmerse_mock.web.answers import to_json
+
+_ENCODER: Final = JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+def to_json(body: Any) -> str:  # noqa: ANN401 - any JSON
+    """Write a JSON value."""
+    return _ENCODER.encode(body)
+
+
+def json_response(body: Any, status: int = 200) -> flask.Response:  # noqa: ANN401 - any JSON
+    """Make an answer of a JSON value."""
+    return text_response(to_json(body), status)
+
+
+def text_response(text: str, status: int = 200) -> flask.Response:
+    """Make an answer of JSON that is written already."""
+    return flask.Response(text, status, mimetype="application/json")
+
 
 FILES_PATH: Final = "/files"
 """Where the mock's files begin; the real service has them on a host of their own (P26, O)."""

@@ -11,12 +11,13 @@ import pytest
 from contracts.broken_mocks.building import BrokenMock, patched, serving
 from vimmerse_contracts.vocabulary import RESUBMITTING_FIELDS
 from vimmerse_mock.app import Mock, create_mock
+from vimmerse_mock.delivery.planning import plan_webhooks
+from vimmerse_mock.errors import InsufficientCreditError
 from vimmerse_mock.model.batch import Batch, Image
-from vimmerse_mock.model.ledger import InsufficientCreditError, Reason
+from vimmerse_mock.model.credits import Reason
 from vimmerse_mock.service import BatchService, BatchView, Submitted
 from vimmerse_mock.stores import Transaction
 from vimmerse_mock.stores.memory import MemoryStore
-from vimmerse_mock.webhook_planning import plan_webhooks
 
 
 class _CarelessStore(MemoryStore):

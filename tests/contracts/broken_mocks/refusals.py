@@ -18,9 +18,10 @@ from contracts.broken_mocks.building import (
 )
 from vimmerse_contracts.operations import Operation
 from vimmerse_mock.app import create_mock
+from vimmerse_mock.errors import NotConcatenableError
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch, Image
-from vimmerse_mock.service import BatchService, BatchView, NotComposableError
+from vimmerse_mock.service import BatchService, BatchView
 from vimmerse_mock.stores.memory import MemoryStore
 from vimmerse_mock.web.api import Call, PublicApi
 
@@ -104,17 +105,17 @@ class _LeakyStore(MemoryStore):
 
     def batch(self, customer_id: str, batch_id: str) -> Batch | None:
         del customer_id
-        found = (shelf.batches.get(batch_id) for shelf in self._shelves.values())
+        found = (data.batches.get(batch_id) for data in self._shelves.values())
         return next(filter(None, found), None)
 
 
 class _ComposesAnything(BatchService):
     """Accepts a composition that cannot be."""
 
-    def compose(self, customer_id: str, batch_id: str) -> BatchView:
+    def concat(self, customer_id: str, batch_id: str) -> BatchView:
         try:
-            return super().compose(customer_id, batch_id)
-        except NotComposableError:
+            return super().concat(customer_id, batch_id)
+        except NotConcatenableError:
             return self.read(self.store.account(customer_id), batch_id)
 
 

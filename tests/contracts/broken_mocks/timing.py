@@ -217,7 +217,7 @@ MOCKS: Final[Sequence[BrokenMock]] = (
     BrokenMock(
         "a composition takes no time",
         "concat.processing",
-        lambda _patch: create_mock(pace=Pace(compose=0)),
+        lambda _patch: create_mock(pace=Pace(concat=0)),
         "test_concat::test_a_composing_batch_is_processing",
         "success",
     ),

@@ -13,7 +13,7 @@ from contracts.broken_mocks.building import BrokenMock, Json, patched, sending, 
 from vimmerse_mock.delivery import HttpSender, Post, Reply
 from vimmerse_mock.model.batch import Batch, SubmissionKind
 from vimmerse_mock.model.clock import SECOND
-from vimmerse_mock.model.ledger import Reason
+from vimmerse_mock.model.credits import Reason
 from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.service import BatchService, Submitted
 from vimmerse_mock.stores import Transaction
@@ -80,7 +80,7 @@ class _SilentOnComposition(BatchService):
 
     def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> Submitted:
         submitted = super()._submit(tx, batch, reason)
-        if batch.submission.kind is SubmissionKind.COMPOSE:
+        if batch.submission.kind is SubmissionKind.CONCAT:
             for message in tx.messages(batch.id, batch.submission.number):
                 tx.save_message(message.withdrawn())
         return submitted
@@ -114,14 +114,14 @@ MOCKS: Final[Sequence[BrokenMock]] = (
     BrokenMock(
         "a webhook before the end",
         "webhook.when",
-        patched("vimmerse_mock.webhook_planning.Message", _too_early),
+        patched("vimmerse_mock.delivery.planning.Message", _too_early),
         "test_webhook::test_no_webhook_comes_before_the_end",
         "assert {0, 1} == {0}",
     ),
     BrokenMock(
         "a webhook hours after the end",
         "webhook.when",
-        patched("vimmerse_mock.webhook_planning.Message", _too_late),
+        patched("vimmerse_mock.delivery.planning.Message", _too_late),
         _ONE_WEBHOOK,
         "expected 1 webhooks; saw 0",
     ),

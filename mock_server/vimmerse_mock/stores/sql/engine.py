@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url
 
-from vimmerse_mock.stores import (
+from vimmerse_mock.errors import (
     StoreConflictError,
     StoreFullError,
     StoreRefusedError,

@@ -10,11 +10,11 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection, Engine, exc, insert
 
-from vimmerse_mock.model.journal import Exchange
-from vimmerse_mock.stores import StoreConflictError, StoreFullError, StoreUnavailableError
+from vimmerse_mock.errors import StoreConflictError, StoreFullError, StoreUnavailableError
+from vimmerse_mock.model.exchange import Exchange
 from vimmerse_mock.stores.sql import statements as s
 from vimmerse_mock.stores.sql.engine import writing
-from vimmerse_mock.stores.sql.tables import JOURNAL
+from vimmerse_mock.stores.sql.schema import JOURNAL
 
 _EVERY_SECONDS: Final = 0.02
 _MOST: Final = 10_000

@@ -26,11 +26,11 @@ from sqlalchemy import (
 )
 
 from vimmerse_mock.model.clock import Clock, Instant
-from vimmerse_mock.model.ledger import LedgerEntry, Reason
+from vimmerse_mock.model.credits import LedgerEntry, Reason
+from vimmerse_mock.model.limits import Keep
 from vimmerse_mock.model.outbox import MessageState
-from vimmerse_mock.model.retention import Keep
 from vimmerse_mock.stores import FORGOTTEN_AT_ONCE
-from vimmerse_mock.stores.sql.tables import ACCOUNTS, BATCHES, JOURNAL, LEDGER, MESSAGES
+from vimmerse_mock.stores.sql.schema import ACCOUNTS, BATCHES, JOURNAL, LEDGER, MESSAGES
 
 _OF_CUSTOMER: Final[BindParameter[Any]] = bindparam("of_customer")
 CUSTOMERS: Final = select(ACCOUNTS.c.customer_id)

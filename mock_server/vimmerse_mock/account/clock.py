@@ -1,0 +1,132 @@
+"""An account's clock as a test holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+
+from vimmerse_mock.control import messages as r
+from vimmerse_mock.control import operations as o
+from vimmerse_mock.model.clock import ClockMode, in_seconds, parse_span
+
+T = TypeVar("T")
+Events = tuple[r.EventInfo, ...]
+
+
+class _Owner(Protocol):
+    """The account that a clock is of."""
+
+    @property
+    def batches(self) -> tuple[r.BatchInfo, ...]: ...
+
+    def story(self) -> str: ...
+
+    def call(
+        self, operation: o.ControlOperation, answer: type[T], body: r.Body | None = None
+    ) -> T: ...
+
+
+class _Identified(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+class AccountClock:
+    """An account's clock; it moves forward only.
+
+    Spans are texts like `90s`, or numbers of seconds. Whatever moves it delivers the webhooks that
+    fall due on the way, each at its own instant and in order, before it returns, and returns what
+    happened.
+    """
+
+    def __init__(self, account: _Owner) -> None:
+        self._account = account
+
+    @property
+    def mode(self) -> ClockMode:
+        """What moves it: real time, a hand, or every read of an unfinished batch."""
+        return self._info().mode
+
+    def now(self) -> datetime:
+        """Tell the time on this clock, in UTC."""
+        return self._info().now
+
+    def advance(self, span: str | float) -> Events:
+        """Move forward by a span.
+
+        Raises:
+            SpanError: it is none, or negative.
+        """
+        body = r.AdvanceBy(by=in_seconds(parse_span(span)))
+        return self._account.call(o.ADVANCE, r.Moved, body).events
+
+    def move_to(self, moment: datetime) -> Events:
+        """Move forward to an aware datetime.
+
+        Raises:
+            ClockError: the moment lies in the past.
+        """
+        return self._account.call(o.MOVE_TO, r.Moved, r.MoveTo(to=moment)).events
+
+    def advance_to_next(self) -> Events:
+        """Move to the next instant at which a batch moves on or a webhook falls due.
+
+        Returns nothing, and does not move, if nothing is to come.
+        """
+        return self._account.call(o.ADVANCE_TO_NEXT, r.Moved).events
+
+    def run_until(
+        self, condition: Callable[[], bool] | _Identified | str, within: str | float = "1d"
+    ) -> Events:
+        """Move from one thing that happens to the next until a condition holds.
+
+        A batch, or the id of one, stands for the condition that it is done.
+
+        Raises:
+            AssertionError: it does not hold within that span, or nothing more is to come.
+        """
+        holds = condition if callable(condition) else self._done(condition)
+        end = self.now() + timedelta(microseconds=parse_span(within))
+        happened: list[r.EventInfo] = []
+        while not holds():
+            moved = self._account.call(o.ADVANCE_TO_NEXT, r.Moved)
+            happened += moved.events
+            if moved.nothing_to_come and holds():  # a clock that runs came there by itself
+                break
+            if moved.nothing_to_come or moved.now > end:
+                why = "and nothing more is to come" if moved.nothing_to_come else f"within {within}"
+                raise AssertionError(
+                    f"the condition did not come true {why}; the clock shows {moved.now}\n"
+                    f"{self._account.story()}"
+                )
+        return tuple(happened)
+
+    def run_at(self, speed: float) -> None:
+        """Run this many times as fast as real time from now on; 0 makes it stand still."""
+        if speed:
+            self._set(r.ClockSetting(mode=ClockMode.LIVE, rate=speed))
+        else:
+            self._set(r.ClockSetting(mode=ClockMode.MANUAL))
+
+    def step_by(self, span: str | float) -> None:
+        """Move by a span at every read of an unfinished batch from now on, after the answer."""
+        step = in_seconds(parse_span(span))
+        self._set(r.ClockSetting(mode=ClockMode.STEPPING, step=step))
+
+    def _set(self, setting: r.ClockSetting) -> None:
+        self._account.call(o.SET_CLOCK, r.ClockInfo, setting)
+
+    def _info(self) -> r.ClockInfo:
+        return self._account.call(o.SHOW_CLOCK, r.ClockInfo)
+
+    def _done(self, batch: _Identified | str) -> Callable[[], bool]:
+        batch_id = batch if isinstance(batch, str) else batch.id
+
+        def holds() -> bool:
+            found = [each for each in self._account.batches if each.id == batch_id]
+            if not found:
+                raise AssertionError(f"the account has no batch {batch_id}")
+            return found[0].status.is_final
+
+        return holds

@@ -1,0 +1,109 @@
+"""An account's faults as a test plans them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, Protocol, TypedDict, Unpack
+
+from vimmerse_mock.control import messages as r
+from vimmerse_mock.control import operations as o
+from vimmerse_mock.model.faults import FaultKind
+
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class _Call(Protocol):
+    def __call__(
+        self, operation: o.ControlOperation, answer: type[Any], body: r.Body | None = None
+    ) -> Any: ...  # noqa: ANN401 - the operation's own answer
+
+
+class Aim(TypedDict, total=False):
+    """Which calls a fault is for: the `nth` of an `operation` from now on, so many `times`.
+
+    `operation` is the contract's id, such as `get_batch`, any if none is named. Unless said
+    otherwise, the next call meets it, and only that; `times` None is always.
+    """
+
+    operation: str
+    nth: int
+    times: int | None
+
+
+class AccountFaults:
+    """Plans faults of the transport: what goes wrong with which calls (`Aim`) of an account.
+
+    Every method raises FaultError, or SpanError, for what makes no sense.
+    """
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._call: _Call = call
+        self._is_used = False
+
+    @property
+    def planned(self) -> tuple[r.FaultInfo, ...]:
+        """Every fault of the account, as it stands: how often it was met, and by how many calls."""
+        listed: r.FaultList = self._call(o.LIST_FAULTS, r.FaultList)
+        return listed.faults
+
+    @property
+    def unfired(self) -> tuple[r.FaultInfo, ...]:
+        """The faults that no call has met, of an account whose faults were planned here."""
+        return tuple(f for f in self.planned if not f.fired) if self._is_used else ()
+
+    def clear(self) -> None:
+        """Take every fault back."""
+        self._is_used = False
+        self._call(o.CLEAR_FAULTS, type(None))
+
+    def status(
+        self,
+        status: int,
+        *,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        body: str | None = None,
+        **aim: Unpack[Aim],
+    ) -> None:
+        """Answer with a status out of turn, without carrying the request out.
+
+        Without a `body`, the contract's for that status is sent.
+        """
+        kind = FaultKind.STATUS
+        self._plan(r.PlanFault(kind=kind, status=status, headers=dict(headers), body=body, **aim))
+
+    def latency(
+        self, delay: str | float, delay_to: str | float | None = None, **aim: Unpack[Aim]
+    ) -> None:
+        """Answer late, in real time: by `delay`, or by a span drawn from `delay` to `delay_to`."""
+        kind = FaultKind.LATENCY
+        self._plan(r.PlanFault(kind=kind, delay=delay, delay_to=delay_to, **aim))
+
+    def reset(self, *, midway: bool = False, **aim: Unpack[Aim]) -> None:
+        """Reset the connection before the request is carried out, or `midway` in its answer."""
+        kind = FaultKind.RESET_MIDWAY if midway else FaultKind.RESET
+        self._plan(r.PlanFault(kind=kind, **aim))
+
+    def truncate(self, **aim: Unpack[Aim]) -> None:
+        """End the connection after half of the body that was announced."""
+        self._plan(r.PlanFault(kind=FaultKind.TRUNCATE, **aim))
+
+    def not_json(self, **aim: Unpack[Aim]) -> None:
+        """Answer 200 with a body that is no JSON."""
+        self._plan(r.PlanFault(kind=FaultKind.NOT_JSON, **aim))
+
+    def html(self, **aim: Unpack[Aim]) -> None:
+        """Answer as a proxy does whose upstream is gone: 502 with an HTML page."""
+        self._plan(r.PlanFault(kind=FaultKind.HTML, **aim))
+
+    def drip(self, delay: str | float, **aim: Unpack[Aim]) -> None:
+        """Send the answer in small pieces, `delay` apart."""
+        self._plan(r.PlanFault(kind=FaultKind.DRIP, delay=delay, **aim))
+
+    def lose_answer(self, **aim: Unpack[Aim]) -> None:
+        """Carry the request out, with all that it costs, and reset the connection in its place."""
+        self._plan(r.PlanFault(kind=FaultKind.LOST, **aim))
+
+    def _plan(self, body: r.PlanFault) -> None:
+        self._call(o.PLAN_FAULT, r.FaultList, body)
+        self._is_used = True

@@ -1,0 +1,112 @@
+"""The commands that print what there is: `openapi`, `schemas`, `scenarios`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from vimmerse_contracts.openapi import EXPORTED, json_schemas, openapi_document
+from vimmerse_mock.cli.options import fail, option
+from vimmerse_mock.model.magic import IMAGE_MARKERS
+from vimmerse_mock.model.scenarios import FIELDS, PRESETS, Pace, Scenario, write_fields
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@click.command("openapi")
+def openapi_command() -> None:
+    """Print the OpenAPI 3.1 document of the API."""
+    click.echo(json.dumps(openapi_document(), indent=2))
+
+
+@click.command("schemas")
+@click.argument("name", required=False, type=click.Choice(list(EXPORTED)))
+@option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write a file for each schema into, NAME.schema.json, instead of printing.",
+)
+def schemas_command(name: str | None, out: Path | None) -> None:
+    """Print the JSON Schemas (2020-12) of Batch, webhook and errors: all, or one by NAME."""
+    schemas = json_schemas()
+    chosen = {name: schemas[name]} if name else schemas
+    if out is not None:
+        _write(chosen, out)
+    else:
+        click.echo(json.dumps(schemas[name] if name else schemas, indent=2))
+
+
+def _write(schemas: dict[str, dict[str, object]], folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, schema in schemas.items():
+            path = folder / f"{name}.schema.json"
+            path.write_text(json.dumps(schema, indent=2) + "\n", encoding="utf-8")
+            click.echo(path)
+    except OSError as error:
+        fail(f"the schemas cannot be written into {folder}: {error.strerror}")
+
+
+_MARKERS: Final = f"""
+As usual is {Pace().queue:g} s in the queue, then {Pace().per_video_second:g} s for each second of \
+video, then {Pace().concat:g} s to concat.
+
+Without a control plane, ask for it by a marker:
+  in a title, about the batch:          [vimmerse:NAME], [vimmerse:FIELD=VALUE, ...], or both
+  in a name or URL, about that image:   {" or ".join(f"vimmerse--{name}" for name in IMAGE_MARKERS)}
+  fields: {", ".join(FIELDS[:4])},
+          {", ".join(FIELDS[4:])}
+  such as [vimmerse:stuck]   [vimmerse:slow, fail_medias=0,2]   cat.vimmerse--fail.png
+"""
+
+
+@click.command("scenarios")
+@click.option("--json", "as_json", is_flag=True, help="Print the table as JSON, for programs.")
+def scenarios_command(*, as_json: bool) -> None:
+    """List the scenarios: what becomes of a batch, how long it takes, and how to ask for one."""
+    if as_json:
+        click.echo(json.dumps(_document(), indent=2))
+        return
+    from rich.console import Console  # noqa: PLC0415 - only who looks at the table pays for it
+
+    Console(highlight=False).print(_table())
+    click.echo(_MARKERS, nl=False)
+
+
+def _document() -> dict[str, Any]:
+    return {
+        "scenarios": [
+            {
+                "name": name,
+                "outcome": preset.outcome,
+                "scenario": write_fields(preset.scenario),
+                "marker": f"[vimmerse:{name}]",
+            }
+            for name, preset in PRESETS.items()
+        ],
+        "fields": list(FIELDS),
+        "image_markers": {f"vimmerse--{name}": what for name, what in IMAGE_MARKERS.items()},
+    }
+
+
+def _table() -> Table:
+    from rich.table import Table  # noqa: PLC0415 - as above
+
+    table = Table(
+        "name", "what becomes of a batch", "queue", "processing", box=None, pad_edge=False
+    )
+    for name, preset in PRESETS.items():
+        table.add_row(name, preset.outcome, *timings(preset.scenario))
+    return table
+
+
+def timings(scenario: Scenario) -> tuple[str, str]:
+    """Tell how long the batch waits, and how long it then takes."""
+    queue = "as usual" if scenario.queue is None else str(scenario.queue)
+    if scenario.stuck_at is not None:
+        return queue, "for ever"
+    return queue, "as usual" if scenario.processing is None else str(scenario.processing)

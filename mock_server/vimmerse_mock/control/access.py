@@ -1,0 +1,114 @@
+"""Who may use the control plane, and the one route to it; it is imported at its first use."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import flask
+
+from vimmerse_contracts.vocabulary import CONTROL_ROOT
+from vimmerse_mock.control.plane import ControlPlane
+from vimmerse_mock.errors import ForeignOriginError, TokenMissingError
+from vimmerse_mock.marks import IN_PROCESS
+from vimmerse_mock.service import BatchService
+from vimmerse_mock.wsgi import is_loopback
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+    from vimmerse_mock.control.http import ControlApi
+
+
+_BEARER = "Bearer "
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The rule: with a `token`, whoever sends it; without, loopback only.
+
+    A web page that is open on this machine reaches the loopback too. The browser then tells its
+    `Origin`, and, if a name was bound to the loopback's address to get here, that name as `Host`.
+    """
+
+    token: str = field(default="", repr=False)
+
+    def require(self, request: flask.Request) -> None:
+        """Let a request pass, or raise.
+
+        Raises:
+            TokenMissingError: the token is missing, or another.
+            ForeignOriginError: Host or Origin are not the loopback's.
+        """
+        if request.environ.get(IN_PROCESS) is True:
+            return
+        if self.token:
+            self._require_token(request.headers.get("Authorization", ""))
+            return
+        if not _names_loopback(f"//{request.headers.get('Host', '')}"):
+            raise ForeignOriginError(
+                "without --admin-token the control plane answers to 127.0.0.1 and localhost only, "
+                "not to another Host"
+            )
+        origin = request.headers.get("Origin")
+        if origin is not None and not _names_loopback(origin):
+            raise ForeignOriginError("the control plane answers no web page of another origin")
+
+    def _require_token(self, authorization: str) -> None:
+        given = authorization.removeprefix(_BEARER).encode()
+        if not authorization.startswith(_BEARER) or not hmac.compare_digest(
+            given, self.token.encode()
+        ):
+            raise TokenMissingError(
+                "the control plane asks for its token: send Authorization: Bearer TOKEN "
+                "(--admin-token, VIMMERSE_ADMIN_TOKEN)"
+            )
+
+
+def _names_loopback(url: str) -> bool:
+    try:
+        return is_loopback(urlsplit(url).hostname or "")
+    except ValueError:
+        return False
+
+
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+@dataclass(frozen=True)
+class ControlRoute:
+    """Hands requests for the control plane to it; a mock that serves none starts the sooner."""
+
+    control_plane: ControlPlane
+    service: BatchService
+    access: Access
+
+    def register(self, app: flask.Flask) -> None:
+        """Add the route of everything below the control plane's root."""
+        for number, path in enumerate((CONTROL_ROOT, f"{CONTROL_ROOT}/<path:_rest>")):
+            app.add_url_rule(
+                path,
+                f"control.{number}",
+                self._enter,
+                methods=_METHODS,
+                strict_slashes=False,
+                provide_automatic_options=False,
+            )
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer as a WSGI application of its own, for callers in this process."""
+        answer = self._plane.answer(flask.Request(environ))
+        return answer(environ, start_response)
+
+    def _enter(self, _rest: str = "") -> flask.Response:
+        return self._plane.answer(flask.request)
+
+    @cached_property
+    def _plane(self) -> ControlApi:
+        from vimmerse_mock.control.http import ControlApi  # noqa: PLC0415 - see the module's docstring
+
+        return ControlApi(self.control_plane, self.service, self.access)

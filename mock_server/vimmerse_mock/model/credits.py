@@ -1,0 +1,74 @@
+"""Credits: the price list, and the ledger whose sum is the balance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from vimmerse_mock.model.batch import VideoSettings
+from vimmerse_mock.model.clock import Instant
+
+
+class Reason(StrEnum):
+    """Why credits moved."""
+
+    OPENING = "opening"
+    TOP_UP = "top_up"
+    CREATE = "create"
+    RESUBMIT = "resubmit"
+    CONCAT = "concat"
+    CARRIED = "carried"
+    """What batches that are kept no longer came to, in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One movement of credits.
+
+    `amount` is negative for a charge; `balance` is what stands after it. `batch_id` and
+    `submission` name what was paid for, and are empty for an opening.
+    """
+
+    at: Instant
+    amount: int
+    balance: int
+    reason: Reason
+    batch_id: str = ""
+    submission: int = 0
+
+
+_PER_SECOND: Final[dict[str, int]] = {
+    "Auto": 1,
+    "LumaAI": 2,
+    "LumaRay2": 3,
+    "KlingAI": 2,
+    "Kling2": 4,
+    "MinimaxHailuo": 2,
+    "Seedance": 2,
+    "Hunyuan": 1,
+    "RunwayML": 3,
+    "Wan": 1,
+    "Pixverse": 2,
+    "Veo": 8,
+    "VeoFast": 4,
+    "TryOnVideo": 2,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PriceList:
+    """Credits for one second of video, by motion type, and for a composition.
+
+    No price list is public (A): these are round numbers, to be set as wanted. A motion type that
+    is not listed costs what `Auto` does.
+    """
+
+    per_second: Mapping[str, int] = field(default_factory=_PER_SECOND.copy, hash=False)
+    concat: int = 0
+
+    def generation(self, settings: VideoSettings, images: int) -> int:
+        """Price a generation: seconds x quantity x images at the motion type's rate."""
+        rate = self.per_second.get(settings.motion_type, self.per_second["Auto"])
+        return rate * settings.duration * settings.quantity * images

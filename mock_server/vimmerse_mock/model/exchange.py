@@ -1,0 +1,44 @@
+"""The journal: every request of an account, with what was answered and what it caused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from vimmerse_mock.model.clock import Instant, Span
+from vimmerse_mock.model.credits import LedgerEntry
+
+JOURNAL_LENGTH: Final = 1_000
+"""How many exchanges of an account are kept; the oldest go first."""
+BODY_CHARACTERS: Final = 4_096
+"""How much of an answer, and of a form's value, is kept."""
+REDACTED: Final = "[redacted]"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and its answer; keys are redacted, bodies bounded.
+
+    `at` is the instant on the account's clock, `real` the real one, and `took` how long the answer
+    took in real time. `operation` is empty where none matched. `batch_status` and `progress` are
+    what the answer said of the batch; `charges` are the ledger entries that it caused; `fault`
+    names the fault that it met. `status` is 0 where the answer did not arrive whole.
+    """
+
+    at: Instant
+    real: Instant
+    took: Span
+    method: str
+    path: str
+    operation: str
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    answer_headers: Mapping[str, str] = field(default_factory=dict)
+    answer: str = ""
+    batch_id: str = ""
+    batch_status: str = ""
+    progress: int = 0
+    charges: tuple[LedgerEntry, ...] = ()
+    fault: str = ""

@@ -1,0 +1,1 @@
+"""Receiving webhooks in tests: an inbox, what is answered there, and ways to it."""

@@ -1,0 +1,477 @@
+"""An inbox: what was delivered to one address, what is answered there, and what is expected."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Condition
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from vimmerse_contracts.suite.target import ReceivedWebhook
+from vimmerse_mock.account.account import Account
+from vimmerse_mock.control.messages import AttemptInfo, WebhookInfo
+from vimmerse_mock.model.outbox import MessageState
+from vimmerse_mock.receiving.answers import Answer, Answers, Told
+from vimmerse_mock.receiving.in_process import InProcessSender
+from vimmerse_mock.wsgi import WsgiThread
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from vimmerse_mock.receiving.in_process import InProcessSender
+
+
+PATIENCE_SECONDS: Final = 5.0
+"""Real seconds that an expectation waits where nothing else is said."""
+
+_LOOK_AGAIN_SECONDS: Final = 0.02
+_SHOWN: Final = 10
+_NOT_ALLOWED: Final = Answer(405, headers=(("Allow", "POST"),))
+_CRASHED: Final = Answer(500, b"the receiver raised an exception")
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival(ReceivedWebhook):
+    """A webhook as it arrived: the `number`th of its inbox, from 1, and what it was answered.
+
+    `query` is what stood behind the `?` of the address. A body that is no JSON is the text.
+    """
+
+    number: int
+    answered: int
+    query: str = ""
+
+    @property
+    def customer_id(self) -> str:
+        """What the body says; empty where it says nothing."""
+        return self._text("customer_id")
+
+    @property
+    def batch_id(self) -> str:
+        """What the body says; empty where it says nothing."""
+        return self._text("batch_id")
+
+    @property
+    def status(self) -> str:
+        """What the body says; empty where it says nothing."""
+        return self._text("status")
+
+    def _text(self, name: str) -> str:
+        said = self.body.get(name) if isinstance(self.body, dict) else None
+        return said if isinstance(said, str) else ""
+
+
+IsOurs = Callable[[str], bool]
+"""Says whether a webhook for a URL comes to the inbox."""
+
+
+class Source(Protocol):
+    """Whoever sends to an inbox, with a clock that can be moved."""
+
+    def due_in(self, is_ours: IsOurs) -> float | None:
+        """Tell in how many seconds of its clock the next webhook is due; None: none is planned."""
+
+    def advance(self, span: float) -> None:
+        """Move its clock forward by seconds, and deliver what falls due."""
+
+    def describe(self, is_ours: IsOurs) -> Sequence[str]:
+        """Tell in a few lines what it has sent, and what it has yet to send."""
+
+
+class Inbox:
+    """What was delivered to one address.
+
+    Where there is a source, expecting moves its clock, so that nobody has to wait or to advance.
+    """
+
+    def __init__(
+        self, url: str, source: Source | None = None, sender: InProcessSender | None = None
+    ) -> None:
+        self._source = source
+        self._sender = sender
+        self._answers = Answers()
+        self._arrival = Condition()
+        self._received: list[Arrival] = []
+        self._expected: set[int] = set()
+        self._errors: list[BaseException] = []
+        self._raises = True
+        self.url = url or self._mounted()
+        self._bases = [self.url]
+
+    @property
+    def received(self) -> tuple[Arrival, ...]:
+        """Everything so far, oldest first."""
+        return tuple(self._received)
+
+    def answer_with(self, *answers: Told) -> None:
+        """Say what the next requests are answered; after that it is as before: 200, or the app.
+
+        Each is a status, an `Answer` (body, headers, a delay in real seconds), or a function of the
+        webhook that returns one.
+
+        Raises:
+            ValueError: a status is none.
+            TypeError: something is no answer at all.
+        """
+        self._answers.tell(answers)
+
+    def deliver_to(self, app: WSGIApplication, path: str = "/", *, raises: bool = True) -> str:
+        """Hand what comes on to a WSGI application (Flask, Django), whose answer counts.
+
+        Returns the URL to hand out, which is `url` from now on. The application is called in this
+        process; where the inbox belongs to a mock of this process, no socket is involved. What it
+        raises is answered with 500, and raised again by the next expectation or at the end of the
+        test, unless `raises` is False.
+
+        Raises:
+            ValueError: the path does not begin with a slash.
+        """
+        if not path.startswith("/"):
+            raise ValueError(f"the path of a receiver begins with a slash, not {path!r}")
+        self._answers.app = app
+        self._raises = raises
+        base = self._bases[0] if self._sender is None else self._mounted()
+        self._bases.append(base)
+        self.url = base + path
+        return self.url
+
+    def expect(
+        self,
+        *,
+        batch_id: str | None = None,
+        status: str | None = None,
+        customer_id: str | None = None,
+        answered: int | None = None,
+        within: float | None = None,
+    ) -> Arrival:
+        """Return the first webhook that is so and that was not returned before.
+
+        Looks at what has come; then moves the source's clock from webhook to webhook, for at most
+        `within` seconds of that clock; and waits as many real seconds for what others may do.
+        Without `within` the clock is moved as far as webhooks are planned, and the wait is
+        `PATIENCE_SECONDS`.
+
+        Raises:
+            AssertionError: none came; says what did come, and what is planned.
+            Exception: what the application of `deliver_to` raised.
+        """
+        __tracebackhide__ = True
+        wanted = _wanted(batch_id, status, customer_id, answered)
+        ahead = float("inf") if within is None else within
+        deadline = monotonic() + (PATIENCE_SECONDS if within is None else within)
+        while True:
+            found = self._take(wanted)
+            self.raise_errors()
+            if found is not None:
+                return found
+            before = len(self._received)
+            skipped = self._skip(ahead)
+            ahead -= skipped
+            if not skipped and len(self._received) == before and not self._waited(deadline):
+                raise AssertionError(self._missed(wanted, within))
+
+    def expect_none(
+        self,
+        *,
+        batch_id: str | None = None,
+        status: str | None = None,
+        customer_id: str | None = None,
+        answered: int | None = None,
+        within: float = PATIENCE_SECONDS,
+    ) -> None:
+        """Make sure that no such webhook comes `within` seconds, but for those returned before.
+
+        They are seconds of the source's clock, which is moved; real ones where there is no source.
+
+        Raises:
+            AssertionError: one came.
+            Exception: what the application of `deliver_to` raised.
+        """
+        __tracebackhide__ = True
+        wanted = _wanted(batch_id, status, customer_id, answered)
+        if self._source is not None:
+            self._source.advance(within)
+        else:
+            deadline = monotonic() + within
+            while self._find(wanted) is None and self._waited(deadline):
+                pass
+        self.raise_errors()
+        found = self._find(wanted)
+        if found is not None:
+            raise AssertionError(
+                f"expected no webhook{_with(wanted)} within {within:g} s, but one came:\n"
+                f"  {self._line(found)}"
+            )
+
+    def wait_for(self, count: int, within: float = PATIENCE_SECONDS) -> tuple[Arrival, ...]:
+        """Wait until at least `count` have arrived, for at most `within` real seconds.
+
+        Raises:
+            AssertionError: fewer arrived; it says which.
+        """
+        __tracebackhide__ = True
+        with self._arrival:
+            arrived = self._arrival.wait_for(lambda: len(self._received) >= count, within)
+        self.raise_errors()
+        if arrived:
+            return self.received
+        raise AssertionError(
+            f"expected {count} webhooks within {within:g} s\n{self._story(lambda _: '')}"
+        )
+
+    def raise_errors(self) -> None:
+        """Raise the first error of the application that was not raised yet."""
+        __tracebackhide__ = True
+        if self._raises and self._errors:
+            raise self._errors.pop(0)
+
+    def close(self) -> None:
+        """Keep no sender waiting, and give back the addresses in this process."""
+        self._answers.close()
+        if self._sender is not None:
+            for base in self._bases:
+                self._sender.unmount(base)
+
+    def app(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        """Receive a request (a WSGI application)."""
+        content = environ["wsgi.input"].read()
+        if environ["REQUEST_METHOD"] != "POST":
+            return _NOT_ALLOWED.write(start_response)
+        webhook = received(environ, content)
+        answer = self._answer(webhook, content, environ)
+        with self._arrival:
+            number = len(self._received) + 1
+            query = environ.get("QUERY_STRING", "")
+            self._received.append(
+                Arrival(webhook.headers, webhook.body, number, answer.status, query)
+            )
+            self._arrival.notify_all()
+        return answer.write(start_response)
+
+    def _answer(self, webhook: ReceivedWebhook, content: bytes, environ: WSGIEnvironment) -> Answer:
+        try:
+            return self._answers.answer(webhook, content, environ)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - pytest.fail is no Exception; see raise_errors
+            error.add_note(f"raised while it received the webhook {webhook.body}")
+            self._errors.append(error)
+            return _CRASHED
+
+    def _mounted(self) -> str:
+        if self._sender is None:
+            raise ValueError("an inbox without a URL needs a sender that it can be mounted on")
+        return self._sender.mount(self.app)
+
+    def _find(self, wanted: Mapping[str, object]) -> Arrival | None:
+        fresh = (each for each in self._received if each.number not in self._expected)
+        return next((each for each in fresh if not _differences(each, wanted)), None)
+
+    def _take(self, wanted: Mapping[str, object]) -> Arrival | None:
+        with self._arrival:
+            found = self._find(wanted)
+            if found is not None:
+                self._expected.add(found.number)
+            return found
+
+    def _skip(self, ahead: float) -> float:
+        """Move the clock to the next webhook if it is due soon enough; return by how much."""
+        due = None if self._source is None else self._source.due_in(self._is_ours)
+        if self._source is None or due is None or due > ahead:
+            return 0.0
+        self._source.advance(due)
+        return due
+
+    def _waited(self, deadline: float) -> bool:
+        """Wait a moment, or for an arrival; False once the deadline has passed."""
+        with self._arrival:
+            self._arrival.wait(max(0.0, min(_LOOK_AGAIN_SECONDS, deadline - monotonic())))
+        return monotonic() < deadline
+
+    def _is_ours(self, url: str) -> bool:
+        return any(url == base or url.startswith((f"{base}/", f"{base}?")) for base in self._bases)
+
+    def _missed(self, wanted: Mapping[str, object], within: float | None) -> str:
+        span = "" if within is None else f" within {within:g} s"
+
+        def judge(arrival: Arrival) -> str:
+            if arrival.number in self._expected:
+                return "returned before"
+            return ", ".join(_differences(arrival, wanted)) or "it came just now"
+
+        return f"no webhook{_with(wanted)} came{span}\n{self._story(judge)}"
+
+    def _story(self, judge: Callable[[Arrival], str]) -> str:
+        came = self._received[-_SHOWN:]
+        nearest = min(came, key=lambda each: judge(each).count(", "), default=None)
+        lines = [f"came to {self.url}: {len(self._received) or 'nothing'}"]
+        for each in came:
+            judged = judge(each)
+            near = " (nearest)" if each is nearest and len(came) > 1 and judged else ""
+            lines.append(f"  {self._line(each)}{judged and f' <- {judged}'}{near}")
+        if self._source is not None:
+            lines += ["in the outbox:", *(f"  {e}" for e in self._source.describe(self._is_ours))]
+        return "\n".join(lines)
+
+    def _line(self, arrival: Arrival) -> str:
+        return f"{arrival.number}. {json.dumps(arrival.body)[:300]} answered {arrival.answered}"
+
+
+def received(environ: WSGIEnvironment, content: bytes) -> ReceivedWebhook:
+    """Take a webhook out of a WSGI request whose body was read."""
+    named = {
+        name.removeprefix("HTTP_"): value
+        for name, value in environ.items()
+        if name.startswith("HTTP_") or name == "CONTENT_TYPE"
+    }
+    headers = {name.replace("_", "-").title(): value for name, value in named.items()}
+    return ReceivedWebhook(headers, _parsed(content))
+
+
+def _parsed(content: bytes) -> Any:  # noqa: ANN401 - whatever JSON can hold
+    """Return the JSON value, or the text where it is none."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return content.decode("utf-8", "replace")
+
+
+def _wanted(
+    batch_id: str | None, status: str | None, customer_id: str | None, answered: int | None
+) -> dict[str, object]:
+    """Gather what is asked for."""
+    asked = {
+        "batch_id": batch_id,
+        "status": status,
+        "customer_id": customer_id,
+        "answered": answered,
+    }
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def _with(wanted: Mapping[str, object]) -> str:
+    listed = ", ".join(f"{name}={str(value)!r}" for name, value in wanted.items())
+    return f" with {listed}" if listed else ""
+
+
+def _differences(arrival: Arrival, wanted: Mapping[str, object]) -> list[str]:
+    """Say how a webhook is not what is wanted; nothing where it is."""
+    seen = {name: getattr(arrival, name) for name in wanted}
+    return [
+        f"{name} is {seen[name]!r}, not {str(value)!r}"
+        for name, value in wanted.items()
+        if seen[name] != value
+    ]
+
+
+_SHOWN_DUE: Final = 10
+
+
+class AccountSource:
+    """An account as the source of an inbox."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    def due_in(self, is_ours: IsOurs) -> float | None:
+        """Tell in how many seconds of the account's clock the next webhook is due."""
+        pending = [w.due_at for w in self._ours(is_ours) if w.state is MessageState.PENDING]
+        return _seconds(self._account.clock.now(), min(pending)) if pending else None
+
+    def advance(self, span: float) -> None:
+        """Move the account's clock forward by seconds, and deliver what falls due."""
+        self._account.clock.advance(span)
+
+    def describe(self, is_ours: IsOurs) -> Sequence[str]:
+        """Tell of each webhook for the inbox; where there is none, where the others go."""
+        now = self._account.clock.now()
+        ours = [_line(webhook, now) for webhook in self._ours(is_ours)]
+        return ours[-_SHOWN_DUE:] or [_nothing(self._account.outbox)]
+
+    def _ours(self, is_ours: IsOurs) -> Iterator[WebhookInfo]:
+        return (webhook for webhook in self._account.outbox if is_ours(webhook.url))
+
+
+def _seconds(now: datetime, due_at: datetime) -> float:
+    return max(0.0, (due_at - now).total_seconds())
+
+
+def _line(webhook: WebhookInfo, now: datetime) -> str:
+    name = f"batch {webhook.batch_id}, submission {webhook.submission}, {webhook.status!r}"
+    return f"{name}: {webhook.state.value}{_tried(webhook.attempts)}{_due(webhook, now)}"
+
+
+def _tried(attempts: Sequence[AttemptInfo]) -> str:
+    if not attempts:
+        return ""
+    answers = ", ".join(str(each.status or each.error) for each in attempts)
+    return f" after {len(attempts)} attempt{'s' * (len(attempts) > 1)} ({answers})"
+
+
+def _due(webhook: WebhookInfo, now: datetime) -> str:
+    if webhook.state is not MessageState.PENDING:
+        return ""
+    span = _seconds(now, webhook.due_at)
+    return f", due in {span:g} s: expect it within {span:g} s, or advance the clock by {span:g} s"
+
+
+def _nothing(outbox: Sequence[WebhookInfo]) -> str:
+    if not outbox:
+        return "nothing: no batch was created with a webhook_url"
+    others = sorted({urlsplit(webhook.url).netloc.rpartition("@")[2] for webhook in outbox})
+    return f"nothing for this URL; webhook_url led elsewhere: {', '.join(others[:3])}"
+
+
+_NOBODY: Final = Answer(404)
+
+
+class Listener:
+    """Listens on the loopback, and receives what it has an inbox for.
+
+    `port` 0 takes a free one.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        self._thread = WsgiThread(self._app, port=port)
+        self._inboxes: dict[str, Inbox] = {}
+
+    def start(self) -> None:
+        """Begin to listen; starting twice is no error."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop listening."""
+        for inbox in self._inboxes.values():
+            inbox.close()
+        self._thread.stop()
+
+    def open_inbox(
+        self, source: Source | None = None, sender: InProcessSender | None = None
+    ) -> Inbox:
+        """Open an inbox with a URL that nothing was delivered to yet; starts to listen.
+
+        Expectations of the inbox move the source's clock. With a sender, `deliver_to` needs no
+        socket.
+        """
+        self.start()
+        name = uuid4().hex
+        self._inboxes[name] = Inbox(f"{self._thread.url}/{name}", source, sender)
+        return self._inboxes[name]
+
+    def close_inbox(self, inbox: Inbox) -> None:
+        """Forget an inbox."""
+        inbox.close()
+        self._inboxes = {name: each for name, each in self._inboxes.items() if each is not inbox}
+
+    def _app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        name, _, path = environ["PATH_INFO"].removeprefix("/").partition("/")
+        inbox = self._inboxes.get(name)
+        if inbox is None:
+            environ["wsgi.input"].read()
+            return _NOBODY.write(start_response)
+        return inbox.app({**environ, "PATH_INFO": f"/{path}"}, start_response)

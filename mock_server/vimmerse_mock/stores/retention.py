@@ -1,0 +1,41 @@
+"""The chore that keeps a shared store from growing for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vimmerse_mock.errors import UnknownAccountError
+from vimmerse_mock.model.clock import Instant
+from vimmerse_mock.model.limits import Keep
+from vimmerse_mock.stores import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Forgets, of every account, the batches that it need not keep."""
+
+    store: Store
+    keep: Keep
+    real_time: Callable[[], Instant]
+
+    def apply(self) -> int:
+        """Go through all accounts once; return how many batches were forgotten."""
+        if not self.keep.is_limited:
+            return 0
+        return sum(map(self._apply_to, self.store.customers()))
+
+    def _apply_to(self, customer_id: str) -> int:
+        forgotten = 0
+        try:
+            while some := self._forget_some(customer_id):
+                forgotten += some
+        except UnknownAccountError:  # removed meanwhile, and everything with it
+            pass
+        return forgotten
+
+    def _forget_some(self, customer_id: str) -> int:
+        """Forget a bounded number at once, so that nobody waits long for the account."""
+        with self.store.transaction(customer_id) as tx:
+            now = tx.account.clock.at(self.real_time())
+            return tx.forget(self.keep, now)
