@@ -58,7 +58,7 @@ def test_the_installed_wheel_works(wheel: Path, tmp_path: Path) -> None:
     ZipFile(wheel).extractall(site)
     code = (
         "import requests, vimmerse_mock\n"
-        "from vimmerse_mock.intercept import intercept\n"
+        "from vimmerse_mock.interception import intercept\n"
         "with intercept():\n"
         "    print(requests.get('https://api.vimmerse.net/health').json())\n"
         "print(vimmerse_mock.__file__)"

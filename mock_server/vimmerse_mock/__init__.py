@@ -1,1 +1,141 @@
-"""."""
+"""A fake of the Vimmerse batch API that behaves, in time.
+
+    from vimmerse_mock import MockServer
+
+    with MockServer() as server:
+        print(server.url, server.account.key)
+
+Everything that a user needs is here; the modules behind it may move. Names are imported at their
+first use, so that importing this package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+TYPE_CHECKING = False  # as in `typing`, whose import would cost more than all the rest here
+if TYPE_CHECKING:
+    from vimmerse_mock.account.account import Account, RemoteMock
+    from vimmerse_mock.app import Mock, create_mock
+    from vimmerse_mock.errors import (
+        AllowlistError,
+        BatchNotFoundError,
+        ClockError,
+        ControlError,
+        CreditError,
+        DuplicateAccountError,
+        FaultError,
+        ForeignOriginError,
+        InsufficientCreditError,
+        InvalidBatchIdError,
+        InvalidError,
+        InvalidLimitError,
+        InvalidRequestError,
+        MarkerError,
+        MockError,
+        NoImagesError,
+        NoSuchOperationError,
+        NotConcatenableError,
+        OpeningError,
+        PlanError,
+        RequestError,
+        RetentionError,
+        ScenarioError,
+        ServeError,
+        SnapshotError,
+        SpanError,
+        StoreConflictError,
+        StoreFullError,
+        StoreRefusedError,
+        StoreUnavailableError,
+        ThrottledError,
+        TokenMissingError,
+        UnauthorizedError,
+        UnknownAccountError,
+        UnknownMessageError,
+        UnknownScenarioError,
+        WebhookSettingsError,
+        WrongMethodError,
+    )
+    from vimmerse_mock.interception import intercept
+    from vimmerse_mock.model.account import Opening
+    from vimmerse_mock.model.scenarios import Scenario
+    from vimmerse_mock.receiving.inbox import Inbox, Listener
+    from vimmerse_mock.server import MockServer
+
+_HOMES = {
+    "Account": "account.account",
+    "Inbox": "receiving.inbox",
+    "Listener": "receiving.inbox",
+    "Mock": "app",
+    "MockServer": "server",
+    "Opening": "model.account",
+    "RemoteMock": "account.account",
+    "Scenario": "model.scenarios",
+    "create_mock": "app",
+    "intercept": "interception",
+}
+"""Where a name is defined; every other is an error."""
+
+__all__ = [
+    "Account",
+    "AllowlistError",
+    "BatchNotFoundError",
+    "ClockError",
+    "ControlError",
+    "CreditError",
+    "DuplicateAccountError",
+    "FaultError",
+    "ForeignOriginError",
+    "Inbox",
+    "InsufficientCreditError",
+    "InvalidBatchIdError",
+    "InvalidError",
+    "InvalidLimitError",
+    "InvalidRequestError",
+    "Listener",
+    "MarkerError",
+    "Mock",
+    "MockError",
+    "MockServer",
+    "NoImagesError",
+    "NoSuchOperationError",
+    "NotConcatenableError",
+    "Opening",
+    "OpeningError",
+    "PlanError",
+    "RemoteMock",
+    "RequestError",
+    "RetentionError",
+    "Scenario",
+    "ScenarioError",
+    "ServeError",
+    "SnapshotError",
+    "SpanError",
+    "StoreConflictError",
+    "StoreFullError",
+    "StoreRefusedError",
+    "StoreUnavailableError",
+    "ThrottledError",
+    "TokenMissingError",
+    "UnauthorizedError",
+    "UnknownAccountError",
+    "UnknownMessageError",
+    "UnknownScenarioError",
+    "WebhookSettingsError",
+    "WrongMethodError",
+    "create_mock",
+    "intercept",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'vimmerse_mock' has no attribute {name!r}")
+    value: object = getattr(import_module(f"vimmerse_mock.{_HOMES.get(name, 'errors')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -14,7 +14,7 @@ from pytest_vimmerse.remote import Remote
 from vimmerse_contracts.suite.target import Capability, ReceivedWebhook, Target
 from vimmerse_contracts.vocabulary import SAMPLE_API_KEY
 from vimmerse_mock.account.account import Account
-from vimmerse_mock.intercept import intercept
+from vimmerse_mock.interception import intercept
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.scenarios import Scenario
 from vimmerse_mock.receiving.inbox import Inbox, Listener

@@ -16,7 +16,7 @@ from lasting.processes import Serve
 from lasting.waiting import await_condition
 from vimmerse_contracts.vocabulary import PRODUCTION_URL
 from vimmerse_mock.app import Mock, create_mock
-from vimmerse_mock.intercept import intercept
+from vimmerse_mock.interception import intercept
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT, Opening
 from vimmerse_mock.model.batch import Image
 from vimmerse_mock.model.outbox import MessageState

@@ -18,7 +18,7 @@ from lasting.waiting import await_condition
 from vimmerse_client import Client, TransportError
 from vimmerse_contracts.vocabulary import PRODUCTION_URL
 from vimmerse_mock.account.account import Account, Accounts, RemoteMock
-from vimmerse_mock.intercept import intercept
+from vimmerse_mock.interception import intercept
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.server import MockServer
 

@@ -13,7 +13,7 @@ import pytest
 from vimmerse_client import Client
 from vimmerse_client.webhooks import Receiver
 from vimmerse_mock.delivery import Post, Reply
-from vimmerse_mock.intercept import Intercepted, intercept
+from vimmerse_mock.interception import Intercepted, intercept
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT
 from vimmerse_mock.receiving.in_process import InProcessSender
 

@@ -9,7 +9,7 @@ import requests
 import responses
 
 from vimmerse_client import Client, NotFound
-from vimmerse_mock.intercept import intercept
+from vimmerse_mock.interception import intercept
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT
 from vimmerse_mock.receiving.inbox import Listener
 from vimmerse_mock.server import MockServer
