@@ -440,6 +440,26 @@ def test_only_a_database_imports_sqlalchemy() -> None:
     assert ran.stdout.split() == ["False", "False"]
 
 
+@pytest.mark.parametrize(
+    ("missing", "url", "extra"),
+    [
+        ("sqlalchemy", "sqlite:///mock.db", "sqlite"),
+        ("sqlalchemy", "postgresql://localhost/mock", "postgres"),
+        ("psycopg", "postgresql://localhost/mock", "postgres"),
+    ],
+)
+def test_a_database_without_its_driver_names_the_extra(
+    missing: str, url: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The default install has no SQLAlchemy and no psycopg; the sentence says what to install."""
+    monkeypatch.delitem(sys.modules, "vimmerse_mock.stores.sql.store", raising=False)
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(StoreRefusedError) as refusal:
+        open_store(url)
+    assert str(refusal.value).endswith(f"pip install 'vimmerse-mock[{extra}]'")
+    assert missing in str(refusal.value)
+
+
 def test_the_sample_account_can_be_found_again(url: str) -> None:
     """A second start on the same store keeps the account, its key and its credits."""
     with server_on(url) as server:

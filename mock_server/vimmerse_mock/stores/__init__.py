@@ -183,11 +183,18 @@ def open_store(url: str) -> Store:
         from vimmerse_mock.stores.memory import MemoryStore  # noqa: PLC0415 - it knows this module
 
         return MemoryStore()
-    if url.startswith(("sqlite:///", "postgresql://")):
-        from vimmerse_mock.stores.sql.store import SqlStore  # noqa: PLC0415 - SQLAlchemy only if asked for
+    if not url.startswith(("sqlite:///", "postgresql://")):
+        raise StoreRefusedError(
+            f"the store {url.partition(':')[0]!r} is none that there is: "
+            "use memory:, sqlite:///path.db or postgresql://user@host/database"
+        )
+    try:
+        from vimmerse_mock.stores.sql.store import SqlStore  # noqa: PLC0415 - an extra brings SQLAlchemy
 
         return SqlStore.open(url)
-    raise StoreRefusedError(
-        f"the store {url.partition(':')[0]!r} is none that there is: "
-        "use memory:, sqlite:///path.db or postgresql://user@host/database"
-    )
+    except ImportError as error:
+        kind, extra = ("SQLite", "sqlite") if url[0] == "s" else ("PostgreSQL", "postgres")
+        raise StoreRefusedError(
+            f"a store on {kind} needs what the extra [{extra}] brings ({error}): "
+            f"pip install 'vimmerse-mock[{extra}]'"
+        ) from error
