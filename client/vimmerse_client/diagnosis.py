@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator, Mapping
-from email.utils import parsedate_to_datetime
+from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -28,18 +27,6 @@ def message_in(body: object) -> str:
             if isinstance(body.get(key), str):
                 return str(body[key])
     return body if isinstance(body, str) else excerpt(json.dumps(body))
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read `Retry-After` as seconds; a date counts from the server's own `Date`, not our clock."""
-    asked = headers.get("Retry-After", "").strip()
-    if asked.isascii() and asked.isdigit():
-        return float(asked)
-    try:
-        until, sent = parsedate_to_datetime(asked), parsedate_to_datetime(headers.get("Date", ""))
-        return max((until - sent).total_seconds(), 0.0)
-    except (TypeError, ValueError):
-        return None
 
 
 def may_have_arrived(error: requests.RequestException) -> bool:

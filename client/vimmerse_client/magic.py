@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from vimmerse_client.errors import ConfigurationError
 from vimmerse_contracts.markers import find_markers
-from vimmerse_contracts.vocabulary import PRODUCTION_HOSTS
+from vimmerse_contracts.network import is_production_url
 
 
 def refuse_magic(base_url: str, **texts: Iterable[str]) -> None:
@@ -18,12 +18,12 @@ def refuse_magic(base_url: str, **texts: Iterable[str]) -> None:
     Raises:
         ConfigurationError: one of them has a marker, and the address is the real service's.
     """
-    host = (urlsplit(base_url).hostname or "").rstrip(".")
-    if host not in PRODUCTION_HOSTS:
+    if not is_production_url(base_url):
         return
     for name, values in texts.items():
         for marker in (marker for value in values for marker in find_markers(value)):
             raise ConfigurationError(
-                f"{name}: {marker.text!r} is a magic marker for the mock, and {host} is the real "
-                "service; take it out, or set base_url (VIMMERSE_BASE_URL) to a mock's address"
+                f"{name}: {marker.text!r} is a magic marker for the mock, and "
+                f"{urlsplit(base_url).hostname} is the real service; take it out, or set base_url "
+                "(VIMMERSE_BASE_URL) to a mock's address"
             )

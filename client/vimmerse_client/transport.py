@@ -6,7 +6,6 @@ sending it again is the caller's decision.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import logging
 import time
@@ -32,6 +31,7 @@ from vimmerse_client.errors import (
 )
 from vimmerse_client.images import Part
 from vimmerse_contracts.fields import url_problem
+from vimmerse_contracts.network import is_loopback, retry_after
 from vimmerse_contracts.operations import Operation
 
 T = TypeVar("T")
@@ -253,7 +253,7 @@ class Transport:
         status = response.status_code
         if status >= 400:
             body = self._error_body(response)
-            message, asked = diagnosis.message_in(body), diagnosis.retry_after(response.headers)
+            message, asked = diagnosis.message_in(body), retry_after(response.headers)
             raise error_class(status)(status, message, body, operation, asked)
         if status >= 300:
             got = f"a redirect to {excerpt(self.redact(response.headers.get('Location', '')))}"
@@ -300,14 +300,7 @@ def _proxies(url: str) -> dict[str, str]:
     """Keep loopback off every proxy; requests takes the most specific entry first."""
     parts = urlsplit(url)
     host = parts.hostname or ""
-    return {f"{parts.scheme}://{host}": ""} if _is_loopback(host) else {}
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+    return {f"{parts.scheme}://{host}": ""} if is_loopback(host) else {}
 
 
 def _chunks(response: requests.Response) -> Iterator[bytes]:

@@ -11,6 +11,9 @@ PRODUCTION_URL: Final = "https://api.vimmerse.net"
 PRODUCTION_HOSTS: Final = ("api.vimmerse.net", "media.vimmerse.net")
 """Hosts of the real service: the API (S) and the media files (P26, O)."""
 
+PRODUCTION_DOMAIN: Final = "vimmerse.net"
+"""Every host under it is the company's."""
+
 API_KEY_HEADER: Final = "X-Api-Key"
 """Request header that carries the key (S)."""
 

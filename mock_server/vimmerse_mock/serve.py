@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
+from vimmerse_contracts.network import is_loopback
 from vimmerse_contracts.vocabulary import CONTROL_ROOT
 from vimmerse_mock.control.plane import ControlPlane
 from vimmerse_mock.delivery import Allowlist, Courier, HttpSender
@@ -30,7 +31,7 @@ from vimmerse_mock.model.exchange import JOURNAL_LENGTH
 from vimmerse_mock.model.limits import Keep, Limits
 from vimmerse_mock.model.snapshot import Snapshot
 from vimmerse_mock.stores import Store, open_store
-from vimmerse_mock.wsgi import is_loopback, resolved, url_of
+from vimmerse_mock.wsgi import resolved, url_of
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Lock

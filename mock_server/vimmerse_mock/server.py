@@ -5,11 +5,12 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
+from vimmerse_contracts.network import is_loopback
 from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.delivery import Allowlist
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT, Opening
-from vimmerse_mock.wsgi import WsgiThread, is_loopback
+from vimmerse_mock.wsgi import WsgiThread
 
 
 class MockServer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import sys
 from collections.abc import Mapping
@@ -36,14 +35,6 @@ def resolved(host: str) -> str:
 def url_of(host: str, port: int) -> str:
     """Write the URL of an address; a numeric IPv6 address goes into brackets."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether a host, by number or by the name that stands for it, is this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 _PORTS: Final = {"http": 80, "https": 443}

@@ -17,6 +17,7 @@ import pytest
 
 import vimmerse_contracts.suite
 from vimmerse_contracts.checks import ContractViolation
+from vimmerse_contracts.network import without_login
 from vimmerse_contracts.operations import all_rules
 from vimmerse_contracts.runs.evidence.file import (
     FORMAT,
@@ -30,7 +31,7 @@ from vimmerse_contracts.runs.evidence.file import (
     begin,
     seal,
 )
-from vimmerse_contracts.runs.evidence.recorder import Recorder, recording, without_userinfo
+from vimmerse_contracts.runs.evidence.recorder import Recorder, recording
 from vimmerse_contracts.runs.evidence.redaction import Labels, Redactor
 from vimmerse_contracts.suite.rules import rules_of
 from vimmerse_contracts.suite.target import ReceivedWebhook, Target
@@ -78,7 +79,7 @@ def _header(config: pytest.Config, run: _Run) -> Header:
     return Header(
         format=FORMAT,
         date=to_datetime(run.began).isoformat(timespec="seconds"),
-        target=without_userinfo(config.getoption("--vimmerse-target")),
+        target=without_login(config.getoption("--vimmerse-target")),
         contract=Contract(version("vimmerse-mock"), rules),
     )
 

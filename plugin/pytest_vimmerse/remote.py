@@ -6,12 +6,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import urlsplit
 
 import pytest
 import requests
 
-from vimmerse_contracts.runs.evidence.recorder import without_userinfo
+from vimmerse_contracts.network import is_loopback_url, is_production_url, without_login
 from vimmerse_contracts.suite.api import session_for
 from vimmerse_contracts.suite.patience import POLL_SECONDS
 from vimmerse_contracts.suite.target import Capability
@@ -23,8 +22,6 @@ from vimmerse_contracts.vocabulary import (
 )
 
 REAL: Final = "real"
-LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
-_PRODUCTION_DOMAIN: Final = "vimmerse.net"
 _UNKNOWN_BATCH: Final = "/batch/00000000-0000-4000-8000-000000000000"
 _TIMEOUT_SECONDS: Final = 30
 _GUARDED: Final = frozenset({"TokenMissingError", "ForeignOriginError"})
@@ -54,19 +51,18 @@ class Remote:
     @property
     def name(self) -> str:
         """The URL for people: without the password that may stand in it."""
-        return without_userinfo(self.url)
+        return without_login(self.url)
 
     @property
     def is_production(self) -> bool:
         """Say whether the host is the company's."""
-        host = urlsplit(self.url).hostname or ""
-        return host == _PRODUCTION_DOMAIN or host.endswith(f".{_PRODUCTION_DOMAIN}")
+        return is_production_url(self.url)
 
     @property
     def capabilities(self) -> frozenset[Capability]:
         """What it can: all but what lacks a key, or needs a fake."""
         able = {
-            Capability.WEBHOOKS: bool(self.relay) or urlsplit(self.url).hostname in LOOPBACK,
+            Capability.WEBHOOKS: bool(self.relay) or is_loopback_url(self.url),
             Capability.OTHER_ACCOUNT: bool(self.other_key),
             Capability.BROKE_ACCOUNT: bool(self.broke_key),
             Capability.PLAY_MONEY: self.is_mock,

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from contracts.broken_mocks.building import changed_batches
 from contracts.suite_runs import run_suite
 from pytest_vimmerse.targets import MockTarget
+from vimmerse_contracts.network import without_login
 from vimmerse_contracts.runs.evidence.file import (
     FORMAT,
     AnyLine,
@@ -25,7 +26,7 @@ from vimmerse_contracts.runs.evidence.file import (
     load_evidence,
     read_evidence,
 )
-from vimmerse_contracts.runs.evidence.recorder import sent_form, without_userinfo
+from vimmerse_contracts.runs.evidence.recorder import sent_form
 from vimmerse_contracts.runs.evidence.redaction import WITHHELD, Labels, Redactor, number
 from vimmerse_contracts.suite.target import Capability, not_run
 from vimmerse_mock.app import Mock, create_mock
@@ -289,11 +290,12 @@ def test_of_an_address_only_the_shape_of_its_path_is_kept(
         ("mock", "mock"),
         ("https://api.example/v1", "https://api.example/v1"),
         ("https://jane:secret@api.example/@x", "https://api.example/@x"),
+        ("https://jane:se@cret@api.example?a@b", "https://api.example?a@b"),
     ],
 )
 def test_a_target_is_named_without_password(name: str, written: str) -> None:
     """What a target is called stays, except who calls it."""
-    assert without_userinfo(name) == written
+    assert without_login(name) == written
 
 
 def test_a_number_for_an_id_stays_a_number(redactor: Redactor) -> None:

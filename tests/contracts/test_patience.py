@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import requests
 
-from vimmerse_contracts.suite.patience import patiently, retry_after
+from vimmerse_contracts.network import retry_after
+from vimmerse_contracts.suite.patience import patiently
 
 
 def answer(status: int, method: str = "GET", **headers: str) -> requests.Response:
@@ -53,5 +54,5 @@ def test_a_date_counts_from_the_answers_own() -> None:
     dated = answer(
         429, Date="Wed, 02 Apr 2025 16:21:42 GMT", Retry_After="Wed, 02 Apr 2025 16:22:42 GMT"
     )
-    assert retry_after(dated) == 60
-    assert retry_after(answer(429, Retry_After="soon")) == 30
+    assert retry_after(dated.headers) == 60
+    assert retry_after(answer(429, Retry_After="soon").headers) is None

@@ -15,13 +15,14 @@ import requests
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from vimmerse_contracts.network import REDACTED
 from vimmerse_contracts.operations import OPERATIONS
 from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.errors import StoreConflictError, StoreFullError, StoreUnavailableError
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.credits import Reason
-from vimmerse_mock.model.exchange import BODY_CHARACTERS, REDACTED, Exchange
+from vimmerse_mock.model.exchange import BODY_CHARACTERS, Exchange
 from vimmerse_mock.server import MockServer
 from vimmerse_mock.stores import UNAUTHENTICATED, Store, open_store
 from vimmerse_mock.stores.memory import MemoryStore

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Final, Self
-from urllib.parse import urlsplit
 
 import requests
 
 from vimmerse_contracts.checks import Batch, check_batch_answer
+from vimmerse_contracts.network import is_loopback_url
 from vimmerse_contracts.operations import CONCAT, CREATE, HEALTH, READ, UPDATE, Operation
 from vimmerse_contracts.runs.evidence.recorder import witness
 from vimmerse_contracts.runs.spending import Answer, Budget, Form, Hold
@@ -33,7 +33,6 @@ LONG: Final[Form] = MappingProxyType({"image_urls": [IMAGE_URL], "duration": 10,
 """A batch that is not done by the time of the next request, on a mock that runs fast."""
 
 _TIMEOUT_SECONDS: Final = 60
-_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
 class Api:
@@ -182,7 +181,7 @@ def is_done(batch: Batch) -> bool:
 def session_for(url: str) -> requests.Session:
     """Open a session, seen by the recorder of evidence; on the loopback it ignores proxies."""
     session = requests.Session()
-    session.trust_env = urlsplit(url).hostname not in _LOOPBACK
+    session.trust_env = not is_loopback_url(url)
     witness(session)
     return session
 

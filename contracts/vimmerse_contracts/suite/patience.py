@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 import requests
+
+from vimmerse_contracts.network import retry_after
 
 POLL_SECONDS: Final = 30.0
 """How often the reference tells its users to poll (P26)."""
@@ -26,23 +27,12 @@ def patiently(
     waited = 0.0
     while True:
         response = send()
-        seconds = retry_after(response)
+        asked = retry_after(response.headers)
+        seconds = POLL_SECONDS if asked is None else asked
         if not _asks_for_patience(response) or waited + seconds > _MOST_SECONDS:
             return response
         pause(seconds)
         waited += seconds
-
-
-def retry_after(response: requests.Response) -> float:
-    """Read `Retry-After`, in seconds or as a date; 30 seconds where it is missing or unreadable."""
-    text = response.headers.get("Retry-After", "")
-    if text.isdecimal():
-        return float(text)
-    try:
-        span = parsedate_to_datetime(text) - parsedate_to_datetime(response.headers["Date"])
-    except (KeyError, TypeError, ValueError):
-        return POLL_SECONDS
-    return max(0.0, span.total_seconds())
 
 
 def _asks_for_patience(response: requests.Response) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from vimmerse_contracts.network import SECRET_HEADERS
 from vimmerse_contracts.schemas import WebhookSchema
 from vimmerse_contracts.signatures import (
     ID_HEADER,
@@ -37,7 +38,6 @@ _ENDS: Final = (signal.SIGTERM, signal.SIGINT)
 _TOLERANCE: Final = 300
 _SHOWN_BODY: Final = 4_000
 _LARGEST: Final = 1024 * 1024
-_SECRET_HEADERS: Final = frozenset({"Authorization", "Cookie", "X-Api-Key", "Proxy-Authorization"})
 _DULL_HEADERS: Final = frozenset({"Host", "Accept-Encoding", "Connection", "Accept"})
 
 
@@ -208,7 +208,7 @@ class _Printer:
             )
             for name, value in sorted(heard.webhook.headers.items()):
                 if name not in _DULL_HEADERS:
-                    shown = "***" if name in _SECRET_HEADERS else _clean(value)
+                    shown = "***" if name.lower() in SECRET_HEADERS else _clean(value)
                     self._print(f"   {name}: {shown}", "dim")
             self._show_body(heard.webhook.body)
             if heard.verdict:

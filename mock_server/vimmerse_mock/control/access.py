@@ -7,16 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 import flask
 
+from vimmerse_contracts.network import is_loopback_url
 from vimmerse_contracts.vocabulary import CONTROL_ROOT
 from vimmerse_mock.control.plane import ControlPlane
 from vimmerse_mock.errors import ForeignOriginError, TokenMissingError
 from vimmerse_mock.marks import IN_PROCESS
 from vimmerse_mock.service import BatchService
-from vimmerse_mock.wsgi import is_loopback
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -49,13 +48,13 @@ class Access:
         if self.token:
             self._require_token(request.headers.get("Authorization", ""))
             return
-        if not _names_loopback(f"//{request.headers.get('Host', '')}"):
+        if not is_loopback_url(f"//{request.headers.get('Host', '')}"):
             raise ForeignOriginError(
                 "without --admin-token the control plane answers to 127.0.0.1 and localhost only, "
                 "not to another Host"
             )
         origin = request.headers.get("Origin")
-        if origin is not None and not _names_loopback(origin):
+        if origin is not None and not is_loopback_url(origin):
             raise ForeignOriginError("the control plane answers no web page of another origin")
 
     def _require_token(self, authorization: str) -> None:
@@ -67,13 +66,6 @@ class Access:
                 "the control plane asks for its token: send Authorization: Bearer TOKEN "
                 "(--admin-token, VIMMERSE_ADMIN_TOKEN)"
             )
-
-
-def _names_loopback(url: str) -> bool:
-    try:
-        return is_loopback(urlsplit(url).hostname or "")
-    except ValueError:
-        return False
 
 
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")

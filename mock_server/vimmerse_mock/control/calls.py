@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import msgspec
 from msgspec import Struct
 
+from vimmerse_contracts.network import is_loopback_url
 from vimmerse_mock.control.messages import ENCODER, Refusal
 from vimmerse_mock.control.operations import ControlOperation
 from vimmerse_mock.errors import (
@@ -17,7 +18,7 @@ from vimmerse_mock.errors import (
     MockError,
 )
 from vimmerse_mock.marks import IN_PROCESS
-from vimmerse_mock.wsgi import call_wsgi, is_loopback
+from vimmerse_mock.wsgi import call_wsgi
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -102,7 +103,7 @@ class HttpCaller:
 
         self._base_url = base_url.rstrip("/")
         self._session = requests.Session()
-        self._session.trust_env = not is_loopback(urlsplit(base_url).hostname or "")
+        self._session.trust_env = not is_loopback_url(base_url)
         self._session.headers["Content-Type"] = "application/json"
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 
 import msgspec
 
+from vimmerse_contracts.network import without_login
 from vimmerse_mock.control import messages as r
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.clock import Instant, in_seconds, to_datetime
 from vimmerse_mock.model.credits import LedgerEntry
 from vimmerse_mock.model.delivery_plans import WebhookSettings
 from vimmerse_mock.model.exchange import Exchange
-from vimmerse_mock.model.outbox import Attempt, Message, without_login
+from vimmerse_mock.model.outbox import Attempt, Message
 from vimmerse_mock.model.scenarios import write_scenario
 from vimmerse_mock.model.story import Event
 from vimmerse_mock.service import BatchView

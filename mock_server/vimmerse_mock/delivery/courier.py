@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from threading import Event, Lock
 from typing import Final
 
+from vimmerse_contracts.network import without_login
 from vimmerse_contracts.vocabulary import WEBHOOK_TIMEOUT_SECONDS
 from vimmerse_mock.delivery.sending import Post, Reply, Sender, for_the_log, post_of
 from vimmerse_mock.errors import UnknownAccountError, UnknownMessageError
 from vimmerse_mock.model.clock import SECOND, Instant, Span, seconds, wall_clock
 from vimmerse_mock.model.delivery_plans import OK, REFUSED, TIMEOUT
-from vimmerse_mock.model.outbox import LEASE, Attempt, Message, MessageState, without_login
+from vimmerse_mock.model.outbox import LEASE, Attempt, Message, MessageState
 from vimmerse_mock.stores import Store, Transaction
 from vimmerse_mock.stores.conflicts import retried
 

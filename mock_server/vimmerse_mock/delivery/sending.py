@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from vimmerse_contracts.network import REDACTED, SECRET_HEADERS
 from vimmerse_contracts.signatures import (
     ID_HEADER,
     SECRET_PREFIX,
@@ -48,8 +49,6 @@ KEPT_BODY: Final = 4096
 """How many bytes of an answer are read and kept."""
 _KEPT_HEADERS: Final = 8192
 _KEPT_ERROR: Final = 500
-_REDACTED: Final = "[redacted]"
-_SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,5 +125,5 @@ def for_the_log(headers: Headers) -> Headers:
         size += len(name) + len(value)
         if size > _KEPT_HEADERS:
             break
-        kept.append((name, _REDACTED if name.lower() in _SECRET_HEADERS else value))
+        kept.append((name, REDACTED if name.lower() in SECRET_HEADERS else value))
     return tuple(kept)

@@ -13,7 +13,6 @@ JOURNAL_LENGTH: Final = 1_000
 """How many exchanges of an account are kept; the oldest go first."""
 BODY_CHARACTERS: Final = 4_096
 """How much of an answer, and of a form's value, is kept."""
-REDACTED: Final = "[redacted]"
 
 
 @dataclass(frozen=True, slots=True)

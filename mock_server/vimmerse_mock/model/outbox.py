@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from vimmerse_mock.model.clock import SECOND, Instant, Span
 
@@ -176,11 +176,3 @@ class Message:
         if self.state is not MessageState.PENDING:
             return self
         return replace(self, state=MessageState.WITHDRAWN)
-
-
-def without_login(url: str) -> str:
-    """Write a URL without the password that it may carry."""
-    parts = urlsplit(url)
-    login, at, host = parts.netloc.rpartition("@")
-    user, colon, _ = login.partition(":")
-    return urlunsplit(parts._replace(netloc=f"{user}{colon and ':***'}{at}{host}"))

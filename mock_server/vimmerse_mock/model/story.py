@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from itertools import zip_longest
 
+from vimmerse_contracts.network import without_login
 from vimmerse_mock.model.batch import Batch, Submission, SubmissionKind
 from vimmerse_mock.model.clock import Instant, in_seconds
 from vimmerse_mock.model.credits import LedgerEntry
 from vimmerse_mock.model.exchange import Exchange
-from vimmerse_mock.model.outbox import Message, without_login
+from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.model.snapshot import Snapshot
 from vimmerse_mock.model.timeline import plan
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 _STATUSES: Final = range(200, 600)
-_PER_CONNECTION: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +92,7 @@ class Answers:
 
 def call(app: WSGIApplication, environ: WSGIEnvironment, content: bytes) -> Answer:
     """Call an application in this thread; what it raises passes through."""
+    from werkzeug.http import is_hop_by_hop_header  # noqa: PLC0415 - as below
     from werkzeug.test import run_wsgi_app  # noqa: PLC0415 - slow to import, and often not needed
 
     request = {
@@ -102,7 +102,7 @@ def call(app: WSGIApplication, environ: WSGIEnvironment, content: bytes) -> Answ
         "CONTENT_LENGTH": str(len(content)),
     }
     chunks, status, headers = run_wsgi_app(app, request, buffered=True)
-    kept = [(n, v) for n, v in headers if n.lower() not in _PER_CONNECTION]
+    kept = [(n, v) for n, v in headers if not is_hop_by_hop_header(n)]
     return Answer(int(status.split(" ", 1)[0]), b"".join(chunks), tuple(kept))
 
 

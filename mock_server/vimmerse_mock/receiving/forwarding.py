@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 import requests
+from werkzeug.http import is_hop_by_hop_header
 
+from vimmerse_contracts.network import is_loopback_url
 from vimmerse_contracts.vocabulary import WEBHOOK_TIMEOUT_SECONDS
-from vimmerse_mock.wsgi import is_loopback
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -18,11 +18,9 @@ KEPT_BODY: Final = 64 * 1024
 """Bytes of an answer that are passed back."""
 
 _NOT_PASSED: Final = frozenset(
-    {
-        *("host", "connection", "keep-alive", "transfer-encoding", "upgrade", "content-length"),
-        *("content-encoding", "te", "trailer", "proxy-authorization", "proxy-connection", "expect"),
-    }
+    {"host", "content-length", "content-encoding", "proxy-connection", "expect"}
 )
+"""Besides the hop-by-hop headers."""
 
 
 class Forwarder:
@@ -50,7 +48,7 @@ class Forwarder:
         self, headers: Mapping[str, str], content: bytes
     ) -> tuple[str, dict[str, str], bytes]:
         with requests.Session() as session:
-            session.trust_env = not is_loopback(urlsplit(self._url).hostname or "")
+            session.trust_env = not is_loopback_url(self._url)
             with session.post(
                 self._url,
                 data=content,
@@ -73,4 +71,8 @@ def _headers(environ: WSGIEnvironment) -> dict[str, str]:
 
 
 def _passed(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name.lower() not in _NOT_PASSED}
+    return {
+        name: value
+        for name, value in headers.items()
+        if name.lower() not in _NOT_PASSED and not is_hop_by_hop_header(name)
+    }

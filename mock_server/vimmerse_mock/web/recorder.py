@@ -12,18 +12,18 @@ from urllib.parse import quote
 
 import flask
 
+from vimmerse_contracts.network import REDACTED, SECRET_HEADERS
 from vimmerse_contracts.vocabulary import API_KEY_HEADER, CONTROL_ROOT
 from vimmerse_mock.errors import StoreConflictError, StoreFullError, StoreUnavailableError
 from vimmerse_mock.marks import ACCOUNT, BEGAN, BROKEN, FAULT_MET, VIEW
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.clock import Instant
-from vimmerse_mock.model.exchange import BODY_CHARACTERS, REDACTED, Exchange
+from vimmerse_mock.model.exchange import BODY_CHARACTERS, Exchange
 from vimmerse_mock.service import BatchView
 from vimmerse_mock.stores import UNAUTHENTICATED, Store
 
 _KEY: Final = "HTTP_" + API_KEY_HEADER.upper().replace("-", "_")
 _FIELDS: Final = 64
-_SECRET: Final = frozenset({"x-api-key", "authorization", "cookie", "proxy-authorization"})
 _KEY_NAMES: Final = r"(?:x[-_])?(?:api[-_]?key|key|(?:access[-_])?token|authorization)"
 _NAMES_KEY: Final = re.compile(_KEY_NAMES, re.IGNORECASE)
 _IN_QUERY: Final = re.compile(rf"((?:^|[&;]){_KEY_NAMES}=)[^&;]*", re.IGNORECASE)
@@ -125,7 +125,7 @@ def _headers(environ: Mapping[str, Any], key: str) -> dict[str, str]:
         if environ.get(name):
             sent[name.replace("_", "-").lower()] = str(environ[name])
     return {
-        name: REDACTED if name in _SECRET else _without(key, value)[:BODY_CHARACTERS]
+        name: REDACTED if name in SECRET_HEADERS else _without(key, value)[:BODY_CHARACTERS]
         for name, value in sent.items()
     }
 

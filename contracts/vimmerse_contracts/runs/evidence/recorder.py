@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 from requests import PreparedRequest, RequestException, Response, Session
 from requests.adapters import HTTPAdapter
 
+from vimmerse_contracts.network import without_login
 from vimmerse_contracts.operations import OPERATIONS
 from vimmerse_contracts.runs.evidence.file import (
     Answer,
@@ -91,7 +92,7 @@ class Recorder:
         """Take note of a target, and of the keys that must never be written."""
         self._redactor.keep_secret(_keys(target))
         self._base = target.base_url.rstrip("/")
-        name = without_userinfo(target.name)
+        name = without_login(target.name)
         self._file.write(TargetLine(name, tuple(sorted(target.capabilities))))
 
     def exchanged(
@@ -217,11 +218,6 @@ def witness(session: Session) -> None:
         adapter = _RecordingAdapter(recorder)
         session.mount("http://", adapter)
         session.mount("https://", adapter)
-
-
-def without_userinfo(url: str) -> str:
-    """Take name and password out of a URL, if it is one that has them."""
-    return re.sub(r"(?<=://)[^/@]*@", "", url)
 
 
 def _keys(target: Target) -> Iterator[str]:
