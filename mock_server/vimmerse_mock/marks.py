@@ -7,9 +7,6 @@ from __future__ import annotations
 
 from typing import Final
 
-IN_PROCESS: Final = "vimmerse.in_process"
-"""True where the control plane is called from its own process."""
-
 FAULT_MET: Final = "vimmerse.fault"
 """The fault that the request met, in a few words."""
 

@@ -12,7 +12,6 @@ import flask
 from vimmerse_contracts.vocabulary import CONTROL_ROOT, MOTION_TYPES
 from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import create_mock
-from vimmerse_mock.marks import IN_PROCESS
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.credits import PriceList
 from vimmerse_mock.server import MockServer
@@ -69,8 +68,7 @@ def real_service(
 
 
 def _hide_control() -> flask.Response | None:
-    request = flask.request
-    if not request.path.startswith(CONTROL_ROOT) or request.environ.get(IN_PROCESS):
+    if not flask.request.path.startswith(CONTROL_ROOT):
         return None
     return flask.Response('{"message": "NOT_FOUND"}', 404, mimetype="application/json")
 

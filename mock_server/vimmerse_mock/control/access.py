@@ -14,7 +14,6 @@ from vimmerse_contracts.network import is_loopback_url
 from vimmerse_contracts.vocabulary import CONTROL_ROOT
 from vimmerse_mock.control.plane import ControlPlane
 from vimmerse_mock.errors import ForeignOriginError, TokenMissingError
-from vimmerse_mock.marks import IN_PROCESS
 from vimmerse_mock.service import BatchService
 
 if TYPE_CHECKING:
@@ -43,8 +42,6 @@ class Access:
             TokenMissingError: the token is missing, or another.
             ForeignOriginError: Host or Origin are not the loopback's.
         """
-        if request.environ.get(IN_PROCESS) is True:
-            return
         if self.token:
             self._require_token(request.headers.get("Authorization", ""))
             return
@@ -92,8 +89,8 @@ class ControlRoute:
             )
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer as a WSGI application of its own, for callers in this process."""
-        answer = self._plane.answer(flask.Request(environ))
+        """Answer a caller in this process, who needs no access; this is never served."""
+        answer = self._plane.answer(flask.Request(environ), in_process=True)
         return answer(environ, start_response)
 
     def _enter(self, _rest: str = "") -> flask.Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -17,7 +17,6 @@ from vimmerse_mock.errors import (
     ControlError,
     MockError,
 )
-from vimmerse_mock.marks import IN_PROCESS
 from vimmerse_mock.wsgi import call_wsgi
 
 if TYPE_CHECKING:
@@ -139,15 +138,8 @@ class WsgiCaller:
 
     def send(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         """Call the application."""
-        marks: dict[str, Any] = {IN_PROCESS: True}
-        status, _, said = call_wsgi(
-            self._app,
-            method,
-            f"http://127.0.0.1{path}",
-            {"Content-Type": "application/json"},
-            body,
-            marks,
-        )
+        url, headers = f"http://127.0.0.1{path}", {"Content-Type": "application/json"}
+        status, _, said = call_wsgi(self._app, method, url, headers, body)
         return status, said
 
     def close(self) -> None:
