@@ -67,7 +67,7 @@ def _figures(context: Context, kind: str) -> list[Figure]:
 def _seconds(context: Context, kind: str, webhooks: int, spacing: Span) -> float:
     url = "memory:" if kind == "memory" else context.databases.empty(kind)
     with closing(open_store(url)) as store:
-        account = opened(store, Opening(credits=CREDITS, speed=0))
+        account = opened(store, Opening(credits=CREDITS, clock="manual"))
         pattern = Pattern(webhooks, account.clock.origin, spacing, 1, 1)
         if kind == "memory":
             fill_memory(store, account, pattern)

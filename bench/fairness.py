@@ -91,7 +91,7 @@ def _seconds(context: Context, kind: str, healthy: int, hanging: int, *, spread:
 
 
 def _opened(store: Store) -> AccountState:
-    return opened(store, Opening(credits=CREDITS, speed=0))
+    return opened(store, Opening(credits=CREDITS, clock="manual"))
 
 
 def _create(service: BatchService, account: AccountState, webhook_url: str) -> None:

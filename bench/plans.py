@@ -15,7 +15,7 @@ from bench.context import Context
 from bench.databases import SQL_STORES, Database, NotHereError
 from bench.figures import Aim, Figure, Section
 from vimmerse_contracts.vocabulary import SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
-from vimmerse_mock.model.clock import SECOND, Instant, manual, wall_clock
+from vimmerse_mock.model.clock import SECOND, Clock, Instant, wall_clock
 from vimmerse_mock.model.limits import Keep
 from vimmerse_mock.stores.sql import statements as s
 from vimmerse_mock.stores.sql.engine import open_engine
@@ -125,7 +125,9 @@ def _statements() -> dict[str, ClauseElement]:
         "CLAIM (the first due message of an account)": s.CLAIM,
         "LEDGER_OF (listing)": s.LEDGER_OF,
         "MESSAGES_OF (listing)": s.MESSAGES_OF,
-        "reschedule, between manual clocks": s.reschedule(manual(now), manual(later)),
+        "reschedule, between manual clocks": s.reschedule(
+            Clock(now, now, 0), Clock(later, later, 0)
+        ),
         "forgettable, by age": s.forgettable(Keep(age=7 * 86_400 * SECOND), now),
         "forgettable, by number": s.forgettable(Keep(count=100_000), now),
     }

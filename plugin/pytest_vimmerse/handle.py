@@ -32,7 +32,7 @@ class Vimmerse(Account):
         """Open an account on a mock."""
         sender = accounts.mock.courier.sender if isinstance(accounts, MockServer) else None
         in_process = sender if isinstance(sender, InProcessSender) else None
-        return cls(accounts.open_account(Opening(speed=0)), listener, in_process)
+        return cls(accounts.open_account(Opening(clock="manual")), listener, in_process)
 
     def __repr__(self) -> str:
         return f"<Vimmerse {self.customer_id} at {self.url}>"

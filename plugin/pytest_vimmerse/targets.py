@@ -62,9 +62,9 @@ class MockTarget(_Inboxes):
     ) -> None:
         super().__init__(listener)
         self.name = name
-        self._account = open_account(Opening(speed=0))
-        other = open_account(Opening(speed=0))
-        broke = open_account(Opening(speed=0, credits=_LAST_CREDIT))
+        self._account = open_account(Opening(clock="manual"))
+        other = open_account(Opening(clock="manual"))
+        broke = open_account(Opening(clock="manual", credits=_LAST_CREDIT))
         self._accounts = (self._account, other, broke)
         self.base_url = self._account.url
         self.api_key, self.other_api_key, self.broke_api_key = (

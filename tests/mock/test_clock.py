@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vimmerse_mock.errors import ClockError
-from vimmerse_mock.model.clock import SECOND, Clock, from_datetime, live, manual, to_datetime
+from vimmerse_mock.model.clock import SECOND, Clock, from_datetime, to_datetime
 
 INSTANTS = st.integers(0, 4_000_000_000_000_000)
 RATES = st.floats(0.001, 10_000)
@@ -21,17 +21,17 @@ def test_an_instant_is_microseconds_since_the_epoch() -> None:
 
 def test_a_live_clock_runs_at_its_rate() -> None:
     """Two real seconds are two minutes on a clock that runs sixtyfold."""
-    assert live(100, rate=60).at(100 + 2 * SECOND) == 100 + 120 * SECOND
+    assert Clock(100, 100, rate=60).at(100 + 2 * SECOND) == 100 + 120 * SECOND
 
 
 def test_a_manual_clock_stands_still() -> None:
     """However much real time passes, a manual clock shows the same."""
-    assert manual(100).at(10**15) == 100
+    assert Clock(100, 100, rate=0).at(10**15) == 100
 
 
 def test_a_manual_clock_never_reaches_the_future_by_itself() -> None:
     """Nothing is ever due by itself on a manual clock, but for what is due now."""
-    clock = manual(100)
+    clock = Clock(100, 100, rate=0)
     assert clock.real_at(101) is None
     assert clock.real_at(100) == 100
 
@@ -39,7 +39,7 @@ def test_a_manual_clock_never_reaches_the_future_by_itself() -> None:
 def test_a_clock_refuses_to_go_back() -> None:
     """Moving a clock into its past is an error that shows both instants."""
     with pytest.raises(ClockError, match=r"forward only.*1970-01-01 00:00:10.*1970-01-01 00:00:09"):
-        live(10 * SECOND).moved_to(9 * SECOND, real=10 * SECOND)
+        Clock(10 * SECOND, 10 * SECOND).moved_to(9 * SECOND, real=10 * SECOND)
 
 
 @pytest.mark.parametrize("rate", [-1.0, float("inf"), float("nan")])

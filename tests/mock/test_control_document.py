@@ -20,13 +20,13 @@ from vimmerse_mock.receiving.inbox import Listener
 from vimmerse_mock.server import MockServer
 
 BODIES: Mapping[str, Any] = {
-    "open_account": {"credits": 5, "clock": {"mode": "stepping", "step": "2s"}},
+    "open_account": {"credits": 5, "clock": "stepping", "step": "2s"},
     "change_account": {"scenario": {"fail_medias": [0]}, "requests_per_minute": 1_000},
     "add_scenarios": {"scenarios": ["slow", {"name": "stuck", "message": "No."}]},
     "add_delivery_plans": {"plans": ["500, ok"]},
     "change_webhook_settings": {"plan": None, "retry_after": ["1s", 2], "secrets": []},
     "pay_in": {"amount": 5},
-    "set_clock": {"mode": "live", "rate": 2.5},
+    "set_clock": {"mode": "live", "speed": 2.5},
     "advance": {"by": "90s"},
     "move_to": {"to": "2999-01-01T00:00:00Z"},
     "plan_fault": {"kind": "status", "status": 503, "headers": {"Retry-After": "1"}, "nth": 9},
@@ -42,7 +42,9 @@ REFUSED: Mapping[int, tuple[str, str, bytes]] = {
 def server() -> Iterator[MockServer]:
     """A server with an account to which everything has happened."""
     listener = Listener()
-    with MockServer(opening=Opening(customer_id="me", api_key="YOUR_API_KEY", speed=0)) as server:
+    with MockServer(
+        opening=Opening(customer_id="me", api_key="YOUR_API_KEY", clock="manual")
+    ) as server:
         form = {"image_urls": "http://images.example/1.jpg"}
         form["webhook_url"] = listener.open_inbox().url
         for key in ("YOUR_API_KEY", "nobodys"):
@@ -116,7 +118,9 @@ def test_bodies_and_answers_are_as_described(
     server: MockServer, document: dict[str, Any], operation: ControlOperation
 ) -> None:
     """What is sent and what comes back fit their schemas, with no field that is not in them."""
-    account = server.open_account(Opening(speed=0)) if operation.status == 204 else server.account
+    account = (
+        server.open_account(Opening(clock="manual")) if operation.status == 204 else server.account
+    )
     body = BODIES.get(operation.id)
     if operation.id == "import_accounts":
         other = server.open_account()

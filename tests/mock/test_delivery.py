@@ -64,7 +64,7 @@ def mock(frozen_time: FrozenTime, sender: ScriptedSender) -> Iterator[Mock]:
 @pytest.fixture
 def account(mock: Mock) -> Account:
     """An account with a manual clock."""
-    return mock.open_account("http://mock", Opening(speed=0))
+    return mock.open_account("http://mock", Opening(clock="manual"))
 
 
 def create(mock: Mock, account: Account, form: Form, **fields: str) -> str:

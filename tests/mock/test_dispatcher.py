@@ -82,7 +82,7 @@ class TestOnALiveClock:
         self, live: Mock, listener: Listener, form: Form
     ) -> None:
         """However many senders there are, first attempts arrive in the order of their instants."""
-        account = live.open_account("http://mock", Opening(speed=0))
+        account = live.open_account("http://mock", Opening(clock="manual"))
         inbox = listener.open_inbox()
         wanted = form(webhook_url=inbox.url)
         created = []
@@ -90,7 +90,7 @@ class TestOnALiveClock:
             view = live.service.create(account.customer_id, wanted, [Image("a")])
             created.append(view.batch.id)
             account.clock.advance(0.001)
-        account.clock.run_at(1_000_000)
+        account.clock.set("live", speed=1_000_000)
         received = inbox.wait_for(100, within=20)
         assert [webhook.body["batch_id"] for webhook in received] == created
 
@@ -184,7 +184,7 @@ class TestCallingBack:
 
     def test_a_server_in_a_thread_on_a_clock_moved_by_hand(self) -> None:
         """The clock's mover waits for the handler, and the handler's call is answered meanwhile."""
-        with MockServer(opening=replace(SAMPLE_ACCOUNT, speed=0)) as server:
+        with MockServer(opening=replace(SAMPLE_ACCOUNT, clock="manual")) as server:
             assert told_by(server.url, server.account.clock.advance) == ["success"]
 
     def test_a_process_of_its_own(self, tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ class TestCallingBack:
 
     def test_in_process(self) -> None:
         """Under `intercept()` the handler's own call is intercepted too."""
-        opening = replace(SAMPLE_ACCOUNT, speed=0)
+        opening = replace(SAMPLE_ACCOUNT, clock="manual")
         with intercept(opening=opening) as vimmerse:
             assert told_by(PRODUCTION_URL, vimmerse.account.clock.advance) == ["success"]
 

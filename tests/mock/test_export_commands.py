@@ -31,7 +31,7 @@ def test_what_was_exported_goes_on_in_a_fresh_mock(invoke: Invoke, tmp_path: Pat
     """Batch, credits and journal of an account are there after export and import, by its key."""
     file = str(tmp_path / "accounts.json")
     with MockServer() as server:
-        account = server.open_account(Opening("mine", "me", credits=50, speed=0))
+        account = server.open_account(Opening("mine", "me", credits=50, clock="manual"))
         created = requests.post(f"{server.url}/batch", headers=KEY, data=FORM, timeout=10).json()
         assert invoke("export", "me", "--admin-url", server.url, "--output", file).exit_code == 0
     with MockServer() as fresh:

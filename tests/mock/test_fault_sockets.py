@@ -104,7 +104,7 @@ def accounts(request: pytest.FixtureRequest) -> Accounts:
 @pytest.fixture
 def account(accounts: Accounts) -> Iterator[Account]:
     """An account on either server."""
-    opened = accounts.open_account(Opening(speed=0))
+    opened = accounts.open_account(Opening(clock="manual"))
     yield opened
     opened.close()
 
@@ -222,8 +222,8 @@ def test_a_lost_answer_is_not_asked_for_twice(account: Account) -> None:
 
 def test_only_the_connection_that_is_meant_is_broken(accounts: Accounts) -> None:
     """Of many requests at once, exactly those that met a fault break, and nothing stays open."""
-    faulty = accounts.open_account(Opening(speed=0))
-    sound = accounts.open_account(Opening(speed=0))
+    faulty = accounts.open_account(Opening(clock="manual"))
+    sound = accounts.open_account(Opening(clock="manual"))
     faulty.faults.reset(times=None, operation="get_batch")
     here = local()
 
@@ -250,7 +250,7 @@ def test_only_the_connection_that_is_meant_is_broken(accounts: Accounts) -> None
 
 def test_a_worker_has_no_more_open_after_breaking_than_before(granian: GranianMock) -> None:
     """Broken connections leave no descriptor behind."""
-    account = granian.open_account(Opening(speed=0))
+    account = granian.open_account(Opening(clock="manual"))
     account.faults.reset(times=None, operation="create_batch")
     with requests.Session() as session:
         for _ in range(5):
@@ -265,7 +265,7 @@ def test_a_worker_has_no_more_open_after_breaking_than_before(granian: GranianMo
 
 def test_where_there_is_no_connection_the_fault_says_so(waitress: MockServer) -> None:
     """A caller without a socket is told that the fault could not be had."""
-    account = waitress.open_account(Opening(speed=0))
+    account = waitress.open_account(Opening(clock="manual"))
     account.faults.reset()
     app = waitress.mock.app.test_client()
     answer = app.get(

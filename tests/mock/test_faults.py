@@ -160,7 +160,7 @@ class TestLimits:
     @pytest.fixture
     def account(self, mock: Mock) -> Account:
         """An account on a manual clock."""
-        return mock.open_account("http://mock", Opening(speed=0))
+        return mock.open_account("http://mock", Opening(clock="manual"))
 
     @given(st.integers(1, 5), st.lists(st.integers(0, MINUTE), max_size=60))
     def test_no_window_has_more_than_its_requests(self, most: int, gaps: list[int]) -> None:
@@ -218,7 +218,7 @@ class TestLimits:
     def test_the_client_gets_through_by_waiting_on_the_accounts_clock(self) -> None:
         """A client whose waiting moves the clock reads five times in milliseconds."""
         with MockServer() as server:
-            account = server.open_account(Opening(speed=0))
+            account = server.open_account(Opening(clock="manual"))
             account.limit(requests_per_minute=1)
             patient = Client(account.key, server.url, sleep=account.clock.advance)
             hasty = Client(account.key, server.url, retry=RetryPolicy(attempts=1))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_vimmerse.handle import Vimmerse
 
 PNG = b"\x89PNG\r\n\x1a\n"
-MANUAL = replace(SAMPLE_ACCOUNT, speed=0)
+MANUAL = replace(SAMPLE_ACCOUNT, clock="manual")
 
 
 class Elsewhere:

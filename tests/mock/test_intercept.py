@@ -17,7 +17,7 @@ from vimmerse_mock.server import MockServer
 API = "https://api.vimmerse.net"
 KEY = {"X-Api-Key": "YOUR_API_KEY"}
 FORM = {"image_urls": ["http://images.example/1.jpg"]}
-MANUAL = replace(SAMPLE_ACCOUNT, speed=0)
+MANUAL = replace(SAMPLE_ACCOUNT, clock="manual")
 
 
 def create(**fields: str) -> requests.Response:

@@ -103,7 +103,7 @@ def test_two_hundred_tests_at_once_do_not_see_each_other(
 
     def run(number: int) -> str:
         kind = KINDS[number % len(KINDS)]
-        account = server.open_account(Opening(speed=0, credits=100))
+        account = server.open_account(Opening(clock="manual", credits=100))
         inbox = listener.open_inbox()
         with Client(account.key, server.url, retry=RetryPolicy(attempts=1)) as client:
             if number < AT_ONCE:
@@ -127,7 +127,7 @@ def _ids(account: Account) -> set[str]:
 
 def test_a_closed_account_leaves_nothing_behind(server: MockServer) -> None:
     """After closing, its key opens nothing, and the store has nothing of it."""
-    account = server.open_account(Opening(speed=0))
+    account = server.open_account(Opening(clock="manual"))
     with Client(account.key, server.url) as client:
         batch = client.create(IMAGES, webhook_url="http://127.0.0.1:9/")
     account.close()

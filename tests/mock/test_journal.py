@@ -46,7 +46,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
 
 def opened(mock: Mock) -> Account:
     """An account with a manual clock and the secret key."""
-    return mock.open_account("http://mock", Opening(api_key=SECRET, customer_id="me", speed=0))
+    return mock.open_account(
+        "http://mock", Opening(api_key=SECRET, customer_id="me", clock="manual")
+    )
 
 
 def kept(mock: Mock) -> str:
@@ -359,7 +361,7 @@ def test_variables_of_a_served_mocks_environment_are_no_headers(tmp_path: Path) 
 def asked() -> Iterator[Account]:
     """An account that created two batches, read one, mistyped a path, and was refused."""
     with MockServer() as server:
-        account = server.open_account(Opening(api_key=SECRET, speed=0, credits=10))
+        account = server.open_account(Opening(api_key=SECRET, clock="manual", credits=10))
         for title in ("One", "Two"):
             _send(account, "POST", "/batch", title=title, quantity=1)
         _send(account, "POST", "/batch", title="Three")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vimmerse_mock.model.account import AccountState
-from vimmerse_mock.model.clock import SECOND, live
+from vimmerse_mock.model.clock import SECOND, Clock
 from vimmerse_mock.model.outbox import Attempt, Message, MessageState
 from vimmerse_mock.model.snapshot import Snapshot
 from vimmerse_mock.stores.memory import MemoryStore
@@ -55,7 +55,7 @@ class Pair:
 
     def __init__(self) -> None:
         self.store, self.naive = MemoryStore(), Naive()
-        self.store.add(Snapshot(AccountState("c", "m", "k", live(0), "s")))
+        self.store.add(Snapshot(AccountState("c", "m", "k", Clock(0, 0), "s")))
 
     def plan(self, due_at: int, url: str, *, at_once: bool) -> None:
         """Put a new message in."""

@@ -39,7 +39,7 @@ from vimmerse_mock.model.outbox import MessageState
 from vimmerse_mock.wsgi import WsgiThread
 
 OPENINGS = {
-    "one": Opening("key-one", "one", credits=27, speed=0, seed="s"),
+    "one": Opening("key-one", "one", credits=27, clock="manual", seed="s"),
     "two": Opening("key-two", "two", credits=200, speed=3, seed="s"),
 }
 WHOSE = st.sampled_from(sorted(OPENINGS))

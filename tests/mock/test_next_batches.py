@@ -20,7 +20,7 @@ def account(request: pytest.FixtureRequest) -> Iterator[Account]:
     """An account with a clock moved by hand, held both ways."""
     with MockServer() as server:
         mock = RemoteMock(server.url) if request.param == "over HTTP" else server
-        yield mock.open_account(Opening(speed=0, credits=100))
+        yield mock.open_account(Opening(clock="manual", credits=100))
         if isinstance(mock, RemoteMock):
             mock.close()
 

@@ -42,7 +42,7 @@ def pasted(tmp_path: Path, png: bytes) -> Any:
     """Samples on a mock as it starts afresh, but for a clock in the test's hand."""
     for i in range(1, 5):
         (tmp_path / f"image{i}.png").write_bytes(png)
-    with MockServer(opening=replace(SAMPLE_ACCOUNT, speed=0)) as server:
+    with MockServer(opening=replace(SAMPLE_ACCOUNT, clock="manual")) as server:
         yield Pasted(server, tmp_path)
 
 

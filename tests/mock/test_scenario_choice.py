@@ -28,7 +28,7 @@ QUEUED, SLOW, STUCK = (SCENARIOS[name] for name in ("queued", "slow", "stuck"))
 @pytest.fixture
 def account(mock: Mock) -> Account:
     """An account with 100 credits and a clock moved by hand."""
-    return mock.open_account("http://mock", Opening(credits=100, speed=0, seed="s"))
+    return mock.open_account("http://mock", Opening(credits=100, clock="manual", seed="s"))
 
 
 def state_of(mock: Mock, account: Account) -> AccountState:
@@ -253,7 +253,7 @@ def test_what_was_chosen_outlives_every_later_choice(
     store = open_store(url if url == "memory:" else f"sqlite:///{tmp_path / 'mock.db'}")
     time = FrozenTime()
     mock = create_mock(store=store, real_time=time)
-    account = mock.open_account("http://mock", Opening(speed=0))
+    account = mock.open_account("http://mock", Opening(clock="manual"))
     plan_next(mock, account, SLOW, Scenario(message="Later.", queue=2, fail_medias=[3]))
     batch = mock.service.create(account.customer_id, form(), images).batch
     account.use_scenario("fail")
@@ -269,7 +269,7 @@ class Api:
     """The real HTTP API of a server, for one account."""
 
     def __init__(self, server: MockServer) -> None:
-        self.account = server.open_account(Opening(speed=0))
+        self.account = server.open_account(Opening(clock="manual"))
         self.headers = {"X-Api-Key": self.account.key}
 
     def create(self, **fields: Any) -> requests.Response:

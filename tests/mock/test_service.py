@@ -33,7 +33,7 @@ HOOK = "http://127.0.0.1:9/hook"
 @pytest.fixture
 def account(mock: Mock) -> Account:
     """An account with 100 credits and a manual clock."""
-    return mock.open_account("http://mock", Opening(credits=100, speed=0, seed="s"))
+    return mock.open_account("http://mock", Opening(credits=100, clock="manual", seed="s"))
 
 
 def test_a_creation_costs_seconds_by_quantity_by_images_by_motion_type(
@@ -181,7 +181,7 @@ def test_a_composition_has_a_price_of_its_own(
 ) -> None:
     """Where a price is set, composing charges it."""
     mock = create_mock(prices=PriceList(concat=7), real_time=frozen_time)
-    account = mock.open_account("http://mock", Opening(credits=100, speed=0))
+    account = mock.open_account("http://mock", Opening(credits=100, clock="manual"))
     batch = mock.service.create(account.customer_id, form(), images[:1]).batch
     account.clock.advance(60)
     mock.service.concat(account.customer_id, batch.id)
@@ -239,7 +239,7 @@ def test_the_same_seed_and_calls_give_the_same_ids(
 def test_the_balance_is_always_the_sum_of_the_ledger(steps: list[tuple[str, int, int]]) -> None:
     """Whatever is asked, credits are the sum of the entries, never negative, each for a batch."""
     mock = create_mock(real_time=FrozenTime())
-    account = mock.open_account("http://mock", Opening(credits=60, speed=0))
+    account = mock.open_account("http://mock", Opening(credits=60, clock="manual"))
     batches: list[str] = []
     for step, which, duration in steps:
         _take(mock, account, batches, step, which, duration)

@@ -25,7 +25,7 @@ from vimmerse_mock.errors import DuplicateAccountError, SnapshotError, UnknownAc
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.stores import open_store
 
-OPENING = Opening("mine", "me", credits=300, speed=0, seed="s")
+OPENING = Opening("mine", "me", credits=300, clock="manual", seed="s")
 STORES = st.sampled_from(["memory", "sqlite"])
 
 

@@ -11,7 +11,7 @@ import pytest
 from vimmerse_mock.errors import DuplicateAccountError, InsufficientCreditError, UnknownAccountError
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch, Image, Media, Submission, SubmissionKind, VideoSettings
-from vimmerse_mock.model.clock import SECOND, Instant, live, manual
+from vimmerse_mock.model.clock import SECOND, Clock, Instant
 from vimmerse_mock.model.credits import Reason
 from vimmerse_mock.model.limits import Keep
 from vimmerse_mock.model.outbox import Attempt, Message, MessageState
@@ -37,7 +37,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 def account(customer_id: str = "c1", *, is_manual: bool = False) -> AccountState:
     """An account whose clock shows 0 at real instant 0."""
-    clock = manual(0) if is_manual else live(0)
+    clock = Clock(0, 0, rate=0 if is_manual else 1)
     return AccountState(customer_id, "m", f"key-{customer_id}", clock, "seed")
 
 

@@ -36,7 +36,7 @@ def mock(frozen_time: FrozenTime) -> Mock:
 @pytest.fixture
 def account(mock: Mock) -> Account:
     """An account with a manual clock."""
-    return mock.open_account("http://mock", Opening(speed=0, api_key="mine", seed="s"))
+    return mock.open_account("http://mock", Opening(clock="manual", api_key="mine", seed="s"))
 
 
 @pytest.fixture

@@ -239,7 +239,7 @@ def world(fates: Sequence[Fate], *, names_submissions: bool) -> Iterator[World]:
     way = Way(fates)
     prices = PriceList(concat=1)
     mock = create_mock(real_time=FrozenTime(), sender=way, prices=prices)
-    account = mock.open_account("http://mock.example", Opening(speed=0, credits=CREDITS))
+    account = mock.open_account("http://mock.example", Opening(clock="manual", credits=CREDITS))
     yield World(account, Api(mock.app, account.key), way, names_submissions=names_submissions)
     mock.close()
 

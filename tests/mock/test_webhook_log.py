@@ -35,7 +35,7 @@ def server() -> Iterator[MockServer]:
 @pytest.fixture
 def account(server: MockServer) -> Iterator[Account]:
     """An account of this test's own, with a clock moved by hand."""
-    account = server.open_account(Opening(speed=0))
+    account = server.open_account(Opening(clock="manual"))
     yield account
     account.close()
 

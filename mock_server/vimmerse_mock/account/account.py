@@ -217,7 +217,7 @@ class Account:
         self,
         operation: o.ControlOperation,
         answer: type[T],
-        body: r.Body | None = None,
+        body: object = None,
         query: Mapping[str, str] = MappingProxyType({}),
     ) -> T:
         """Call an operation of the control plane for this account.

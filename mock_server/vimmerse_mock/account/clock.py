@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from vimmerse_mock.control import messages as r
 from vimmerse_mock.control import operations as o
-from vimmerse_mock.model.clock import ClockMode, in_seconds, parse_span
+from vimmerse_mock.model.clock import ClockMode, ClockSetting, in_seconds, parse_span
 
 T = TypeVar("T")
 Events = tuple[r.EventInfo, ...]
@@ -22,9 +22,7 @@ class _Owner(Protocol):
 
     def story(self) -> str: ...
 
-    def call(
-        self, operation: o.ControlOperation, answer: type[T], body: r.Body | None = None
-    ) -> T: ...
+    def call(self, operation: o.ControlOperation, answer: type[T], body: object = None) -> T: ...
 
 
 class _Identified(Protocol):
@@ -102,20 +100,18 @@ class AccountClock:
                 )
         return tuple(happened)
 
-    def run_at(self, speed: float) -> None:
-        """Run this many times as fast as real time from now on; 0 makes it stand still."""
-        if speed:
-            self._set(r.ClockSetting(mode=ClockMode.LIVE, rate=speed))
-        else:
-            self._set(r.ClockSetting(mode=ClockMode.MANUAL))
+    def set(self, mode: ClockMode, *, speed: float = 1.0, step: str | float = 1.0) -> None:
+        """Go on from the present in another way: live, manual or stepping.
 
-    def step_by(self, span: str | float) -> None:
-        """Move by a span at every read of an unfinished batch from now on, after the answer."""
-        step = in_seconds(parse_span(span))
-        self._set(r.ClockSetting(mode=ClockMode.STEPPING, step=step))
+        `set("live", speed=60)` is sixty times as fast as real time, `set("manual")` stands still
+        until it is moved, `set("stepping", step="2s")` moves by that span at every read of an
+        unfinished batch, after the answer.
 
-    def _set(self, setting: r.ClockSetting) -> None:
-        self._account.call(o.SET_CLOCK, r.ClockInfo, setting)
+        Raises:
+            ClockError: no clock runs so.
+            SpanError: the step is no span.
+        """
+        self._account.call(o.SET_CLOCK, r.ClockInfo, ClockSetting(mode, speed, step))
 
     def _info(self) -> r.ClockInfo:
         return self._account.call(o.SHOW_CLOCK, r.ClockInfo)

@@ -15,7 +15,7 @@ _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 class _Call(Protocol):
     def __call__(
-        self, operation: o.ControlOperation, answer: type[Any], body: r.Body | None = None
+        self, operation: o.ControlOperation, answer: type[Any], body: object = None
     ) -> Any: ...  # noqa: ANN401 - the operation's own answer
 
 

@@ -19,9 +19,9 @@ from vimmerse_mock.cli.options import (
     option,
 )
 from vimmerse_mock.cli.snapshots import Seeds, read_seeds
-from vimmerse_mock.errors import OpeningError, ServeError
+from vimmerse_mock.errors import InvalidError, ServeError
 from vimmerse_mock.model.account import DEFAULT_CREDITS, Opening
-from vimmerse_mock.model.clock import FASTEST
+from vimmerse_mock.model.clock import CLOCK_MODES, FASTEST, ClockMode
 from vimmerse_mock.model.credits import PriceList
 from vimmerse_mock.model.exchange import JOURNAL_LENGTH
 from vimmerse_mock.model.limits import MEBIBYTE, Keep, Limits
@@ -40,11 +40,18 @@ from vimmerse_mock.serve import MEMORY, ServeSettings, serve
 )
 @option("--workers", default=1, type=POSITIVE, help="Processes that answer.")
 @option(
+    "--clock",
+    default="live",
+    type=click.Choice(CLOCK_MODES),
+    help="What moves time: live is real time, manual is whoever advances it, stepping every read.",
+)
+@option(
     "--speed",
     default=1.0,
     type=RateType(0, FASTEST, min_open=True),
-    help="Run time this many times as fast.",
+    help="Run a live clock this many times as fast.",
 )
+@option("--step", default="1s", help="How far a stepping clock moves at each read, such as 2s.")
 @option("--credits", default=DEFAULT_CREDITS, type=NATURAL, help="Credits to start with.")
 @option("--api-key", default=SAMPLE_API_KEY, help="The account's API key.")
 @option("--customer-id", default=SAMPLE_CUSTOMER_ID, help="The account's customer id.")
@@ -110,7 +117,9 @@ def command(
     port: int,
     store: str,
     workers: int,
+    clock: ClockMode,
     speed: float,
+    step: str,
     credits: int,  # noqa: A002 - the option's name
     api_key: str,
     customer_id: str,
@@ -130,11 +139,13 @@ def command(
     ready_file: Path | None,
 ) -> None:
     """Serve the mock until it is told to stop (SIGTERM, or Ctrl-C)."""
-    begin = Opening(speed=speed, seed=id_seed, scenario=preset(scenario))
     try:
+        begin = Opening(
+            clock=clock, speed=speed, step=step, seed=id_seed, scenario=preset(scenario)
+        )
         first = replace(begin, api_key=api_key, customer_id=customer_id, credits=credits)
         others = tuple(replace(begin, api_key=key, credits=n) for key, n in account)
-    except OpeningError as error:
+    except InvalidError as error:
         fail(str(error))
     seeded = Seeds((first,)) if seed is None else read_seeds(seed)
     default = PriceList()

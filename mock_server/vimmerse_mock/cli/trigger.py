@@ -42,7 +42,7 @@ def command(*, scenario: str, webhook_url: str, images: int, customer_id: str) -
     anywhere = Allowlist(patterns=("*",))  # whoever types a URL means it
     mock = create_mock(sender=_Telling(HttpSender(allowlist=anywhere)))
     try:
-        opening = Opening(api_key=SAMPLE_API_KEY, customer_id=customer_id, speed=0)
+        opening = Opening(api_key=SAMPLE_API_KEY, customer_id=customer_id, clock="manual")
         account = mock.open_account("http://in-process.test", opening)
         account.use_scenario(scenario)
         _create(mock, account, webhook_url, images)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
-from msgspec import Struct
 
 from vimmerse_contracts.network import is_loopback_url
 from vimmerse_mock.control.messages import ENCODER, Refusal
@@ -62,7 +61,7 @@ class ControlClient:
         self,
         operation: ControlOperation,
         answer: type[T],
-        body: Struct | None = None,
+        body: object = None,
         *,
         query: Mapping[str, str] = MappingProxyType({}),
         **path: str,

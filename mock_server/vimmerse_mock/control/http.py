@@ -19,7 +19,6 @@ from vimmerse_mock.control import messages as r
 from vimmerse_mock.control import views
 from vimmerse_mock.control.access import Access
 from vimmerse_mock.control.messages import (
-    read_clock,
     read_opening,
     read_scenario,
     read_webhook_settings,
@@ -35,7 +34,7 @@ from vimmerse_mock.errors import (
     WrongMethodError,
 )
 from vimmerse_mock.model import story
-from vimmerse_mock.model.clock import Instant, from_datetime, parse_span, to_datetime
+from vimmerse_mock.model.clock import ClockSetting, Instant, from_datetime, parse_span, to_datetime
 from vimmerse_mock.model.delivery_plans import WebhookSettings, parse_plan
 from vimmerse_mock.model.exchange import Exchange
 from vimmerse_mock.model.faults import Fault
@@ -140,10 +139,9 @@ class ControlApi:
         """Tell the time."""
         return views.clock_info(self.control_plane.store.account(customer_id), self._real_time())
 
-    def set_clock(self, customer_id: str, body: r.ClockSetting) -> r.ClockInfo:
+    def set_clock(self, customer_id: str, body: ClockSetting) -> r.ClockInfo:
         """Let the clock go on in another way."""
-        rate, step = read_clock(body)
-        account = self.control_plane.set_clock(customer_id, rate=rate, step=step)
+        account = self.control_plane.set_clock(customer_id, body)
         return views.clock_info(account, self._real_time())
 
     def advance(self, customer_id: str, body: r.AdvanceBy) -> r.Moved:
@@ -286,13 +284,28 @@ def _body(operation: ControlOperation, request: flask.Request) -> dict[str, Any]
     if operation.takes is None:
         return {}
     sent = request.get_data()
+    is_struct = issubclass(operation.takes, msgspec.Struct)
+    fields = (
+        operation.takes.__struct_fields__ if is_struct else operation.takes.__dataclass_fields__
+    )
     if operation.takes is SnapshotFile:
         return {"body": read_snapshots(sent)}
     try:
-        return {"body": msgspec.json.decode(sent or b"{}", type=operation.takes)}
+        body = msgspec.json.decode(sent or b"{}", type=operation.takes)
+        _require_known(msgspec.json.decode(sent or b"{}"), fields)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        fields = ", ".join(operation.takes.__struct_fields__)
-        raise InvalidRequestError(f"{error}; expected a JSON object of {fields}") from error
+        if isinstance(error.__cause__, MockError):  # what the value itself says of its fields
+            raise error.__cause__ from error
+        raise InvalidRequestError(
+            f"{error}; expected a JSON object of {', '.join(fields)}"
+        ) from error
+    return {"body": body}
+
+
+def _require_known(sent: Iterable[str], fields: Iterable[str]) -> None:
+    for name in sent:
+        if name not in fields:
+            raise msgspec.ValidationError(f"Object contains unknown field `{name}`")
 
 
 def _given(body: r.Body, names: Iterable[str]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -11,10 +11,9 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from vimmerse_contracts.vocabulary import BatchStatus
-from vimmerse_mock.errors import ClockError
 from vimmerse_mock.model import scenarios
 from vimmerse_mock.model.account import DEFAULT_CREDITS, Opening
-from vimmerse_mock.model.clock import FASTEST, ClockMode, Span, in_seconds, parse_span
+from vimmerse_mock.model.clock import ClockMode, parse_span
 from vimmerse_mock.model.credits import Reason
 from vimmerse_mock.model.delivery_plans import WebhookSettings, parse_plan
 from vimmerse_mock.model.faults import FaultKind
@@ -26,7 +25,6 @@ Written = str | float
 """A span: a text like `90s`, or a number of seconds."""
 Natural = Annotated[int, Meta(ge=0, le=10**15)]
 Positive = Annotated[int, Meta(ge=1, le=10**15)]
-Rate = Annotated[float, Meta(gt=0, le=FASTEST)]
 
 
 class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,21 +35,15 @@ class Answer(Struct, frozen=True, kw_only=True):
     """What the control plane says; readers take no notice of keys that they do not know."""
 
 
-class ClockSetting(Body, frozen=True):
-    """What is to move a clock: real time at a `rate`, a hand, or every read by a `step`."""
-
-    mode: ClockMode = ClockMode.LIVE
-    rate: Rate = 1.0
-    step: Written = 1.0
-
-
 class OpenAccount(Body, frozen=True):
     """How an account begins; what is empty is made up."""
 
     api_key: str = ""
     customer_id: str = ""
     credits: Natural = DEFAULT_CREDITS
-    clock: ClockSetting = ClockSetting()
+    clock: ClockMode = "live"
+    speed: float = 1.0
+    step: Written = 1.0
     seed: str = ""
     scenario: str | Mapping[str, Any] = "success"
 
@@ -106,7 +98,7 @@ class ClockInfo(Answer, frozen=True):
     """A clock, and what it shows."""
 
     mode: ClockMode
-    rate: float
+    speed: float
     step: float
     now: datetime
 
@@ -356,41 +348,14 @@ def read_opening(body: OpenAccount) -> Opening:
     """Read how an account begins.
 
     Raises:
-        SpanError: the clock's step is no span.
-        ClockError: the clock's step is 0.
-        UnknownScenarioError: no scenario has that name.
-        ScenarioError: a scenario's details make no sense.
+        InvalidError: the clock, the scenario or a name makes no sense.
     """
-    rate, step = read_clock(body.clock)
-    return Opening(
-        api_key=body.api_key,
-        customer_id=body.customer_id,
-        credits=body.credits,
-        speed=rate,
-        seed=body.seed,
-        step=step,
-        scenario=read_scenario(body.scenario),
-    )
+    return Opening(**{**msgspec.structs.asdict(body), "scenario": read_scenario(body.scenario)})
 
 
 def write_opening(opening: Opening) -> OpenAccount:
     """Write how an account begins."""
-    return OpenAccount(
-        api_key=opening.api_key,
-        customer_id=opening.customer_id,
-        credits=opening.credits,
-        clock=_written_clock(opening),
-        seed=opening.seed,
-        scenario=msgspec.to_builtins(opening.scenario),
-    )
-
-
-def _written_clock(opening: Opening) -> ClockSetting:
-    if opening.speed:
-        return ClockSetting(mode=ClockMode.LIVE, rate=opening.speed)
-    if opening.step:
-        return ClockSetting(mode=ClockMode.STEPPING, step=in_seconds(opening.step))
-    return ClockSetting(mode=ClockMode.MANUAL)
+    return OpenAccount(**{**asdict(opening), "scenario": msgspec.to_builtins(opening.scenario)})
 
 
 def read_webhook_settings(body: ChangeWebhooks, present: WebhookSettings) -> WebhookSettings:
@@ -411,29 +376,6 @@ def read_webhook_settings(body: ChangeWebhooks, present: WebhookSettings) -> Web
     if body.secrets is not msgspec.UNSET:
         changed["secrets"] = body.secrets
     return replace(present, **changed)
-
-
-def read_clock(setting: ClockSetting) -> tuple[float, Span]:
-    """Read the rate and the step that a setting asks for.
-
-    Raises:
-        SpanError: the step is no span.
-        ClockError: the step is 0.
-    """
-    match setting.mode:
-        case ClockMode.LIVE:
-            return setting.rate, 0
-        case ClockMode.STEPPING:
-            return 0.0, _checked_step(setting.step)
-        case ClockMode.MANUAL:
-            return 0.0, 0
-
-
-def _checked_step(written: str | float) -> Span:
-    step = parse_span(written)
-    if not step:
-        raise ClockError("the step of a clock that steps is longer than 0; 'manual' stands still")
-    return step
 
 
 def read_scenario(wanted: str | Mapping[str, Any]) -> Scenario:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from msgspec import Struct
-
 from vimmerse_contracts.vocabulary import CONTROL_ROOT as ROOT
 from vimmerse_mock.control import messages as r
 from vimmerse_mock.control.snapshots import SnapshotFile
+from vimmerse_mock.model.clock import ClockSetting
 
 _ACCOUNT: Final = ROOT + "/accounts/{customer_id}"
 
@@ -22,7 +21,7 @@ class ControlOperation:
     method: str
     path: str
     summary: str
-    takes: type[Struct] | None = None
+    takes: type[Any] | None = None
     gives: type[Any] | None = None
     status: int = 200
     query: tuple[str, ...] = ()
@@ -80,7 +79,7 @@ SET_CLOCK: Final = ControlOperation(
     "PUT",
     _ACCOUNT + "/clock",
     "Let the clock go on from its present: live, manual or stepping",
-    takes=r.ClockSetting,
+    takes=ClockSetting,
     gives=r.ClockInfo,
 )
 ADVANCE: Final = ControlOperation(

@@ -13,7 +13,7 @@ from vimmerse_mock.delivery import Courier
 from vimmerse_mock.errors import ClockError, CreditError, DuplicateAccountError, UnknownAccountError
 from vimmerse_mock.model import story
 from vimmerse_mock.model.account import AccountState, Opening, random_uuid
-from vimmerse_mock.model.clock import LAST, Clock, Instant, Span, live, manual, to_datetime
+from vimmerse_mock.model.clock import LAST, Clock, ClockSetting, Instant, Span, to_datetime
 from vimmerse_mock.model.credits import LedgerEntry, Reason
 from vimmerse_mock.model.delivery_plans import WebhookSettings
 from vimmerse_mock.model.exchange import Exchange
@@ -74,7 +74,7 @@ class ControlPlane:
                     f"the store has customer {opening.customer_id!r} with another key, "
                     "or the key with another customer"
                 ) from error
-        self.set_clock(state.customer_id, rate=opening.speed, step=opening.step)
+        self.set_clock(state.customer_id, opening.clock_setting)
         return self.use_scenario(state.customer_id, opening.scenario)
 
     def accounts(self) -> Iterator[AccountState]:
@@ -171,20 +171,13 @@ class ControlPlane:
             customer_id, lambda a: replace(a, throttle=replace(a.throttle, **limits))
         )
 
-    def set_clock(self, customer_id: str, *, rate: float = 0.0, step: Span = 0) -> AccountState:
-        """Let a clock go on from its present at a rate, by steps, or (without either) by hand.
-
-        Raises:
-            ClockError: no clock runs so.
-        """
+    def set_clock(self, customer_id: str, setting: ClockSetting) -> AccountState:
+        """Let a clock go on from its present by another setting."""
         real = self.courier.real_time()
-
-        def reset(account: AccountState) -> AccountState:
-            if (account.clock.rate, account.clock.step) == (rate, step):
-                return account
-            return replace(account, clock=account.clock.running(real, rate=rate, step=step))
-
-        changed = self.change(customer_id, reset)
+        changed = self.change(
+            customer_id,
+            lambda account: replace(account, clock=account.clock.running(real, setting)),
+        )
         self.wake()
         return changed
 
@@ -332,15 +325,11 @@ def _opened(opening: Opening, real: Instant) -> AccountState:
         customer_id=opening.customer_id or str(uuid4()),
         manager_id="",
         api_key=opening.api_key or f"vk_{secrets.token_hex(16)}",
-        clock=_clock(opening, real),
+        clock=Clock(real, real).running(real, opening.clock_setting),
         seed=opening.seed or secrets.token_hex(8),
         scenario=opening.scenario,
     )
     return replace(account, manager_id=random_uuid(account.random("manager")))
-
-
-def _clock(opening: Opening, real: Instant) -> Clock:
-    return live(real, opening.speed) if opening.speed else manual(real, opening.step)
 
 
 def _told_anew(events: Iterable[Event], before: Counter[Event]) -> Iterator[Event]:

@@ -38,7 +38,7 @@ def clock_info(account: AccountState, real: Instant) -> r.ClockInfo:
     """Describe a clock."""
     clock = account.clock
     now = to_datetime(clock.at(real))
-    return r.ClockInfo(mode=clock.mode, rate=clock.rate, step=in_seconds(clock.step), now=now)
+    return r.ClockInfo(mode=clock.mode, speed=clock.rate, step=in_seconds(clock.step), now=now)
 
 
 def fault_list(account: AccountState) -> r.FaultList:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from vimmerse_contracts.vocabulary import SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
 from vimmerse_mock.errors import OpeningError
-from vimmerse_mock.model.clock import FASTEST, Clock, Span
+from vimmerse_mock.model.clock import Clock, ClockMode, ClockSetting
 from vimmerse_mock.model.delivery_plans import WebhookSettings
 from vimmerse_mock.model.faults import Fault
 from vimmerse_mock.model.limits import Throttle
@@ -40,30 +40,37 @@ def require_usable(api_key: str, customer_id: str) -> None:
 class Opening:
     """How an account begins; what is empty is made up.
 
-    `speed` is how many times as fast as real time its clock runs; 0 makes a clock that is moved by
-    hand or, with a `step` in microseconds, by every read of an unfinished batch. The same `seed`
-    makes the same identifiers for the same calls. `scenario` is what becomes of its batches.
+    `clock` is what moves its time: "live" is real time, `speed` times as fast; "manual" stands
+    still until a test advances it; "stepping" moves by `step` (`2s`, or a number of seconds) at
+    every read of an unfinished batch. The same `seed` makes the same identifiers for the same
+    calls. `scenario` is what becomes of its batches.
+
+    Raises:
+        OpeningError: the credits are negative, or a name is unusable.
+        ClockError: no clock runs so.
+        SpanError: the step is no span.
     """
 
     api_key: str = field(default="", repr=False)
     customer_id: str = ""
     credits: int = DEFAULT_CREDITS
+    clock: ClockMode = "live"
     speed: float = 1.0
+    step: str | float = 1.0
     seed: str = ""
-    step: Span = 0
     scenario: Scenario = field(default_factory=Scenario)
 
     def __post_init__(self) -> None:
-        """Refuse a balance that no account has, a speed that no clock has, and unusable names."""
-        if not 0 <= self.speed <= FASTEST:
-            raise OpeningError(
-                f"a clock runs at 0 to {FASTEST:g} times real time, not {self.speed}"
-            )
+        """Refuse a balance that no account has, a clock that there is not, and unusable names."""
         if self.credits < 0:
             raise OpeningError(f"an account opens with 0 credits or more, not {self.credits}")
-        if self.step < 0 or (self.step and self.speed):
-            raise OpeningError("a clock that steps has speed 0, and its step is a positive span")
         require_usable(self.api_key, self.customer_id)
+        _ = self.clock_setting
+
+    @property
+    def clock_setting(self) -> ClockSetting:
+        """What is to move the clock."""
+        return ClockSetting(self.clock, self.speed, self.step)
 
 
 SAMPLE_ACCOUNT: Final = Opening(api_key=SAMPLE_API_KEY, customer_id=SAMPLE_CUSTOMER_ID)

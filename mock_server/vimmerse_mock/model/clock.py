@@ -11,9 +11,8 @@ import re
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from math import ceil
-from typing import Final
+from typing import Final, Literal, get_args
 
 from vimmerse_mock.errors import ClockError, SpanError
 
@@ -52,16 +51,9 @@ def from_datetime(moment: datetime) -> Instant:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
-class ClockMode(StrEnum):
-    """What moves a clock."""
-
-    LIVE = "live"
-    """Real time, at some rate."""
-    MANUAL = "manual"
-    """Whoever advances it."""
-    STEPPING = "stepping"
-    """Every read of an unfinished batch, by a fixed step; and whoever advances it."""
-
+ClockMode = Literal["live", "manual", "stepping"]
+"""What moves a clock: see `ClockSetting`."""
+CLOCK_MODES: Final[tuple[ClockMode, ...]] = get_args(ClockMode)
 
 FASTEST = 1_000_000.0
 """A clock that runs faster would soon leave the calendar."""
@@ -93,10 +85,10 @@ class Clock:
 
     @property
     def mode(self) -> ClockMode:
-        """Say what moves the clock."""
+        """What moves the clock."""
         if self.rate:
-            return ClockMode.LIVE
-        return ClockMode.STEPPING if self.step else ClockMode.MANUAL
+            return "live"
+        return "stepping" if self.step else "manual"
 
     @property
     def is_manual(self) -> bool:
@@ -119,13 +111,11 @@ class Clock:
         """Set the clock forward by its step; at the end of all time it stands."""
         return self.moved_to(min(LAST, self.at(real) + self.step), real)
 
-    def running(self, real: Instant, *, rate: float = 0.0, step: Span = 0) -> Clock:
-        """Go on from the present at another rate, or by another step.
-
-        Raises:
-            ClockError: no clock runs so.
-        """
-        return Clock(self.at(real), real, rate, step)
+    def running(self, real: Instant, setting: ClockSetting) -> Clock:
+        """Go on from the present by another setting."""
+        if (self.rate, self.step) == (setting.rate, setting.span):
+            return self
+        return Clock(self.at(real), real, setting.rate, setting.span)
 
     def moved_to(self, virtual: Instant, real: Instant) -> Clock:
         """Set the clock forward.
@@ -140,16 +130,6 @@ class Clock:
                 f"asked for {to_datetime(virtual)}"
             )
         return replace(self, origin=virtual, anchor=real)
-
-
-def live(real: Instant, rate: float = 1.0) -> Clock:
-    """Make a clock that starts at the present and runs `rate` times as fast as real time."""
-    return Clock(origin=real, anchor=real, rate=rate)
-
-
-def manual(real: Instant, step: Span = 0) -> Clock:
-    """Make a clock that starts at the present and stands still until it is moved, or steps."""
-    return Clock(origin=real, anchor=real, rate=0.0, step=step)
 
 
 UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -194,3 +174,51 @@ def _expected(written: object) -> str:
         f"{written!r} is no span of time: expected a number of seconds, or a number with "
         f"{', '.join(UNITS)}, such as '90s'; not negative, and no more than a hundred years"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSetting:
+    """What is to move a clock.
+
+    A `live` clock runs at `speed` times real time. A `manual` one stands still until it is
+    advanced. A `stepping` one moves by `step` (`2s`, or a number of seconds) at every read of an
+    unfinished batch, and can be advanced too.
+
+    Raises:
+        ClockError: there is no such mode, or the mode has no such speed or step.
+        SpanError: the step is no span.
+    """
+
+    mode: ClockMode = "live"
+    speed: float = 1.0
+    step: str | float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what moves no clock, and what the mode would ignore."""
+        if self.mode not in CLOCK_MODES:
+            raise ClockError(f"a clock is {', '.join(CLOCK_MODES)}, not {self.mode!r}")
+        step = parse_span(self.step)
+        if self.mode != "live" and self.speed != 1:
+            raise ClockError(f"a {self.mode} clock has no speed, only a live one has")
+        if self.mode != "stepping" and step != SECOND:
+            raise ClockError(f"a {self.mode} clock has no step, only a stepping one has")
+        if not 0 < self.speed <= FASTEST:
+            raise ClockError(
+                f"a live clock runs at more than 0 and up to {FASTEST:g} times real time, "
+                f"not {self.speed:g}; a clock that stands still is 'manual'"
+            )
+        if not step:
+            raise ClockError(
+                "the step of a stepping clock is longer than 0; a clock that stands still is "
+                "'manual'"
+            )
+
+    @property
+    def rate(self) -> float:
+        """The speed of the clock; 0 unless it is live."""
+        return self.speed if self.mode == "live" else 0.0
+
+    @property
+    def span(self) -> Span:
+        """The step of the clock; 0 unless it is stepping."""
+        return parse_span(self.step) if self.mode == "stepping" else 0
