@@ -6,10 +6,15 @@ import re
 import subprocess
 import sys
 import venv
+from compileall import compile_file
+from importlib import metadata
+from importlib.metadata import Distribution
+from importlib.util import cache_from_source
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from packaging.requirements import Requirement
 
 import vimmerse_client
 
@@ -42,32 +47,97 @@ def test_the_wheel_has_every_module_and_data_file(wheel: Path) -> None:
     assert {name for name in top if not name.endswith(".dist-info")} == set(PACKAGES)
 
 
-def test_the_installed_wheel_works(wheel: Path, tmp_path: Path) -> None:
-    """Installed apart from the checkout, it serves a batch in process and finds its plugin."""
-    venv.create(tmp_path / "venv", symlinks=True)
-    python = tmp_path / "venv" / "bin" / "python"
-    site = subprocess.run(
-        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
-    # What it depends on is installed here already; the checkout itself must stay out of sight.
-    here = Path(pytest.__file__).parent.parent
-    Path(site, "dependencies.pth").write_text(f"{here}\n")
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python that has the wheel and what it needs by default, and does not see the checkout."""
+    environment = tmp_path_factory.mktemp("default") / "venv"
+    venv.create(environment, symlinks=True)
+    site = site_packages(environment / "bin" / "python")
     ZipFile(wheel).extractall(site)
+    for distribution in installed_by_default(site)[1:]:
+        for name in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
+            (site / name).symlink_to(str(distribution.locate_file(name)))
+    return environment / "bin" / "python"
+
+
+def installed_by_default(site: Path) -> list[Distribution]:
+    """The distribution in a folder, and whatever it needs where nobody asks for an extra."""
+    found = [next(iter(metadata.distributions(path=[str(site)], name="vimmerse-mock")))]
+    for distribution in found:
+        for requirement in map(Requirement, distribution.requires or ()):
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                needed = metadata.distribution(requirement.name)
+                if needed.name not in {each.name for each in found}:
+                    found.append(needed)
+    return found
+
+
+def site_packages(python: Path) -> Path:
+    """The folder that a Python installs packages into."""
+    return Path(ran(python, "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
+
+
+def ran(python: Path, code: str) -> str:
+    """What a program prints in a Python that does not see the checkout."""
+    done = subprocess.run(
+        [python, "-I", "-c", code], check=True, capture_output=True, text=True, cwd=python.parent
+    )
+    return done.stdout
+
+
+def test_the_installed_wheel_works(python: Path) -> None:
+    """Installed apart from the checkout, it serves a batch in process."""
     code = (
         "import requests, vimmerse_mock\n"
-        "from vimmerse_mock.interception import intercept\n"
-        "with intercept():\n"
+        "with vimmerse_mock.intercept():\n"
         "    print(requests.get('https://api.vimmerse.net/health').json())\n"
         "print(vimmerse_mock.__file__)"
     )
-    ran = subprocess.run(
-        [python, "-I", "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path
+    printed = ran(python, code)
+    assert "{'status': 'ok'}" in printed
+    assert str(site_packages(python)) in printed
+
+
+def test_the_default_install_is_small(python: Path) -> None:
+    """It takes less than 60 MB, compiled modules included, and has no database library."""
+    size = 0
+    site = site_packages(python)
+    for distribution in installed_by_default(site):
+        for file in distribution.files or ():
+            path = Path(str(file.locate()))
+            if file.suffix == ".py":
+                compile_file(path, quiet=1)
+                size += Path(cache_from_source(str(path))).stat().st_size
+            if file.suffix != ".pyc":
+                size += path.stat().st_size
+    assert size < 60_000_000
+    assert not {"sqlalchemy", "psycopg"} & {path.name for path in site.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("store", "extra"),
+    [("sqlite:///x.db", "sqlite"), ("postgresql://nobody@127.0.0.1/x", "postgres")],
+)
+def test_a_store_that_needs_an_extra_names_it(
+    python: Path, store: str, extra: str, tmp_path: Path
+) -> None:
+    """`serve --store` says which extra is missing, and how to install it."""
+    refused = subprocess.run(
+        [python, "-I", "-m", "vimmerse_mock.cli", "serve", "--port=0", f"--store={store}"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
     )
-    assert "{'status': 'ok'}" in ran.stdout
-    assert str(site) in ran.stdout
+    assert refused.returncode == 2
+    assert f"pip install 'vimmerse-mock[{extra}]'" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_client_needs_neither_a_web_framework_nor_a_database(python: Path) -> None:
+    """Importing the client imports no Flask."""
+    loaded = ran(python, "import sys, vimmerse_client; print(*sys.modules)").split()
+    assert not {"flask", "werkzeug", "sqlalchemy", "vimmerse_mock"} & set(loaded)
 
 
 def test_the_clients_public_names_are_pinned() -> None:
