@@ -10,11 +10,12 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from postgres import Postgres, find_binaries
 
-settings.register_profile("vimmerse", deadline=None)  # a slow machine is no mistake
+# A slow machine is no mistake.
+settings.register_profile("vimmerse", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("vimmerse")
 
 HOW_TO_HAVE_THEM = (

@@ -89,7 +89,7 @@ def over_http(url: str, session: requests.Session) -> Call:
     """Call the API over real sockets."""
 
     def call(method: str, path: str, headers: Mapping[str, str], form: Mapping[str, Any]) -> Answer:
-        answer = session.request(method, url + path, headers=dict(headers), data=form, timeout=30)
+        answer = session.request(method, url + path, headers=dict(headers), data=form, timeout=60)
         return answer.status_code, answer.content
 
     return call

@@ -254,7 +254,7 @@ def test_the_demo_runs_to_its_end() -> None:
         check=True,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=250,
     )
     assert "composed video" in demo.stdout
     assert "INSUFFICIENT_CREDIT" in demo.stdout

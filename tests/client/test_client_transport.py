@@ -9,6 +9,7 @@ import pytest
 import requests
 import responses
 
+from sockets import reserved_port
 from vimmerse_client import (
     Client,
     ConfigurationError,
@@ -96,9 +97,10 @@ def test_broken_connections_do_not_spend_twice(
 
 def test_refused_connection_says_that_nothing_was_sent(clock: FakeTime) -> None:
     """Where nobody listens, a creation has surely not been carried out."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with Client("key", f"http://127.0.0.1:{port}", sleep=clock.sleep) as client:
+    with (
+        reserved_port() as port,
+        Client("key", f"http://127.0.0.1:{port}", sleep=clock.sleep) as client,
+    ):
         with pytest.raises(TransportError, match=f"127.0.0.1:{port} failed .*refused") as caught:
             client.create([b"image"])
         assert not caught.value.may_have_arrived
@@ -207,7 +209,7 @@ def test_silent_servers_time_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with (
-            Client("key", url, timeout=0.05) as client,
+            Client("key", url, timeout=(30.0, 0.05)) as client,
             pytest.raises(TransportError, match="did not answer in time") as caught,
         ):
             client.create([b"image"])

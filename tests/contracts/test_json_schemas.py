@@ -76,7 +76,7 @@ def call(vimmerse: Vimmerse, method: str, path: str, form: Any = None) -> reques
     with requests.Session() as session:
         session.trust_env = False
         headers = {"X-Api-Key": vimmerse.key}
-        return session.request(method, vimmerse.url + path, headers=headers, data=form, timeout=10)
+        return session.request(method, vimmerse.url + path, headers=headers, data=form, timeout=60)
 
 
 def check(answer: requests.Response) -> Any:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from lasting.databases import NO_POSTGRES, postgres_server, sqlite_url
-from lasting.processes import NO_PROC, PROC
 from postgres import Postgres, find_binaries
+from serving import NO_PROC, PROC
 
 
 def need(there: object, reason: str) -> None:

@@ -14,14 +14,14 @@ import requests
 
 from lasting.books import money_problems, promise_problems, read_books, webhook_problems
 from lasting.callers import Caller, Crowd, Promise
-from lasting.processes import Serve, Victim
-from lasting.waiting import await_condition, pause
+from serving import Serve, Victim
 from vimmerse_mock.app import create_mock
 from vimmerse_mock.delivery import LEASE
 from vimmerse_mock.model.clock import SECOND
 from vimmerse_mock.model.outbox import MessageState
 from vimmerse_mock.receiving.inbox import Inbox, Listener
 from vimmerse_mock.stores import Store, open_store
+from waiting import await_condition, pause
 
 KEYS: Final = ("YOUR_API_KEY", "second", "third", "fourth")
 _OPTIONS: Final = (
@@ -234,7 +234,7 @@ def _http_problems(url: str, key: str, promises: Sequence[Promise]) -> Iterator[
     with requests.Session() as session:
         session.headers["X-Api-Key"] = key
         for promise in promises:
-            answer = session.get(f"{url}/batch/{promise.batch_id}", timeout=30)
+            answer = session.get(f"{url}/batch/{promise.batch_id}", timeout=60)
             if answer.status_code != requests.codes.ok:
                 yield f"GET of batch {promise.batch_id}: {answer.status_code} {answer.text[:200]}"
             elif answer.json()["data"]["title"] not in promise.titles:

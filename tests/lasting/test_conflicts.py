@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import make_url
 
 from lasting.books import money_problems, read_books
-from lasting.processes import Serve
 from lasting.volley import volley
 from postgres import Postgres
+from serving import Serve
 
 CONNECTIONS, EACH = 16, 10
 Setting = Callable[[str], None]

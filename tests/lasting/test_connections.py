@@ -4,8 +4,8 @@ from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 
-from lasting.processes import Serve
-from lasting.waiting import pause
+from serving import Serve
+from waiting import pause
 
 FORM = b"image_urls=http%3A%2F%2Fimages.example%2F1.jpg"
 
@@ -14,7 +14,7 @@ def test_a_connection_outlives_an_early_refusal(tmp_path: Path) -> None:
     """Refused before its form has arrived, a client can still send the next request."""
     with Serve(tmp_path) as serve:
         address = serve.await_url().removeprefix("http://")
-        with closing(HTTPConnection(address, timeout=20)) as connection:
+        with closing(HTTPConnection(address, timeout=60)) as connection:
             connection.putrequest("POST", "/batch")
             connection.putheader("X-Api-Key", "wrong")
             connection.putheader("Content-Type", "application/x-www-form-urlencoded")

@@ -8,8 +8,8 @@ import pytest
 import requests
 
 from lasting.books import money_problems, read_books
-from lasting.processes import Serve
 from lasting.volley import HEADERS, PRICE, volley
+from serving import Serve
 
 AFFORDABLE = 32
 CONNECTIONS = 64
@@ -62,6 +62,6 @@ def test_a_mock_in_memory_spends_no_credit_twice(serve_many: ServeMany) -> None:
     urls = serve_many(1, 1, *CREDITS)
     assert_exactly_what_was_affordable(urls)
     answer = requests.post(
-        f"{urls[0]}/batch", headers=HEADERS, data={"image_urls": "http://a.example/"}, timeout=30
+        f"{urls[0]}/batch", headers=HEADERS, data={"image_urls": "http://a.example/"}, timeout=60
     )
     assert answer.status_code == 402

@@ -10,10 +10,10 @@ from threading import Event
 import requests
 
 from lasting.books import money_problems, read_books
-from lasting.processes import Serve
 from lasting.volley import FORM, HEADERS
-from lasting.waiting import await_condition
 from postgres import Postgres
+from serving import Serve
+from waiting import await_condition
 
 CALLERS = 8
 
@@ -62,9 +62,9 @@ def call(url: str, log: Log, stopping: Event) -> None:
         session.headers.update(HEADERS)
         while not stopping.is_set():
             try:
-                log.note(session.post(f"{url}/batch", data=FORM, timeout=30))
+                log.note(session.post(f"{url}/batch", data=FORM, timeout=60))
                 if log.created:
-                    log.note(session.get(f"{url}/batch/{log.created[-1]}", timeout=30))
+                    log.note(session.get(f"{url}/batch/{log.created[-1]}", timeout=60))
             except (requests.RequestException, ValueError) as error:
                 log.wrong.append(repr(error))
 
@@ -131,11 +131,11 @@ def test_webhooks_due_while_postgresql_was_away_are_delivered(
         url = serve.await_url()
         form = FORM | {"webhook_url": inbox.url}
         created = [
-            requests.post(f"{url}/batch", headers=HEADERS, data=form, timeout=30) for _ in range(3)
+            requests.post(f"{url}/batch", headers=HEADERS, data=form, timeout=60) for _ in range(3)
         ]
         own_postgres.stop()
         read = f"{url}/batch/{created[0].json()['data']['id']}"
-        answer = requests.get(read, headers=HEADERS, timeout=30)
+        answer = requests.get(read, headers=HEADERS, timeout=60)
         assert answer.status_code == 503
         assert inbox.received == ()
         own_postgres.start()

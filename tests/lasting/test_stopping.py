@@ -6,8 +6,8 @@ from signal import SIGTERM
 import pytest
 
 from lasting.databases import sqlite_url
-from lasting.processes import Serve, Victim
-from lasting.waiting import pause
+from serving import Serve, Victim
+from waiting import pause
 
 
 def begin(serve: Serve, early: int) -> None:
@@ -24,7 +24,7 @@ def test_sigterm_stops_it_while_it_starts(tmp_path: Path, early: int) -> None:
     with Serve(tmp_path, "--store", sqlite_url(tmp_path), "--workers", "2") as serve:
         begin(serve, early)
         serve.process.terminate()
-        assert serve.process.wait(timeout=30) in (0, -SIGTERM)
+        assert serve.process.wait(timeout=60) in (0, -SIGTERM)
         serve.await_end()
 
 

@@ -20,11 +20,11 @@ import yaml
 
 from lasting.books import money_problems, read_books
 from lasting.conftest import need
-from lasting.processes import Serve, Victim
 from lasting.volley import FORM, HEADERS
-from lasting.waiting import await_condition
+from serving import Serve, Victim
 from vimmerse_mock.cli import main
 from vimmerse_mock.receiving.inbox import Listener
+from waiting import await_condition
 
 ROOT = Path(__file__).parent.parent.parent
 NO_NGINX = "there is no nginx to start: install it (apt-get install nginx, brew install nginx)"
@@ -41,7 +41,7 @@ class Topology:
 
     def create(self, **fields: str) -> dict[str, Any]:
         """Create a batch through nginx."""
-        answer = requests.post(f"{self.url}/batch", headers=HEADERS, data=FORM | fields, timeout=30)
+        answer = requests.post(f"{self.url}/batch", headers=HEADERS, data=FORM | fields, timeout=60)
         assert answer.status_code == 200, answer.text
         batch: dict[str, Any] = answer.json()["data"]
         return batch
@@ -69,7 +69,7 @@ def free_port() -> int:
 def answers(url: str) -> bool:
     """Say whether somebody answers there."""
     try:
-        return requests.get(f"{url}/health", timeout=5).status_code == 200
+        return requests.get(f"{url}/health", timeout=60).status_code == 200
     except requests.ConnectionError:
         return False
 
@@ -92,7 +92,7 @@ def nginx(port: str, upstreams: list[str]) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
         shutil.rmtree(folder)
 
 
@@ -104,7 +104,7 @@ def test_what_one_mock_creates_both_know(topology: Topology) -> None:
         seen = [read(mock.await_url(), batch_id) for mock in topology.mocks]
         assert seen[0] == seen[1]
         assert seen[0]["video_url"].startswith(f"{topology.url}/files/")
-    video = requests.get(read(topology.url, batches[0])["video_url"], timeout=30)
+    video = requests.get(read(topology.url, batches[0])["video_url"], timeout=60)
     assert video.content[4:8] == b"ftyp"
 
 
@@ -135,7 +135,7 @@ def test_one_mock_is_enough(topology: Topology) -> None:
 
 def read(url: str, batch_id: str) -> dict[str, Any]:
     """Read a batch."""
-    answer = requests.get(f"{url}/batch/{batch_id}", headers=HEADERS, timeout=30)
+    answer = requests.get(f"{url}/batch/{batch_id}", headers=HEADERS, timeout=60)
     batch: dict[str, Any] = answer.json()["data"]
     return batch
 

@@ -51,7 +51,7 @@ def ask(
     path: str = CONTROL_ROOT,
 ) -> tuple[int, str]:
     """Send exactly these headers; return status and the word of a refusal."""
-    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
     connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
     for name, value in {"Content-Length": str(len(body)), **headers}.items():
         connection.putheader(name, value)
@@ -121,8 +121,8 @@ def test_what_a_web_page_posts_is_refused(server: MockServer, origin: str, kind:
 def test_a_refusal_says_what_to_do(server: MockServer) -> None:
     """Both sentences name what was wrong; neither repeats what was sent."""
     url = server.url + CONTROL_ROOT
-    host = requests.get(url, headers={"Host": "evil.example"}, timeout=10).json()["message"]
-    origin = requests.get(url, headers={"Origin": "http://evil.example"}, timeout=10)
+    host = requests.get(url, headers={"Host": "evil.example"}, timeout=60).json()["message"]
+    origin = requests.get(url, headers={"Origin": "http://evil.example"}, timeout=60)
     assert "--admin-token" in host
     assert "web pages of other origins" in origin.json()["message"]
     assert "evil" not in host + origin.text
@@ -131,7 +131,7 @@ def test_a_refusal_says_what_to_do(server: MockServer) -> None:
 def test_the_public_api_asks_for_neither(server: MockServer) -> None:
     """Any Host and Origin reach the API, whose key is its own protection."""
     headers = {"Host": "mock.example", "Origin": "http://app.example"}
-    assert requests.get(f"{server.url}/health", headers=headers, timeout=10).status_code == 200
+    assert requests.get(f"{server.url}/health", headers=headers, timeout=60).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -189,9 +189,9 @@ def test_the_token_is_in_no_journal_and_no_log(
     caplog.set_level("DEBUG")
     bearer = {"Authorization": f"Bearer {TOKEN}"}
     for path in (f"{CONTROL_ROOT}/", "/batch", f"{CONTROL_ROOT}x"):
-        requests.post(guarded.url + path, headers=bearer, timeout=10)
+        requests.post(guarded.url + path, headers=bearer, timeout=60)
         both = {**bearer, "X-Api-Key": guarded.account.key}
-        requests.post(guarded.url + path, headers=both, timeout=10)
+        requests.post(guarded.url + path, headers=both, timeout=60)
     store = guarded.mock.courier.store
     kept = [*store.journal(UNAUTHENTICATED), *store.journal(guarded.account.customer_id)]
     assert len(kept) == 4
@@ -247,8 +247,8 @@ def test_a_mock_beyond_the_loopback_asks_for_the_token_that_it_prints(
                 ({"Authorization": "Bearer guessed"}, 401),
                 ({"Authorization": f"Bearer {printed[1]}"}, 200),
             ):
-                assert requests.get(where, headers=headers, timeout=10).status_code == status
+                assert requests.get(where, headers=headers, timeout=60).status_code == status
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
     assert said.read_text().count(printed[1]) == 1

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import socket
-from threading import Thread
 
 import pytest
 
+from sockets import answering, read_request
 from vimmerse_mock.delivery import Allowlist, HttpSender, Post
 from vimmerse_mock.delivery.allowlist import RefusedReceiver
 from vimmerse_mock.errors import AllowlistError
@@ -103,21 +103,15 @@ def test_a_name_is_checked_by_what_it_resolves_to(monkeypatch: pytest.MonkeyPatc
 
 def test_a_name_is_resolved_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that answers with another address the second time gains nothing by it."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
 
-        def answer() -> None:
-            connection, _ = listening.accept()
-            with connection:
-                connection.recv(65536)
-                connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+    def answer(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-        thread = Thread(target=answer)
-        thread.start()
+    with answering(answer) as port:
         asked = resolving(monkeypatch, "127.0.0.1", METADATA)
-        port = listening.getsockname()[1]
         reply = HttpSender().send(Post(f"http://rebinding.example:{port}/", (), b"{}"))
         monkeypatch.undo()
-        thread.join()
     assert (reply.status, asked) == (204, ["rebinding.example"])
 
 

@@ -48,7 +48,7 @@ def server() -> Iterator[MockServer]:
         form = {"image_urls": "http://images.example/1.jpg"}
         form["webhook_url"] = listener.open_inbox().url
         for key in ("YOUR_API_KEY", "nobodys"):
-            requests.post(f"{server.url}/batch", headers={"X-Api-Key": key}, data=form, timeout=10)
+            requests.post(f"{server.url}/batch", headers={"X-Api-Key": key}, data=form, timeout=60)
         server.account.faults.status(500)
         server.account.clock.advance("1m")
         yield server
@@ -58,7 +58,7 @@ def server() -> Iterator[MockServer]:
 @pytest.fixture(scope="module")
 def document(server: MockServer) -> dict[str, Any]:
     """The document as it is served."""
-    answer = requests.get(f"{server.url}{CONTROL_ROOT}/openapi.json", timeout=10)
+    answer = requests.get(f"{server.url}{CONTROL_ROOT}/openapi.json", timeout=60)
     document: dict[str, Any] = answer.json()
     return document
 
@@ -107,10 +107,10 @@ def test_the_document_has_the_table_and_no_more(document: dict[str, Any]) -> Non
 def test_the_index_lists_every_operation(server: MockServer) -> None:
     """A GET of the root, with or without its slash, tells all and where the document is."""
     for root in (CONTROL_ROOT, f"{CONTROL_ROOT}/"):
-        answer = requests.get(server.url + root, timeout=10).json()
+        answer = requests.get(server.url + root, timeout=60).json()
         listed = [(each["method"], each["path"]) for each in answer["operations"]]
         assert listed == [(o.method, o.path) for o in OPERATIONS]
-        assert requests.get(server.url + answer["openapi"], timeout=10).ok
+        assert requests.get(server.url + answer["openapi"], timeout=60).ok
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: each.id)

@@ -104,7 +104,7 @@ def create(account: Account, images: int = 1, **fields: str) -> str:
         f"{account.url}/batch",
         headers={"X-Api-Key": account.key},
         data={"image_urls": urls, **fields},
-        timeout=10,
+        timeout=60,
     )
     assert answer.status_code == 200, answer.text
     return str(answer.json()["data"]["id"])
@@ -162,7 +162,7 @@ class TestAccounts:
         with pytest.raises(UnknownAccountError):
             _ = account.credits
         answer = requests.post(
-            f"{account.url}/batch", headers={"X-Api-Key": account.key}, timeout=10
+            f"{account.url}/batch", headers={"X-Api-Key": account.key}, timeout=60
         )
         assert answer.status_code == 401
 
@@ -288,7 +288,7 @@ class TestClock:
 
         def poll() -> tuple[str, int]:
             where = f"{account.url}/batch/{batch_id}"
-            requests.get(where, headers={"X-Api-Key": account.key}, timeout=10)
+            requests.get(where, headers={"X-Api-Key": account.key}, timeout=60)
             (exchange,) = account.journal.requests(operation="get_batch")[-1:]
             return exchange.batch_status, exchange.progress
 
@@ -384,7 +384,7 @@ class TestClock:
         def receiver(environ: Any, start_response: Any) -> list[bytes]:
             body = json.loads(environ["wsgi.input"].read())
             where = f"{account.url}/batch/{body['batch_id']}"
-            data = requests.get(where, headers={"X-Api-Key": account.key}, timeout=10).json()[
+            data = requests.get(where, headers={"X-Api-Key": account.key}, timeout=60).json()[
                 "data"
             ]
             seen.append((account.clock.now(), data["status"], account.batches[-1].status))

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from frozen_time import FrozenTime
-from lasting.waiting import await_condition
 from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.delivery import LEASE, Post, Reply
@@ -20,6 +19,7 @@ from vimmerse_mock.model.batch import Image
 from vimmerse_mock.model.clock import SECOND
 from vimmerse_mock.model.outbox import MessageState
 from vimmerse_mock.stores import open_store
+from waiting import await_condition
 
 Form = Callable[..., dict[str, Any]]
 HOOK = "http://127.0.0.1:9/hook"
@@ -223,7 +223,7 @@ def test_an_unforeseen_failure_does_not_end_delivery(
     sent = Event()
     sender.on_send = sent.set
     mock.dispatcher.start()
-    assert sent.wait(10)
+    assert sent.wait(60)
     mock.close()
     assert failed.is_set()
     assert "nobody thought of this" in caplog.text

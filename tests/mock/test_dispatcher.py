@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from threading import Barrier, Event, Timer
@@ -12,10 +13,10 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import pytest
 import requests
 
-from lasting.processes import Serve
-from lasting.waiting import await_condition
+from serving import Serve
 from vimmerse_contracts.vocabulary import PRODUCTION_URL
 from vimmerse_mock.app import Mock, create_mock
+from vimmerse_mock.delivery import HttpSender
 from vimmerse_mock.interception import intercept
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT, Opening
 from vimmerse_mock.model.batch import Image
@@ -23,6 +24,7 @@ from vimmerse_mock.model.outbox import MessageState
 from vimmerse_mock.receiving.inbox import Listener
 from vimmerse_mock.server import MockServer
 from vimmerse_mock.wsgi import WsgiThread
+from waiting import await_condition
 
 Form = Callable[..., dict[str, Any]]
 
@@ -53,7 +55,7 @@ class TestOnALiveClock:
         inbox = listener.open_inbox()
         wanted = form(webhook_url=inbox.url)
         batch = live.service.create(account.customer_id, wanted, [Image("a")]).batch
-        (webhook,) = inbox.wait_for(1)
+        (webhook,) = inbox.wait_for(1, within=60)
         assert webhook.headers["Content-Type"] == "application/json"
         assert list(webhook.body) == ["customer_id", "batch_id", "status"]
         assert webhook.body["batch_id"] == batch.id
@@ -73,7 +75,7 @@ class TestOnALiveClock:
             for account in accounts
             for _ in range(10)
         ]
-        received = inbox.wait_for(100, within=20)
+        received = inbox.wait_for(100, within=60)
         live.dispatcher.stop()
         assert sorted(w.body["batch_id"] for w in received) == sorted(created)
         assert len(inbox.received) == 100
@@ -91,7 +93,7 @@ class TestOnALiveClock:
             created.append(view.batch.id)
             account.clock.advance(0.001)
         account.clock.set("live", speed=1_000_000)
-        received = inbox.wait_for(100, within=20)
+        received = inbox.wait_for(100, within=60)
         assert [webhook.body["batch_id"] for webhook in received] == created
 
     def test_a_retry_does_not_hold_up_what_comes_later(
@@ -104,7 +106,7 @@ class TestOnALiveClock:
         account.retry_webhooks_after("1d")
         wanted = form(webhook_url=inbox.url)
         views = [live.service.create(account.customer_id, wanted, [Image("a")]) for _ in range(2)]
-        (webhook,) = inbox.wait_for(1)
+        (webhook,) = inbox.wait_for(1, within=60)
         assert webhook.body["batch_id"] == views[1].batch.id
 
     def test_a_burst_is_under_way_together(self, live: Mock, form: Form) -> None:
@@ -131,11 +133,15 @@ class TestOnALiveClock:
 
     @pytest.mark.parametrize("accounts", [1, 100])
     def test_a_receiver_that_hangs_holds_up_nobody_else(
-        self, live: Mock, listener: Listener, form: Form, accounts: int
+        self, listener: Listener, form: Form, accounts: int
     ) -> None:
         """With a hundred webhooks to one that never answers, another's arrive meanwhile."""
         inbox = listener.open_inbox()
-        with socket.create_server(("127.0.0.1", 0), backlog=128) as hanging:
+        with (
+            closing(create_mock(sender=HttpSender(timeout=300))) as live,
+            socket.create_server(("127.0.0.1", 0), backlog=128) as hanging,
+        ):
+            live.dispatcher.start()
             url = f"http://127.0.0.1:{hanging.getsockname()[1]}/hook"
             slow = [live.open_account("http://mock", Opening(speed=1000)) for _ in range(accounts)]
             quick = live.open_account("http://mock", Opening(speed=1000))
@@ -145,7 +151,7 @@ class TestOnALiveClock:
             for _ in range(20):
                 wanted = form(webhook_url=inbox.url)
                 live.service.create(quick.customer_id, wanted, [Image("a")])
-            inbox.wait_for(20, within=9)
+            inbox.wait_for(20, within=60)
             assert all(not message.attempts for one in slow for message in one.outbox)
 
     def test_what_is_under_way_is_finished_on_stop(self, form: Form) -> None:
@@ -157,7 +163,7 @@ class TestOnALiveClock:
         def receive(environ: WSGIEnvironment, start: StartResponse) -> list[bytes]:
             environ["wsgi.input"].read()
             arrived.set()
-            go_on.wait(10)
+            go_on.wait(60)
             start("200 OK", [("Content-Length", "0")])
             return []
 
@@ -166,7 +172,7 @@ class TestOnALiveClock:
         account = mock.open_account("http://mock", Opening(speed=100))
         wanted = form(webhook_url=receiver.url)
         mock.service.create(account.customer_id, wanted, [Image("a")])
-        assert arrived.wait(10)
+        assert arrived.wait(60)
         Timer(0.2, go_on.set).start()
         mock.dispatcher.stop()
         assert [message.state for message in account.outbox] == ["delivered"]
@@ -206,7 +212,7 @@ def told_by(url: str, advance: Callable[[float], object] = lambda _seconds: None
 
     def receive(environ: WSGIEnvironment, start: StartResponse) -> list[bytes]:
         batch_id = json.loads(environ["wsgi.input"].read())["batch_id"]
-        read = requests.get(f"{url}/batch/{batch_id}", headers=headers, timeout=8)
+        read = requests.get(f"{url}/batch/{batch_id}", headers=headers, timeout=60)
         statuses.append(read.json()["data"]["status"])
         start("200 OK", [("Content-Length", "0")])
         return []
@@ -214,7 +220,7 @@ def told_by(url: str, advance: Callable[[float], object] = lambda _seconds: None
     receiver = WsgiThread(receive)
     receiver.start()
     data = {"image_urls": "http://images.example/1.jpg", "webhook_url": receiver.url}
-    requests.post(f"{url}/batch", headers=headers, data=data, timeout=20)
+    requests.post(f"{url}/batch", headers=headers, data=data, timeout=60)
     advance(60)
     await_condition(lambda: statuses, "the receiver has read the batch")
     receiver.stop()

@@ -37,7 +37,7 @@ def drift(
         env={**os.environ, **(env or {})},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=250,
         check=False,
     )
 

@@ -32,13 +32,13 @@ def test_what_was_exported_goes_on_in_a_fresh_mock(invoke: Invoke, tmp_path: Pat
     file = str(tmp_path / "accounts.json")
     with MockServer() as server:
         account = server.open_account(Opening("mine", "me", credits=50, clock="manual"))
-        created = requests.post(f"{server.url}/batch", headers=KEY, data=FORM, timeout=10).json()
+        created = requests.post(f"{server.url}/batch", headers=KEY, data=FORM, timeout=60).json()
         assert invoke("export", "me", "--admin-url", server.url, "--output", file).exit_code == 0
     with MockServer() as fresh:
         imported = invoke("import", file, "--admin-url", fresh.url)
         assert (imported.output, imported.exit_code) == ("me   credits: 45\n", 0)
         where = f"{fresh.url}/batch/{created['data']['id']}"
-        read = requests.get(where, headers=KEY, timeout=10).json()
+        read = requests.get(where, headers=KEY, timeout=60).json()
         again = fresh.mock.find_account(fresh.url, "me")
         again.clock.advance(60)
         assert read == created

@@ -14,13 +14,13 @@ from threading import local
 import pytest
 import requests
 
-from lasting.waiting import await_condition
 from vimmerse_client import Client, TransportError
 from vimmerse_contracts.vocabulary import PRODUCTION_URL
 from vimmerse_mock.account.account import Account, Accounts, RemoteMock
 from vimmerse_mock.interception import intercept
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.server import MockServer
+from waiting import await_condition
 
 PATIENCE = 3.0
 """Seconds: more than an answer takes on a busy machine."""
@@ -70,7 +70,7 @@ def served(host: str, folder: Path) -> Iterator[GranianMock]:
     yield mock
     mock.close()
     process.terminate()
-    process.wait(20)
+    process.wait(60)
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +233,7 @@ def test_only_the_connection_that_is_meant_is_broken(accounts: Accounts) -> None
         account = (sound, sound, faulty)[number % 3]
         where = f"{account.url}/batch/00000000-0000-4000-8000-000000000000"
         try:
-            answer = here.session.get(where, headers={"X-Api-Key": account.key}, timeout=30)
+            answer = here.session.get(where, headers={"X-Api-Key": account.key}, timeout=60)
         except requests.ConnectionError as error:
             return account is faulty, "reset" if "reset by peer" in str(error) else "broken"
         except requests.exceptions.ChunkedEncodingError:

@@ -4,14 +4,15 @@ import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 import trustme
 
+from sockets import answering, read_request
 from vimmerse_mock.delivery import Allowlist, HttpSender, Post, Reply
 from vimmerse_mock.delivery.sending import KEPT_BODY, post_of
 from vimmerse_mock.model.outbox import Message
@@ -33,22 +34,6 @@ def served(app: Callable[[WSGIEnvironment, StartResponse], list[bytes]]) -> Iter
     thread.start()
     yield thread.url
     thread.stop()
-
-
-@contextmanager
-def answering(work: Callable[[socket.socket], None]) -> Iterator[int]:
-    """Accept one connection, and do with it what is wanted; give the port."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def serve() -> None:
-            connection, _ = listening.accept()
-            with connection, suppress(OSError):
-                work(connection)
-
-        thread = Thread(target=serve)
-        thread.start()
-        yield listening.getsockname()[1]
-        thread.join()
 
 
 @pytest.fixture
@@ -106,7 +91,7 @@ def test_an_answer_that_breaks_off_after_its_status_counts() -> None:
     """The status was there in time, and as much of the body as came is kept."""
 
     def break_off(connection: socket.socket) -> None:
-        connection.recv(65536)
+        read_request(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")
 
     with answering(break_off) as port:
@@ -225,7 +210,7 @@ class TestOverTls:
 
         def answer(connection: socket.socket) -> None:
             with context.wrap_socket(connection, server_side=True) as secure:
-                secure.recv(65536)
+                read_request(secure)
                 secure.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
 
         with answering(answer) as port:

@@ -20,7 +20,7 @@ def post(url: str, body: Any = None, **fields: str) -> requests.Response:
     """Send a webhook, by default a good one with some fields changed."""
     with requests.Session() as session:
         session.trust_env = False
-        return session.post(url, json={**BODY, **fields} if body is None else body, timeout=10)
+        return session.post(url, json={**BODY, **fields} if body is None else body, timeout=60)
 
 
 class Planned:
@@ -108,7 +108,7 @@ class TestExpect:
 
     def test_what_is_no_json_is_an_event_too(self, inbox: Inbox) -> None:
         """Its fields are empty, and its body is the text."""
-        requests.post(inbox.url, data=b"\xff nonsense", timeout=10)
+        requests.post(inbox.url, data=b"\xff nonsense", timeout=60)
         event = inbox.expect(within=0)
         assert (event.batch_id, event.body) == ("", "\ufffd nonsense")
         post(inbox.url, ["no object"])
@@ -116,7 +116,7 @@ class TestExpect:
 
     def test_only_a_post_is_a_webhook(self, inbox: Inbox) -> None:
         """A GET of the URL, from a browser, is answered and not counted."""
-        answer = requests.get(inbox.url, timeout=10)
+        answer = requests.get(inbox.url, timeout=60)
         assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
         inbox.expect_none(within=0)
 
@@ -212,7 +212,7 @@ class TestAnswers:
         sender = Thread(target=post, args=(inbox.url,))
         sender.start()
         listener.close_inbox(inbox)
-        sender.join(timeout=30)
+        sender.join(timeout=60)
         assert not sender.is_alive()
 
 

@@ -22,14 +22,14 @@ MANUAL = replace(SAMPLE_ACCOUNT, clock="manual")
 
 def create(**fields: str) -> requests.Response:
     """Create a batch with plain requests."""
-    return requests.post(f"{API}/batch", headers=KEY, data=FORM | fields, timeout=5)
+    return requests.post(f"{API}/batch", headers=KEY, data=FORM | fields, timeout=60)
 
 
 @pytest.mark.parametrize("url", ["https://api.vimmerse.net", "http://api.vimmerse.net"])
 def test_requests_to_the_real_hosts_are_answered_in_process(url: str) -> None:
     """Both schemes work, and JSON comes back as from the real service."""
     with intercept():
-        answer = requests.post(f"{url}/batch", headers=KEY, data=FORM, timeout=5)
+        answer = requests.post(f"{url}/batch", headers=KEY, data=FORM, timeout=60)
     assert answer.json()["data"]["status"] == "processing"
     assert answer.headers["Content-Type"] == "application/json"
 
@@ -47,7 +47,7 @@ def test_each_use_has_a_mock_of_its_own() -> None:
     def create_or_read(batch_id: str = "") -> requests.Response:
         if not batch_id:
             return create()
-        return requests.get(f"{API}/batch/{batch_id}", headers=KEY, timeout=5)
+        return requests.get(f"{API}/batch/{batch_id}", headers=KEY, timeout=60)
 
     batch_id = create_or_read().json()["data"]["id"]
     assert create_or_read(batch_id).status_code == 404
@@ -82,7 +82,7 @@ def test_a_body_that_is_read_in_pieces_arrives_whole() -> None:
             f"{API}/batch",
             headers={**KEY, "Content-Type": "application/x-www-form-urlencoded"},
             data=pieces,
-            timeout=5,
+            timeout=60,
         )
     assert answer.json()["data"]["title"] == "in pieces"
 
@@ -90,15 +90,15 @@ def test_a_body_that_is_read_in_pieces_arrives_whole() -> None:
 def test_other_hosts_pass_by_default() -> None:
     """A real server on this machine is reached through an interception."""
     with MockServer() as server, intercept():
-        assert requests.get(f"{server.url}/health", timeout=5).json() == {"status": "ok"}
+        assert requests.get(f"{server.url}/health", timeout=60).json() == {"status": "ok"}
 
 
 def test_other_hosts_are_refused_if_asked_for() -> None:
     """A request to anywhere else fails as if there were no network, but loopback passes."""
     with MockServer() as server, intercept(others="refuse"):
         with pytest.raises(requests.ConnectionError):
-            requests.get("http://images.example/1.jpg", timeout=5)
-        assert requests.get(f"{server.url}/health", timeout=5).status_code == 200
+            requests.get("http://images.example/1.jpg", timeout=60)
+        assert requests.get(f"{server.url}/health", timeout=60).status_code == 200
 
 
 def test_others_takes_only_the_two_words() -> None:
@@ -144,7 +144,7 @@ def test_an_active_responses_mock_still_answers_for_its_urls() -> None:
     responses.add("GET", "https://other.example/", body="mine")
     hook = responses.add("POST", "https://me.example/hook")
     with intercept(opening=MANUAL) as vimmerse:
-        assert requests.get("https://other.example/", timeout=5).text == "mine"
+        assert requests.get("https://other.example/", timeout=60).text == "mine"
         create(webhook_url="https://me.example/hook")
         vimmerse.account.clock.advance(60)
     assert hook.call_count == 1
@@ -164,7 +164,7 @@ def test_a_name_that_only_looks_like_loopback_does_not_pass() -> None:
     with intercept(others="refuse"):
         for host in ("127.evil.invalid", "localhost.evil.invalid", "127.0.0.1@evil.invalid"):
             with pytest.raises(requests.ConnectionError, match="refused by Responses"):
-                requests.get(f"http://{host}/", timeout=5)
+                requests.get(f"http://{host}/", timeout=60)
 
 
 def test_a_key_in_bytes_and_a_body_of_strings_are_fine() -> None:
@@ -177,6 +177,6 @@ def test_a_key_in_bytes_and_a_body_of_strings_are_fine() -> None:
                 "Content-Type": "application/x-www-form-urlencoded",
             },
             data=iter(["image_urls=", "http%3A%2F%2Fa%2F1.png"]),  # type: ignore[arg-type] # requests takes it
-            timeout=5,
+            timeout=60,
         )
     assert answer.status_code == 200

@@ -107,7 +107,7 @@ def test_two_hundred_tests_at_once_do_not_see_each_other(
         inbox = listener.open_inbox()
         with Client(account.key, server.url, retry=RetryPolicy(attempts=1)) as client:
             if number < AT_ONCE:
-                together.wait(30)
+                together.wait(120)
             kind(account, client, inbox)
         spent = sum(entry.amount for entry in account.ledger[1:])
         assert account.credits == 100 + spent == 100 - 10 * len(account.batches)
@@ -132,7 +132,7 @@ def test_a_closed_account_leaves_nothing_behind(server: MockServer) -> None:
         batch = client.create(IMAGES, webhook_url="http://127.0.0.1:9/")
     account.close()
     answer = requests.get(
-        f"{server.url}/batch/{batch.id}", headers={"X-Api-Key": account.key}, timeout=30
+        f"{server.url}/batch/{batch.id}", headers={"X-Api-Key": account.key}, timeout=60
     )
     assert answer.status_code == 401
     assert server.mock.courier.store.batch(account.customer_id, batch.id) is None

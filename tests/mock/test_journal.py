@@ -347,14 +347,14 @@ def test_variables_of_a_served_mocks_environment_are_no_headers(tmp_path: Path) 
                 break
             Event().wait(0.01)
         account = RemoteMock(ready.read_text().strip()).open_account()
-        requests.get(f"{account.url}/batch/1", headers={"X-Api-Key": account.key}, timeout=10)
+        requests.get(f"{account.url}/batch/1", headers={"X-Api-Key": account.key}, timeout=60)
         (told,) = account.journal.requests()
         assert "hunter2" not in repr(told)
         assert {"host", "x-api-key", "user-agent"} <= set(told.headers)
         assert "secret" not in told.headers
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 @pytest.fixture(scope="module")
@@ -464,7 +464,7 @@ class TestQuestions:
 def _send(account: Account, method: str, path: str, **form: object) -> None:
     data = {**FORM, **form} if method == "POST" else None
     requests.request(
-        method, account.url + path, headers={"X-Api-Key": account.key}, data=data, timeout=10
+        method, account.url + path, headers={"X-Api-Key": account.key}, data=data, timeout=60
     )
 
 

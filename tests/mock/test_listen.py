@@ -40,7 +40,7 @@ class Listening:
     def ended(self, by: signal.Signals = signal.SIGTERM) -> str:
         """End it, and return what it printed."""
         self.process.send_signal(by)
-        printed, _ = self.process.communicate(timeout=20)
+        printed, _ = self.process.communicate(timeout=60)
         assert self.process.returncode == 0
         return printed
 
@@ -177,7 +177,7 @@ def test_what_is_sent_cannot_steer_the_terminal_or_show_a_password() -> None:
 def test_only_posts_are_webhooks_and_large_ones_are_refused() -> None:
     """A browser gets 405; a megabyte and more is 413."""
     with listening() as listen:
-        assert requests.get(listen.url, timeout=20).status_code == 405
+        assert requests.get(listen.url, timeout=60).status_code == 405
         assert listen.post(data=b"x" * 1_100_000, json=None).status_code == 413
         assert "GET / -> 405" in listen.ended()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lasting.waiting import await_condition
+from waiting import await_condition
 
 RUN = [str(Path(sys.executable).with_name("vimmerse-mock")), "run", "--"]
 SHOW = "import json, os; print(json.dumps({k: v for k, v in os.environ.items()}))"
@@ -90,8 +90,8 @@ def test_a_stop_is_handed_on_and_nothing_is_left(tmp_path: Path) -> None:
     with subprocess.Popen([*RUN, sys.executable, "-c", code]) as process:
         await_condition(lambda: note.exists() and note.read_text().endswith("\n"), "it runs")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 128 + signal.SIGTERM
-    ask = f"import requests; requests.get({note.read_text().strip()!r} + '/health', timeout=5)"
+        assert process.wait(60) == 128 + signal.SIGTERM
+    ask = f"import requests; requests.get({note.read_text().strip()!r} + '/health', timeout=60)"
     asked = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=False)
     assert "ConnectionError" in asked.stderr
 

@@ -276,23 +276,23 @@ class Api:
         """`POST /batch` with URLs."""
         form = {"image_urls": ["http://images.example/1.jpg"], **fields}
         url = f"{self.account.url}/batch"
-        return requests.post(url, headers=self.headers, data=form, timeout=10)
+        return requests.post(url, headers=self.headers, data=form, timeout=60)
 
     def upload(self, names: Sequence[str], png: bytes) -> requests.Response:
         """`POST /batch` with files."""
         files = [("image_files", (name, png)) for name in names]
         url = f"{self.account.url}/batch"
-        return requests.post(url, headers=self.headers, files=files, timeout=10)
+        return requests.post(url, headers=self.headers, files=files, timeout=60)
 
     def update(self, batch_id: str, **fields: Any) -> requests.Response:
         """`PUT /batch/{batch_id}/edit`."""
         url = f"{self.account.url}/batch/{batch_id}/edit"
-        return requests.put(url, headers=self.headers, data=fields, timeout=10)
+        return requests.put(url, headers=self.headers, data=fields, timeout=60)
 
     def get(self, batch_id: str) -> dict[str, Any]:
         """`GET /batch/{batch_id}`."""
         url = f"{self.account.url}/batch/{batch_id}"
-        data: dict[str, Any] = requests.get(url, headers=self.headers, timeout=10).json()["data"]
+        data: dict[str, Any] = requests.get(url, headers=self.headers, timeout=60).json()["data"]
         return data
 
 

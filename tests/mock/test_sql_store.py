@@ -53,7 +53,7 @@ def server_on(url: str) -> MockServer:
 def test_what_was_created_is_there_after_a_restart(url: str) -> None:
     """Batch, credits, ledger and the account's clock survive the end of the process's mock."""
     with server_on(url) as server:
-        created = requests.post(f"{server.url}/batch", headers=KEY, data=FORM, timeout=10).json()
+        created = requests.post(f"{server.url}/batch", headers=KEY, data=FORM, timeout=60).json()
         ledger = server.mock.courier.store.ledger("YOUR_CUSTOMER_ID")
     store = open_store(url)
     mock = create_mock(store=store)
@@ -70,7 +70,7 @@ def test_two_who_share_a_database_are_one_mock(url: str) -> None:
     with server_on(url) as one:
         other = create_mock(store=open_store(url))
         two = other.app.test_client()
-        created = requests.post(f"{one.url}/batch", headers=KEY, data=FORM, timeout=10).json()
+        created = requests.post(f"{one.url}/batch", headers=KEY, data=FORM, timeout=60).json()
         path = f"/batch/{created['data']['id']}"
         assert two.get(path, headers=KEY).status_code == 200
         one.account.clock.advance(3600)
@@ -134,7 +134,7 @@ class TestRefusals:
     def test_the_command_ends_with_exit_code_2(self, tmp_path: Path) -> None:
         """`serve` on a store that cannot be used says so in a line, without a trace."""
         command = [PROGRAM, "serve", "--store", f"sqlite:///{tmp_path}"]
-        ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
+        ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
         assert ended.returncode == 2
         assert len(ended.stderr.strip().splitlines()) == 1
         assert "unable to open database file" in ended.stderr
@@ -142,7 +142,7 @@ class TestRefusals:
     def test_a_memory_store_cannot_be_shared(self) -> None:
         """Several workers on memory are refused, saying why and what to use."""
         command = [PROGRAM, "serve", "--workers", "2"]
-        ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
+        ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
         assert ended.returncode == 2
         assert "cannot share a store in memory" in ended.stderr
         assert "sqlite:///mock.db" in ended.stderr
@@ -153,7 +153,7 @@ class TestRefusals:
         with server_on(store):
             pass
         command = [PROGRAM, "serve", "--store", store, "--api-key", "sesame", "--port", "0"]
-        ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
+        ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
         assert ended.returncode == 2
         assert "'YOUR_CUSTOMER_ID'" in ended.stderr
         assert "sesame" not in ended.stderr
@@ -177,7 +177,7 @@ class TestMigrations:
     def test_an_older_database_is_migrated_forward_and_keeps_what_it_has(self, url: str) -> None:
         """A later migration runs once, on top of what is there."""
         with server_on(url) as server:
-            requests.post(f"{server.url}/batch", headers=KEY, data=FORM, timeout=10)
+            requests.post(f"{server.url}/batch", headers=KEY, data=FORM, timeout=60)
         ran: list[str] = []
 
         def later(connection: Connection) -> None:
@@ -409,7 +409,7 @@ class TestAFullDisk:
                 assert {answer.status_code for answer in refused} == {507}
                 assert refused[0].json() == {"message": "INSUFFICIENT_STORAGE"}
                 path = f"{server.url}/batch/{created}"
-                assert requests.get(path, headers=KEY, timeout=10).status_code == 200
+                assert requests.get(path, headers=KEY, timeout=60).status_code == 200
                 ballast.unlink()
                 assert _create(server).status_code == 200
                 batches = 62 - len(refused)
@@ -427,7 +427,7 @@ class TestAFullDisk:
 
 
 def _create(server: MockServer, **fields: str) -> requests.Response:
-    return requests.post(f"{server.url}/batch", headers=KEY, data=FORM | fields, timeout=10)
+    return requests.post(f"{server.url}/batch", headers=KEY, data=FORM | fields, timeout=60)
 
 
 def test_only_a_database_imports_sqlalchemy() -> None:

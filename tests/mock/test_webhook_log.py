@@ -75,7 +75,7 @@ def create(account: Account, url: str, **fields: str) -> str:
         f"{account.url}/batch",
         headers={"X-Api-Key": account.key},
         data={**FORM, "webhook_url": url, **fields},
-        timeout=30,
+        timeout=60,
     )
     created: dict[str, Any] = answer.json()["data"]
     return str(created["id"])
@@ -84,7 +84,7 @@ def create(account: Account, url: str, **fields: str) -> str:
 def update(account: Account, batch_id: str, **fields: str) -> None:
     """Update a batch."""
     url = f"{account.url}/batch/{batch_id}/edit"
-    requests.put(url, headers={"X-Api-Key": account.key}, data=fields, timeout=30)
+    requests.put(url, headers={"X-Api-Key": account.key}, data=fields, timeout=60)
 
 
 def came(webhook: WebhookInfo) -> list[str]:
@@ -278,7 +278,7 @@ class TestPlans:
         def read(environ: WSGIEnvironment, start: StartResponse) -> list[bytes]:
             body = json.loads(environ["wsgi.input"].read())
             url = f"{account.url}/batch/{body['batch_id']}"
-            answer = requests.get(url, headers={"X-Api-Key": account.key}, timeout=30).json()
+            answer = requests.get(url, headers={"X-Api-Key": account.key}, timeout=60).json()
             seen.append(f"{body['status']} while {answer['data']['status']}")
             start("200 OK", [("Content-Length", "0")])
             return []
@@ -325,7 +325,7 @@ class TestPlans:
     def test_a_plan_that_makes_no_sense_is_400(self, account: Account) -> None:
         """Over HTTP with what is allowed; in Python as what it is; nothing changes."""
         where = f"{account.url}/__admin/accounts/{account.customer_id}/webhook_settings"
-        answer = requests.patch(where, json={"plan": "explode"}, timeout=30)
+        answer = requests.patch(where, json={"plan": "explode"}, timeout=60)
         assert (answer.status_code, answer.json()["error"]) == (400, "PlanError")
         assert "use ok, 500, timeout, refused, delay 30s" in answer.json()["message"]
         with pytest.raises(PlanError, match="'explode'"):

@@ -26,7 +26,7 @@ def check(
         check=False,
         cwd=cwd,
         env={**os.environ, "COLUMNS": "120", **variables},
-        timeout=110,
+        timeout=250,
     )
 
 

@@ -37,14 +37,14 @@ def test_processes_that_race_never_hold_more_than_the_limit(ledger: LedgerFile) 
     """Four processes that want 480 credits at once get 99 of 100, three by three."""
     command = [sys.executable, "-c", HOLDING, str(ledger.path)]
     racing = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
-    got = [int(process.communicate(timeout=100)[0]) for process in racing]
+    got = [int(process.communicate(timeout=250)[0]) for process in racing]
     assert sum(got) == ledger.total() == 99
 
 
 def test_what_was_held_outlives_its_process(ledger: LedgerFile) -> None:
     """A process that dies between reserving and being answered gives nothing back."""
     code = HOLDING.replace("range(40)", "range(1)").replace("print(got)", "import os; os._exit(9)")
-    died = subprocess.run([sys.executable, "-c", code, str(ledger.path)], check=False, timeout=100)
+    died = subprocess.run([sys.executable, "-c", code, str(ledger.path)], check=False, timeout=250)
     assert died.returncode == 9
     assert ledger.total() == 3
     assert ledger.unanswered() == ("a batch",)

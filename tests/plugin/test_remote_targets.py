@@ -129,7 +129,7 @@ def relay(port: int) -> Iterator[str]:
             f"http://127.0.0.1:{port}{path}",
             data=environ["wsgi.input"].read(),
             headers={"Content-Type": environ["CONTENT_TYPE"]},
-            timeout=10,
+            timeout=60,
         )
         start_response("200 OK", [("Content-Length", "0")])
         return []

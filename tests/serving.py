@@ -14,7 +14,7 @@ from typing import Final, Self
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from lasting.waiting import await_condition
+from waiting import await_condition
 
 PROGRAM: Final = Path(sys.executable).with_name("vimmerse-mock")
 PROC: Final = Path("/proc")
@@ -106,7 +106,7 @@ class Serve:
     def stop(self) -> int:
         """Stop it as an operator would, and return the exit code."""
         self.process.terminate()
-        code = self.process.wait(timeout=30)
+        code = self.process.wait(timeout=60)
         self.await_end()
         return code
 

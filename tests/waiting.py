@@ -9,7 +9,7 @@ from time import monotonic
 _LOOK_AGAIN_SECONDS = 0.02
 
 
-def await_condition(holds: Callable[[], object], what: str, seconds: float = 30) -> None:
+def await_condition(holds: Callable[[], object], what: str, seconds: float = 60) -> None:
     """Wait until a condition holds.
 
     Raises:
