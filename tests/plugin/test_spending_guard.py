@@ -25,8 +25,8 @@ from vimmerse_contracts.runs.spending import creation
 from vimmerse_contracts.suite.api import TINY, opened
 
 @pytest.fixture
-def buyer(vimmerse_session_target, vimmerse_purse):
-    with opened(vimmerse_session_target, vimmerse_session_target.api_key, vimmerse_purse) as api:
+def buyer(vimmerse_session_target, vimmerse_budget):
+    with opened(vimmerse_session_target, vimmerse_session_target.api_key, vimmerse_budget) as api:
         yield api
 """
 
@@ -133,9 +133,9 @@ from pathlib import Path
 from threading import Event
 
 @pytest.mark.parametrize("number", range(8))
-def test_buys(buyer, vimmerse_purse, number):
+def test_buys(buyer, vimmerse_budget, number):
     if number == 0:
-        vimmerse_purse.create(TINY, 0)
+        vimmerse_budget.create(TINY, 0)
         Path("reserved").touch()
         os._exit(1)
     while not Path("reserved").exists():
