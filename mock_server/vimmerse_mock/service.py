@@ -30,7 +30,7 @@ from vimmerse_mock.model.batch import (
 from vimmerse_mock.model.clock import Instant, wall_clock
 from vimmerse_mock.model.credits import LedgerEntry, PriceList, Reason
 from vimmerse_mock.model.faults import Fault, meet
-from vimmerse_mock.model.magic import read_magic, read_title
+from vimmerse_mock.model.magic import Magic, read_magic, read_title
 from vimmerse_mock.model.outbox import LEASE, Message
 from vimmerse_mock.model.scenarios import Pace, Scenario
 from vimmerse_mock.model.timeline import Observation, Timeline, plan
@@ -99,12 +99,12 @@ class BatchService:
             NoImagesError: there is no image.
             InsufficientCreditError: the balance does not suffice; nothing was created.
         """
-        read_magic(form["title"], images)
+        magic = read_magic(form["title"], images)
         if not images:
             raise NoImagesError("a batch needs at least one image")
         with self.store.transaction(customer_id) as tx:
             account, now = tx.account, self._now(tx.account)
-            batch = self._generated(tx, _new_batch(account, form, images, now), now)
+            batch = self._generated(tx, _new_batch(account, form, images, now), now, magic)
             tx.save_account(replace(tx.account, batches=account.batches + 1))
             done = self._submit(tx, batch, Reason.CREATE)
         return self._begun(account, batch, done)
@@ -157,7 +157,8 @@ class BatchService:
             changes = _given(form, RESUBMITTING_FIELDS)
             if changes:
                 batch = replace(batch, settings=replace(batch.settings, **changes))
-                batch = self._generated(tx, batch, now)
+                magic = read_magic(batch.title, [media.image for media in batch.medias])
+                batch = self._generated(tx, batch, now, magic)
                 _withdraw_webhooks(tx, before)
                 done = self._submit(tx, batch, Reason.RESUBMIT)
             else:
@@ -210,10 +211,10 @@ class BatchService:
         view = self._answer(account, batch, batch.submission.at, done)
         return replace(view, seen=_timeline(batch).begun())
 
-    def _generated(self, tx: Transaction, batch: Batch, now: Instant) -> Batch:
+    def _generated(self, tx: Transaction, batch: Batch, now: Instant, magic: Magic) -> Batch:
         """Add a submission of all media for generation, by the scenario that is its turn."""
         how, medias = batch.settings, len(batch.medias)
-        chosen = _take_scenario(tx, batch)
+        chosen = _take_scenario(tx, magic)
         script = self.pace.script(how.motion_type, how.duration, how.quantity, chosen, medias)
         return batch.submitted(
             Submission(batch.next_number, SubmissionKind.GENERATE, now, shared(script))
@@ -277,12 +278,11 @@ def _view(account: AccountState, batch: Batch | None, now: Instant) -> BatchView
     return BatchView(account, batch, _timeline(batch).at(now))
 
 
-def _take_scenario(tx: Transaction, batch: Batch) -> Scenario:
+def _take_scenario(tx: Transaction, magic: Magic) -> Scenario:
     """Choose what becomes of a batch: its title's marker, else the account's next, else its usual.
 
     Markers in the names of images then decide over those images.
     """
-    magic = read_magic(batch.title, [media.image for media in batch.medias])
     if magic.scenario is not None:
         return magic.on(magic.scenario)
     if not tx.account.next_scenarios:

@@ -105,8 +105,7 @@ def _table() -> Table:
 
 
 def timings(scenario: Scenario) -> tuple[str, str]:
-    """Tell how long the batch waits, and how long it then takes."""
-    queue = "as usual" if scenario.queue is None else str(scenario.queue)
-    if scenario.stuck_at is not None:
-        return queue, "for ever"
-    return queue, "as usual" if scenario.processing is None else str(scenario.processing)
+    """Return how long the batch waits, and how long it then takes."""
+    fields = write_fields(scenario)
+    ends = "for ever" if scenario.stuck_at is not None else "as usual"
+    return fields.get("queue", "as usual"), fields.get("processing", ends)

@@ -6,7 +6,6 @@ shows. This is the only module that reads the wall clock.
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from dataclasses import dataclass, replace
@@ -27,27 +26,27 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def wall_clock() -> Instant:
-    """Read real time."""
+    """Return real time."""
     return time.time_ns() // 1_000  # noqa: TID251 - the one place that reads it
 
 
 def seconds(span: float) -> Span:
-    """Make a span from seconds."""
+    """Return the span of so many seconds."""
     return round(span * SECOND)
 
 
 def in_seconds(span: Span) -> float:
-    """Express a span in seconds."""
+    """Return a span in seconds."""
     return span / SECOND
 
 
 def to_datetime(instant: Instant) -> datetime:
-    """Express an instant as an aware UTC datetime."""
+    """Return an instant as an aware UTC datetime."""
     return _EPOCH + timedelta(microseconds=instant)
 
 
 def from_datetime(moment: datetime) -> Instant:
-    """Make an instant from an aware datetime."""
+    """Return the instant of an aware datetime."""
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
@@ -92,15 +91,15 @@ class Clock:
 
     @property
     def is_manual(self) -> bool:
-        """Say whether the clock stands still until it is moved."""
+        """Whether the clock stands still until it is moved."""
         return self.rate == 0
 
     def at(self, real: Instant) -> Instant:
-        """Tell the virtual instant at a real one; a real clock set back does not turn it back."""
+        """Return the virtual instant at a real one; real time set back does not turn it back."""
         return min(LAST, self.origin + round(self.rate * max(0, real - self.anchor)))
 
     def real_at(self, virtual: Instant) -> Instant | None:
-        """Tell when, in real time, the clock reaches a virtual instant; None if never by itself."""
+        """Return when, in real time, it reaches a virtual instant; None if never by itself."""
         if virtual <= self.origin:
             return self.anchor
         if self.is_manual:
@@ -108,17 +107,17 @@ class Clock:
         return self.anchor + ceil((virtual - self.origin) / self.rate)
 
     def stepped(self, real: Instant) -> Clock:
-        """Set the clock forward by its step; at the end of all time it stands."""
+        """Return the clock moved forward by its step; it stops at `LAST`."""
         return self.moved_to(min(LAST, self.at(real) + self.step), real)
 
     def running(self, real: Instant, setting: ClockSetting) -> Clock:
-        """Go on from the present by another setting."""
+        """Return a clock that goes on from the present by another setting."""
         if (self.rate, self.step) == (setting.rate, setting.span):
             return self
         return Clock(self.at(real), real, setting.rate, setting.span)
 
     def moved_to(self, virtual: Instant, real: Instant) -> Clock:
-        """Set the clock forward.
+        """Return the clock moved forward to an instant.
 
         Raises:
             ClockError: the instant lies before the clock's present, or beyond `LAST`.
@@ -145,13 +144,16 @@ def parse_span(written: str | float) -> Span:
     Raises:
         SpanError: it is neither, negative, or longer than a hundred years.
     """
+    number: object = written
     if isinstance(written, str):
         found = _WRITTEN.fullmatch(written.strip())
-        if found is None:
-            raise SpanError(_expected(written))
-        number, unit = found.groups(default="s")
-        return _checked(float(number) * UNITS[unit], written)
-    return _checked(written, written)
+        number = float(found[1]) * UNITS[found[2] or "s"] if found else None
+    if isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number <= LONGEST:
+        return seconds(number)
+    raise SpanError(
+        f"{written!r} is no span of time: expected a number of seconds, or a number with "
+        f"{', '.join(UNITS)}, such as '90s'; not negative, and no more than a hundred years"
+    )
 
 
 def format_span(span: Span) -> str:
@@ -161,19 +163,6 @@ def format_span(span: Span) -> str:
         if span >= size and span % size == 0:
             return f"{span // round(size)}{unit}"
     return f"{span / SECOND:.6f}".rstrip("0").rstrip(".") + "s"
-
-
-def _checked(number: float, written: object) -> Span:
-    if isinstance(number, bool) or not math.isfinite(number) or not 0 <= number <= LONGEST:
-        raise SpanError(_expected(written))
-    return seconds(number)
-
-
-def _expected(written: object) -> str:
-    return (
-        f"{written!r} is no span of time: expected a number of seconds, or a number with "
-        f"{', '.join(UNITS)}, such as '90s'; not negative, and no more than a hundred years"
-    )
 
 
 @dataclass(frozen=True, slots=True)

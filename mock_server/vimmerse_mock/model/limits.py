@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
-from vimmerse_mock.errors import InvalidLimitError, RetentionError, ThrottledError
-from vimmerse_mock.model.clock import SECOND, Instant, Span, seconds
+from vimmerse_mock.errors import InvalidLimitError, RetentionError, SpanError, ThrottledError
+from vimmerse_mock.model.clock import SECOND, Instant, Span, parse_span
 
 MEBIBYTE: Final = 1024 * 1024
 
@@ -22,7 +23,7 @@ class Limits:
 
 MINUTE: Final[Span] = 60 * SECOND
 LONGEST_WAIT: Final[Span] = 60 * MINUTE
-"""Nobody is told to come back later than that: what is stuck has no end to wait for."""
+"""The longest `Retry-After`: what is stuck has no end to wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Throttle:
         return replace(self, count=self.count + 1)
 
     def require_room(self, ends: tuple[Instant, ...], now: Instant) -> None:
-        """Hold the batches that still process, by when they end, to leaving room for one more.
+        """Check that the batches that still process, by when they end, leave room for one more.
 
         Raises:
             ThrottledError: they do not.
@@ -72,9 +73,7 @@ class Throttle:
             raise ThrottledError(f"{self.concurrent_batches} batches at once", room_in)
 
 
-_UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_AGE: Final = re.compile(r"([1-9]\d{0,8})([smhd])", re.ASCII)
-_COUNT: Final = re.compile(r"[1-9]\d{0,11}", re.ASCII)
+_KEEP: Final = re.compile(r"[1-9]\d{0,11}(?P<unit>[smhd])?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ class Keep:
 
     @property
     def is_limited(self) -> bool:
-        """Say whether anything is ever forgotten."""
+        """Whether anything is ever forgotten."""
         return self.age is not None or self.count is not None
 
 
@@ -101,11 +100,10 @@ def parse_keep(text: str) -> Keep:
     """
     if not text:
         return Keep()
-    if _COUNT.fullmatch(text):
-        return Keep(count=int(text))
-    age = _AGE.fullmatch(text)
-    if age is None:
-        raise RetentionError(
-            f"{text!r} is neither an age like 7d, 12h, 30m or 90s nor a number of batches"
-        )
-    return Keep(age=seconds(int(age[1]) * _UNITS[age[2]]))
+    found = _KEEP.fullmatch(text)
+    with suppress(SpanError):
+        if found:
+            return Keep(age=parse_span(text)) if found["unit"] else Keep(count=int(text))
+    raise RetentionError(
+        f"{text!r} is neither an age like 7d, 12h, 30m or 90s nor a number of batches"
+    )

@@ -1,4 +1,4 @@
-"""Magic inputs: what the markers in a title and in images' names say of a scenario.
+"""Magic markers in a title and in images' names: what becomes of the batch.
 
 Only a fake has them. A marker that says nothing known is an error, with what there is: a test that
 asks for `[vimmerse:stcuk]` must not see a success.
@@ -7,7 +7,7 @@ asks for `[vimmerse:stcuk]` must not see a success.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
@@ -20,7 +20,7 @@ from vimmerse_mock.model.scenarios import FIELDS, SCENARIOS, Scenario, read_scen
 IMAGE_MARKERS: Final[Mapping[str, str]] = MappingProxyType(
     {"fail": "that media fails", "nsfw": "that image is refused"}
 )
-"""What an image's marker may say of that image, and what comes of it."""
+"""What an image's marker may say, and what becomes of that image."""
 
 _QUOTED: Final = 300
 _WHOLE: Final = re.compile(r"\d{1,12}", re.ASCII)
@@ -28,14 +28,14 @@ _WHOLE: Final = re.compile(r"\d{1,12}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Magic:
-    """What the markers of a request say: a scenario of the batch, and the fate of single images."""
+    """What the markers of a batch say: its scenario, and which images fail or are refused."""
 
     scenario: Scenario | None = None
     fail: tuple[int, ...] = ()
     refuse: tuple[int, ...] = ()
 
     def on(self, chosen: Scenario) -> Scenario:
-        """Let the marked images meet their fate in a scenario."""
+        """Return a scenario in which the marked images fail or are refused too."""
         if not self.fail and not self.refuse:
             return chosen
         return replace(
@@ -51,12 +51,21 @@ def read_magic(title: str, images: Sequence[Image]) -> Magic:
     Raises:
         MarkerError: a marker says nothing known, or two say it of one thing.
     """
-    fates = [_fate(place, image) for place, image in enumerate(images)]
-    return Magic(
-        scenario=read_title(title),
-        fail=tuple(place for place, fate in enumerate(fates) if fate == "fail"),
-        refuse=tuple(place for place, fate in enumerate(fates) if fate == "nsfw"),
-    )
+    marked: dict[str, list[int]] = {name: [] for name in IMAGE_MARKERS}
+    for number, image in enumerate(images):
+        place = ("image_files" if image.format else "image_urls", number)
+        marker = _only(find_markers(image.name), place)
+        if marker is None:
+            continue
+        if marker.name not in IMAGE_MARKERS or marker.fields:
+            raise MarkerError(
+                place,
+                f"{_short(marker.text)}: an image's marker is one of "
+                f"{', '.join(f'vimmerse--{name}' for name in IMAGE_MARKERS)}; "
+                "what is to become of the batch stands in the title",
+            )
+        marked[marker.name].append(number)
+    return Magic(read_title(title), fail=tuple(marked["fail"]), refuse=tuple(marked["nsfw"]))
 
 
 def read_title(title: str) -> Scenario | None:
@@ -66,12 +75,10 @@ def read_title(title: str) -> Scenario | None:
         MarkerError: it says nothing known, or there are two.
     """
     marker = _only(find_markers(title), ("title",))
-    return None if marker is None else _scenario(marker)
-
-
-def _scenario(marker: Marker) -> Scenario:
+    if marker is None:
+        return None
     try:
-        return read_scenario(_written(marker))
+        return _scenario(marker)
     except ScenarioError as error:
         raise MarkerError(
             ("title",),
@@ -81,58 +88,13 @@ def _scenario(marker: Marker) -> Scenario:
         ) from error
 
 
-def _written(marker: Marker) -> dict[str, Any]:
-    """Make of a marker what its scenario is in JSON; one without fields needs a name."""
+def _scenario(marker: Marker) -> Scenario:
     pairs = [("name", marker.name)] if marker.name or not marker.fields else []
     pairs += marker.fields
-    written = {name: _FROM_TEXT.get(name, str)(text) for name, text in pairs}
+    written = {name: _value(name, text) for name, text in pairs}
     if len(written) < len(pairs):
         raise ScenarioError("it says one thing twice")
-    return written
-
-
-def _short(text: str) -> str:
-    """Quote no more of a text than helps."""
-    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}..."
-
-
-def _number(text: str) -> int | str:
-    """Read a whole number; what is none is left for the scenario to refuse."""
-    return int(text) if _WHOLE.fullmatch(text) else text
-
-
-def _numbers(text: str) -> list[int | str]:
-    return [_number(item.strip()) for item in text.split(",")]
-
-
-def _truth(text: str) -> bool | str:
-    return {"true": True, "false": False}.get(text, text)
-
-
-_FROM_TEXT: Final[Mapping[str, Callable[[str], Any]]] = MappingProxyType(
-    {
-        "fail_medias": _numbers,
-        "refuse_medias": _numbers,
-        "fail_all": _truth,
-        "fail_at": _number,
-        "stuck_at": _number,
-    }
-)
-
-
-def _fate(place: int, image: Image) -> str | None:
-    where = ("image_files" if image.format else "image_urls", place)
-    marker = _only(find_markers(image.name), where)
-    if marker is None:
-        return None
-    if marker.name not in IMAGE_MARKERS or marker.fields:
-        raise MarkerError(
-            where,
-            f"{_short(marker.text)}: an image's marker is one of "
-            f"{', '.join(f'vimmerse--{name}' for name in IMAGE_MARKERS)}; "
-            "what is to become of the batch stands in the title",
-        )
-    return marker.name
+    return read_scenario(written)
 
 
 def _only(markers: Sequence[Marker], place: tuple[str | int, ...]) -> Marker | None:
@@ -143,3 +105,25 @@ def _only(markers: Sequence[Marker], place: tuple[str | int, ...]) -> Marker | N
             "say it in one, such as [vimmerse:slow, fail_medias=0,2]",
         )
     return markers[0] if markers else None
+
+
+def _value(name: str, text: str) -> Any:  # noqa: ANN401 - what JSON would have there
+    """Read the text of a field; what does not fit is left for the scenario to refuse."""
+    match name:
+        case "fail_medias" | "refuse_medias":
+            return [_number(item.strip()) for item in text.split(",")]
+        case "fail_at" | "stuck_at":
+            return _number(text)
+        case "fail_all":
+            return {"true": True, "false": False}.get(text, text)
+        case _:
+            return text
+
+
+def _number(text: str) -> int | str:
+    return int(text) if _WHOLE.fullmatch(text) else text
+
+
+def _short(text: str) -> str:
+    """Quote no more of a text than helps."""
+    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}..."

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from vimmerse_mock.errors import ScenarioError, SpanError, UnknownScenarioError
-from vimmerse_mock.model.clock import Span, format_span, parse_span, seconds
+from vimmerse_mock.model.clock import Span, format_span, in_seconds, parse_span, seconds
 
 ALL_FAILED_MESSAGE: Final = "All medias failed to process."
 REFUSED_MESSAGE: Final = "An image was refused: NSFW content detected."
@@ -38,6 +38,8 @@ class Scenario:
         stuck_at: The percent at which it stops for ever: it has no end, and no webhook.
         message: What a batch says that fails, or has a refused image; empty for a fitting one.
 
+    However they are written, `queue` and `processing` are then seconds.
+
     Raises:
         ScenarioError: a value is none that its field takes.
     """
@@ -52,83 +54,52 @@ class Scenario:
     message: str = ""
 
     def __post_init__(self) -> None:
-        """Check every value, and write equal ones alike."""
-        for name, read in _READERS.items():
-            object.__setattr__(self, name, read(name, getattr(self, name)))
+        """Check every value, and keep equal ones alike."""
+        for name in ("queue", "processing"):
+            object.__setattr__(self, name, _in_seconds(name, getattr(self, name)))
+        for name, (expected, is_right) in _CHECKS.items():
+            if not is_right(value := getattr(self, name)):
+                raise ScenarioError(f"{name}: expected {expected}, not {value!r}")
+        for name in ("fail_medias", "refuse_medias"):
+            object.__setattr__(self, name, tuple(sorted(set(getattr(self, name)))))
         if self.fail_at is not None and self.stuck_at is not None:
             raise ScenarioError("a batch that fails at a percent is not stuck: give one of the two")
 
-    def failing(self, count: int) -> tuple[int, ...]:
-        """Tell which of `count` media fail, the refused ones too."""
-        places = range(count)
-        if self.fail_all or self.fail_at is not None:
-            return tuple(places)
-        return tuple(i for i in places if i in self.fail_medias or i in self.refuse_medias)
 
-    def refusing(self, count: int) -> tuple[int, ...]:
-        """Tell which of `count` images are refused."""
-        return tuple(i for i in self.refuse_medias if i < count)
-
-
-def _span(name: str, value: Any) -> str | None:  # noqa: ANN401 - whatever JSON can hold
-    if value is None:
-        return None
-    if not isinstance(value, str | int | float):
-        raise _wrong(name, "a span like '2s', or a number of seconds", value)
+def _in_seconds(name: str, written: str | float | None) -> float | None:
     try:
-        return format_span(parse_span(value))
-    except (SpanError, OverflowError) as error:
+        return None if written is None else in_seconds(parse_span(written))
+    except SpanError as error:
         raise ScenarioError(f"{name}: {error}") from error
-
-
-def _places(name: str, value: Any) -> tuple[int, ...]:  # noqa: ANN401 - as _span
-    is_list = isinstance(value, Sequence) and not isinstance(value, str | bytes)
-    if not is_list or not all(map(_is_whole, value)):
-        raise _wrong(name, f"a list of places of media, 0 to {_LAST_PLACE}", value)
-    return tuple(sorted(set(value)))
 
 
 def _is_whole(value: object, most: int = _LAST_PLACE) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
 
 
-def _percent(name: str, value: Any) -> int | None:  # noqa: ANN401 - as _span
-    if value is None:
-        return None
-    if not _is_whole(value, most=_MOST_PERCENT):
-        raise _wrong(name, f"a percent, 0 to {_MOST_PERCENT}", value)
-    return int(value)
+def _are_places(value: object) -> bool:
+    is_list = isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    return is_list and all(map(_is_whole, value))
 
 
-def _truth(name: str, value: Any) -> bool:  # noqa: ANN401 - as _span
-    if not isinstance(value, bool):
-        raise _wrong(name, "true or false", value)
-    return value
+def _is_percent(value: object) -> bool:
+    return value is None or _is_whole(value, _MOST_PERCENT)
 
 
-def _text(name: str, value: Any) -> str:  # noqa: ANN401 - as _span
-    if not isinstance(value, str):
-        raise _wrong(name, "a text", value)
-    return value
-
-
-def _wrong(name: str, expected: str, value: object) -> ScenarioError:
-    return ScenarioError(f"{name}: expected {expected}, not {value!r}")
-
-
-_READERS: Final[Mapping[str, Callable[[str, Any], Any]]] = MappingProxyType(
+_PLACES: Final = (f"a list of places of media, 0 to {_LAST_PLACE}", _are_places)
+_PERCENT: Final = (f"a percent, 0 to {_MOST_PERCENT}", _is_percent)
+_CHECKS: Final[Mapping[str, tuple[str, Callable[[object], bool]]]] = MappingProxyType(
     {
-        "queue": _span,
-        "processing": _span,
-        "fail_medias": _places,
-        "refuse_medias": _places,
-        "fail_all": _truth,
-        "fail_at": _percent,
-        "stuck_at": _percent,
-        "message": _text,
+        "fail_medias": _PLACES,
+        "refuse_medias": _PLACES,
+        "fail_all": ("true or false", lambda value: isinstance(value, bool)),
+        "fail_at": _PERCENT,
+        "stuck_at": _PERCENT,
+        "message": ("a text", lambda value: isinstance(value, str)),
     }
 )
-FIELDS: Final = tuple(_READERS)
+"""What the fields take that are no spans."""
+FIELDS: Final = tuple(Scenario.__dataclass_fields__)
 """The fields of a scenario, in order."""
 
 
@@ -212,17 +183,15 @@ def read_scenario(written: object) -> Scenario:
             f"{', '.join(FIELDS)}, not {written!r}"
         )
     fields = dict(written)
-    base = scenario(_text("name", fields.pop("name", "success")))
-    _require_known(fields)
-    return replace(base, **fields)
-
-
-def _require_known(fields: Mapping[str, Any]) -> None:
-    unknown = [repr(name) for name in fields if name not in FIELDS]
-    if unknown:
+    name = fields.pop("name", "success")
+    if not isinstance(name, str):
+        raise ScenarioError(f"name: expected a text, not {name!r}")
+    base = scenario(name)
+    if unknown := [repr(field) for field in fields if field not in FIELDS]:
         raise ScenarioError(
             f"a scenario has no {', '.join(unknown)}: its fields are name, {', '.join(FIELDS)}"
         )
+    return replace(base, **fields)
 
 
 def write_scenario(scenario: Scenario) -> dict[str, Any]:
@@ -233,12 +202,15 @@ def write_scenario(scenario: Scenario) -> dict[str, Any]:
 
 def write_fields(scenario: Scenario) -> dict[str, Any]:
     """Write the fields of a scenario in which it differs from a usual success."""
-    usual, told = Scenario(), {}
+    usual, fields = Scenario(), {}
     for name in FIELDS:
         value = getattr(scenario, name)
-        if value != getattr(usual, name):
-            told[name] = list(value) if isinstance(value, tuple) else value
-    return told
+        if value == getattr(usual, name):
+            continue
+        if name in {"queue", "processing"}:
+            value = format_span(seconds(value))
+        fields[name] = list(value) if isinstance(value, tuple) else value
+    return fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,15 +262,19 @@ class Pace:
     ) -> Script:
         """Lay down the course of a generation of `medias` media."""
         usual = self.per_video_second * duration * quantity * self.slowness.get(motion_type, 1.0)
-        refused = scenario.refusing(medias)
         media, finish = seconds(usual), seconds(self.concat)
+        refused = tuple(i for i in scenario.refuse_medias if i < medias)
+        working = medias - len(refused)
         if scenario.processing is not None:
-            media, finish = _shares(parse_span(scenario.processing), medias - len(refused))
+            whole = seconds(float(scenario.processing))
+            media, finish = divmod(whole, working) if working else (0, whole)
+        everything_fails = scenario.fail_all or scenario.fail_at is not None
+        failing = {*scenario.fail_medias, *refused}
         return Script(
-            queue=parse_span(self.queue if scenario.queue is None else scenario.queue),
+            queue=seconds(float(self.queue if scenario.queue is None else scenario.queue)),
             media=media,
             finish=finish,
-            fail_medias=scenario.failing(medias),
+            fail_medias=tuple(i for i in range(medias) if everything_fails or i in failing),
             message=scenario.message or (REFUSED_MESSAGE if refused else ALL_FAILED_MESSAGE),
             refuse_medias=refused,
             fail_at=scenario.fail_at,
@@ -307,11 +283,5 @@ class Pace:
         )
 
     def concat_script(self) -> Script:
-        """Lay down the course of a composition."""
+        """Lay down the course of a concat."""
         return Script(queue=0, media=0, finish=seconds(self.concat))
-
-
-def _shares(whole: Span, medias: int) -> tuple[Span, Span]:
-    """Divide a span among media; what does not divide is left for the end."""
-    media = whole // medias if medias else 0
-    return media, whole - media * medias
