@@ -14,7 +14,7 @@ from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.delivery import Reply
 from vimmerse_mock.model.account import Opening
-from vimmerse_mock.model.story import Event, EventKind, written
+from vimmerse_mock.model.story import Event, EventKind, lines_of
 
 HOOK = "http://127.0.0.1:9/hook"
 
@@ -155,7 +155,7 @@ def test_it_is_written_for_a_terminal(
 def test_a_long_story_keeps_its_beginning_and_its_end(most: int) -> None:
     """Of a hundred lines so many are left, and one that says how many are not."""
     events = [Event(n * 1_000_000, EventKind.REQUEST, f"number {n}") for n in range(100)]
-    lines = written(events, most).splitlines()
+    lines = lines_of(events, most).splitlines()
     assert len(lines) == most + 1
     assert lines[0].endswith("number 0")
     assert lines[-1].endswith("number 99")
@@ -165,5 +165,5 @@ def test_a_long_story_keeps_its_beginning_and_its_end(most: int) -> None:
 def test_a_story_that_is_short_enough_is_whole() -> None:
     """A hundred lines of a hundred are all there, and of nothing it says so."""
     events = [Event(0, EventKind.REQUEST, "again")] * 100
-    assert len(written(events, 100).splitlines()) == 100
-    assert written([], 100) == "nothing happened"
+    assert len(lines_of(events, 100).splitlines()) == 100
+    assert lines_of([], 100) == "nothing happened"

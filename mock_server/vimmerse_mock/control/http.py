@@ -240,7 +240,7 @@ class ControlApi:
         events = self.control_plane.story(customer_id)
         return r.Story(
             events=views.event_infos(events),
-            written=story.written(events, _number(query, "most", 200)),
+            written=story.lines_of(events, _number(query, "most", 200)),
         )
 
     def export(self, customer_id: str) -> SnapshotFile:

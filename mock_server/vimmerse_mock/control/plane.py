@@ -226,7 +226,7 @@ class ControlPlane:
         """Tell what happened between two instants, and perhaps some of what happened before."""
         account, journal = self.store.account(customer_id), self.store.journal(customer_id)
         recent = self._everything_of(account, journal, ends_after=since - 1)
-        return story.tell(recent.since(since), until)
+        return story.events_of(recent.since(since), until)
 
     def next_instant(self, customer_id: str) -> Instant | None:
         """Tell when something happens next: a batch moves on, or a webhook falls due."""
@@ -244,7 +244,7 @@ class ControlPlane:
         """Tell everything that happened to an account until an instant, by default its present."""
         account = self.store.account(customer_id)
         until = account.clock.at(self.courier.real_time()) if until is None else until
-        return story.tell(self._everything_of(account, self.store.journal(customer_id)), until)
+        return story.events_of(self._everything_of(account, self.store.journal(customer_id)), until)
 
     @retried
     def export(self, customer_id: str) -> Snapshot:

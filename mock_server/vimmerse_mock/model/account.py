@@ -99,7 +99,7 @@ class AccountState:
     next_scenarios: tuple[Scenario, ...] = ()
 
     def random(self, *purpose: object) -> Random:
-        """Make the random source for one purpose, apart from every other's."""
+        """Return the random source for one purpose, apart from every other's."""
         return Random("/".join(map(str, (self.seed, self.customer_id, *purpose))))  # noqa: S311 - identifiers of a fake, meant to repeat
 
 

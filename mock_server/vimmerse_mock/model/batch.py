@@ -72,7 +72,7 @@ class SubmissionKind(StrEnum):
 class Submission:
     """One request to process, the `number`th of its batch, from 1.
 
-    `finished` and `failed` are the places of the media that a composition starts from; a
+    `finished` and `failed` are the places of the media that a concat starts from; a
     generation starts from none.
     """
 
@@ -117,5 +117,5 @@ class Batch:
         return len(self.submissions) + 1
 
     def submitted(self, submission: Submission) -> Batch:
-        """Put a further submission in force."""
+        """Return the batch with a further submission in force."""
         return replace(self, submissions=(*self.submissions, submission))

@@ -59,7 +59,7 @@ _PER_SECOND: Final[dict[str, int]] = {
 
 @dataclass(frozen=True, slots=True)
 class PriceList:
-    """Credits for one second of video, by motion type, and for a composition.
+    """Credits for one second of video, by motion type, and for a concat.
 
     No price list is public (A): these are round numbers, to be set as wanted. A motion type that
     is not listed costs what `Auto` does.
@@ -69,6 +69,6 @@ class PriceList:
     concat: int = 0
 
     def generation(self, settings: VideoSettings, images: int) -> int:
-        """Price a generation: seconds x quantity x images at the motion type's rate."""
+        """Return seconds x quantity x images at the motion type's rate."""
         rate = self.per_second.get(settings.motion_type, self.per_second["Auto"])
         return rate * settings.duration * settings.quantity * images

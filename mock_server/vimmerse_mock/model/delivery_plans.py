@@ -8,18 +8,25 @@ webhook, which comes all the same unless it is dropped.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from vimmerse_contracts import signatures
 from vimmerse_contracts.signatures import SECRET_PREFIX
 from vimmerse_mock.errors import PlanError, SpanError, WebhookSettingsError
 from vimmerse_mock.model.clock import Instant, Span, parse_span
-from vimmerse_mock.model.outbox import BODY_FIELDS, RETRY_DELAYS, Message, MessageState, Variant
+from vimmerse_mock.model.outbox import (
+    BODY_FIELDS,
+    RETRY_DELAYS,
+    Message,
+    MessageKey,
+    MessageState,
+    Variant,
+)
 
 OK: Final = "ok"
 TIMEOUT: Final = "timeout"
@@ -59,7 +66,10 @@ class DeliveryPlan:
         if not 0 < len(self.steps) <= _MOST_STEPS:
             raise PlanError(f"a plan has 1 to {_MOST_STEPS} steps, not {len(self.steps)}")
         for step in self.steps:
-            _require_verb(step)
+            try:
+                _verb(step.verb).requires(step.argument)
+            except PlanError as error:
+                raise PlanError(f"{step.verb!r}: {error}") from error
         _require_sense(self.steps)
 
     def __str__(self) -> str:
@@ -67,7 +77,7 @@ class DeliveryPlan:
 
     @property
     def swaps(self) -> bool:
-        """Say whether the true webhook waits for another to change places with."""
+        """Whether the true webhook waits for another to change places with."""
         return any(step.verb == SWAP for step in self.steps)
 
 
@@ -85,39 +95,26 @@ class Planned:
     before: tuple[Message, ...] = ()
     after: tuple[Message, ...] = ()
 
-    def first(self, message: Message, variant: Variant) -> Planned:
+    def change(self, **fields: Any) -> Planned:  # noqa: ANN401 - fields of `Message`
+        """Change the true webhook."""
+        return replace(self, true=replace(self.true, **fields))
+
+    def first(self, variant: Variant, **fields: Any) -> Planned:  # noqa: ANN401 - as above
         """Send a variant before the true webhook."""
-        message = replace(message, variant=variant, answers=(), at_once=False)
+        message = replace(self.true, variant=variant, answers=(), at_once=False, **fields)
         return replace(self, before=(*self.before, message))
 
-    def messages(self) -> tuple[Message, ...]:
+    def repeat(self, times: int) -> Planned:
+        """Send the true webhook again, as the same event."""
+        copy = replace(self.true, variant=Variant.COPY, event=self.true.id, answers=())
+        return replace(self, after=(copy,) * times)
+
+    def messages(self) -> Iterator[Message]:
         """Number everything in the order in which it is sent; the true one keeps its id."""
-        everything = (*self.before, self.true, *self.after)
-        return tuple(_numbered(message, i) for i, message in enumerate(everything, 1))
-
-
-def _numbered(message: Message, number: int) -> Message:
-    name = message.id if message.variant is Variant.NONE else f"{message.id}-{number}"
-    return replace(message, number=number, id=name)
-
-
-Apply = Callable[[Planned, str], Planned]
-
-
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """A word that a plan may use.
-
-    `written` shows it with its argument, which `requires` looks at: it raises PlanError for one
-    that does not fit. `apply` is what the verb does to a submission's webhooks; None for an answer,
-    which stands for one attempt. `alone` verbs go with no other.
-    """
-
-    written: str
-    meaning: str
-    requires: Callable[[str], object]
-    apply: Apply | None = None
-    alone: bool = False
+        for number, message in enumerate((*self.before, self.true, *self.after), start=1):
+            is_true = message.variant is Variant.NONE
+            name = message.id if is_true else f"{message.id}-{number}"
+            yield replace(message, number=number, id=name)
 
 
 def _nothing(argument: str) -> None:
@@ -135,109 +132,106 @@ def _copies(argument: str) -> None:
         raise PlanError(f"a number from 2 to {MOST_COPIES} stands behind it, not {argument!r}")
 
 
-def _delay(argument: str) -> None:
+def _delay(argument: str) -> tuple[Span, Span]:
+    written, dots, longest_written = argument.partition("..")
     try:
-        shortest, longest = _bounds(argument)
+        shortest = parse_span(written)
+        longest = parse_span(longest_written) if dots else shortest
     except SpanError as error:
         raise PlanError(
             f"a span like 30s, or two like 1s..30s, stands behind it, not {argument!r}"
         ) from error
     if shortest > longest:
         raise PlanError(f"the shorter span of {argument!r} comes first")
-
-
-def _bounds(argument: str) -> tuple[Span, Span]:
-    shortest, dots, longest = argument.partition("..")
-    return parse_span(shortest), parse_span(longest if dots else shortest)
+    return shortest, longest
 
 
 def _delayed(planned: Planned, argument: str) -> Planned:
-    delay = planned.random.randint(*_bounds(argument))
-    return replace(planned, true=replace(planned.true, due_at=planned.true.due_at + delay))
-
-
-def _dropped(planned: Planned, _argument: str) -> Planned:
-    return replace(planned, true=replace(planned.true, state=MessageState.DROPPED))
-
-
-def _duplicated(planned: Planned, _argument: str) -> Planned:
-    return replace(planned, after=(_copy(planned.true),))
-
-
-def _burst(planned: Planned, argument: str) -> Planned:
-    true = replace(planned.true, at_once=True)
-    return replace(planned, true=true, after=(_copy(true),) * (int(argument) - 1))
-
-
-def _copy(true: Message) -> Message:
-    return replace(true, variant=Variant.COPY, event=true.id, answers=())
-
-
-def _swapped(planned: Planned, _argument: str) -> Planned:
-    """Do nothing here: it takes the account's next webhook (`swapped`)."""
-    return planned
-
-
-def _early(planned: Planned, _argument: str) -> Planned:
-    return planned.first(replace(planned.true, due_at=planned.begins_at), Variant.EARLY)
+    delay = planned.random.randint(*_delay(argument))
+    return planned.change(due_at=planned.true.due_at + delay)
 
 
 def _stale(planned: Planned, _argument: str) -> Planned:
     midway = (planned.begins_at + planned.ends_at) // 2
-    return planned.first(replace(planned.true, due_at=midway, status="success"), Variant.STALE)
+    return planned.first(Variant.STALE, due_at=midway, status="success")
 
 
-def _wrong(planned: Planned, argument: str) -> Planned:
+def _wrong(planned: Planned, name: str) -> Planned:
     drawn = str(UUID(int=planned.random.getrandbits(128), version=4))
-    value = _WRONG_STATUS if argument == "status" else drawn
-    return planned.first(replace(planned.true, changes=((argument, value),)), Variant.WRONG)
+    value = _WRONG_STATUS if name == "status" else drawn
+    return planned.first(Variant.WRONG, changes=((name, value),))
 
 
-def _missing(planned: Planned, argument: str) -> Planned:
-    return planned.first(replace(planned.true, changes=((argument, None),)), Variant.MISSING)
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A word that a plan may use.
+
+    `written` shows it with its argument, which `requires` looks at: it raises PlanError for one
+    that does not fit. `apply` is what the verb does to a submission's webhooks; None for an answer,
+    which stands for one attempt. `alone` verbs go with no other.
+    """
+
+    written: str
+    meaning: str
+    apply: Callable[[Planned, str], Planned] | None = None
+    requires: Callable[[str], object] = _nothing
+    alone: bool = False
 
 
 STATUS_VERB: Final = "300..599"
 VERBS: Final[Mapping[str, Verb]] = MappingProxyType(
     {
-        OK: Verb(
-            "ok", "this attempt is really sent, and the receiver's own answer counts", _nothing
-        ),
+        OK: Verb("ok", "this attempt is really sent, and the receiver's own answer counts"),
         STATUS_VERB: Verb(
-            "500", "nothing is sent; this attempt counts as answered with this status", _nothing
+            "500", "nothing is sent; this attempt counts as answered with this status"
         ),
-        TIMEOUT: Verb(
-            "timeout", "nothing is sent; this attempt counts as not answered in time", _nothing
-        ),
-        REFUSED: Verb(
-            "refused", "nothing is sent; this attempt counts as a refused connection", _nothing
-        ),
+        TIMEOUT: Verb("timeout", "nothing is sent; this attempt counts as not answered in time"),
+        REFUSED: Verb("refused", "nothing is sent; this attempt counts as a refused connection"),
         "delay": Verb(
             "delay 30s",
             "comes that much later; `delay 1s..30s` draws from the seed",
-            _delay,
             _delayed,
+            requires=_delay,
         ),
-        "drop": Verb("drop", "never comes", _nothing, _dropped, alone=True),
-        "duplicate": Verb("duplicate", "comes twice, one after the other", _nothing, _duplicated),
-        "burst": Verb("burst 20", "comes so many times, all at the same instant", _copies, _burst),
+        "drop": Verb(
+            "drop",
+            "never comes",
+            lambda planned, _: planned.change(state=MessageState.DROPPED),
+            alone=True,
+        ),
+        "duplicate": Verb(
+            "duplicate", "comes twice, one after the other", lambda planned, _: planned.repeat(1)
+        ),
+        "burst": Verb(
+            "burst 20",
+            "comes so many times, all at the same instant",
+            lambda planned, copies: planned.change(at_once=True).repeat(int(copies) - 1),
+            requires=_copies,
+        ),
         SWAP: Verb(
             "swap",
             "changes places with the account's next webhook that is planned while it is due",
-            _nothing,
-            _swapped,
+            lambda planned, _: planned,  # it takes the account's next webhook (`swapped`)
         ),
         "early": Verb(
-            "early", "first comes one before the creating request is answered", _nothing, _early
+            "early",
+            "first comes one before the creating request is answered",
+            lambda planned, _: planned.first(Variant.EARLY, due_at=planned.begins_at),
         ),
         "stale": Verb(
-            "stale", "first comes one that says success while the batch processes", _nothing, _stale
+            "stale", "first comes one that says success while the batch processes", _stale
         ),
         "wrong": Verb(
-            "wrong status", "first comes one in which this field is wrong", _field, _wrong
+            "wrong status",
+            "first comes one in which this field is wrong",
+            _wrong,
+            requires=_field,
         ),
         "missing": Verb(
-            "missing batch_id", "first comes one in which this field is missing", _field, _missing
+            "missing batch_id",
+            "first comes one in which this field is missing",
+            lambda planned, name: planned.first(Variant.MISSING, changes=((name, None),)),
+            requires=_field,
         ),
     }
 )
@@ -257,15 +251,8 @@ def parse_plan(text: str) -> DeliveryPlan:
 
 
 def allowed() -> str:
-    """Say what a plan may be made of."""
+    """Return what a plan may be made of."""
     return "use " + ", ".join(verb.written for verb in VERBS.values()) + ", separated by commas"
-
-
-def _require_verb(step: Step) -> None:
-    try:
-        _verb(step.verb).requires(step.argument)
-    except PlanError as error:
-        raise PlanError(f"{step.verb!r}: {error}") from error
 
 
 def _verb(name: str) -> Verb:
@@ -309,11 +296,11 @@ def planned_messages(
         for step in plan.steps:
             if step.verb == name and verb.apply is not None:
                 planned = verb.apply(planned, step.argument)
-    return planned.messages()
+    return tuple(planned.messages())
 
 
 def swapped(waiting: Message, coming: Message) -> tuple[Message, Message]:
-    """Let two messages change places: what would have come first comes right after the other."""
+    """Return both in changed places: what would have come first comes right after the other."""
     if waiting.due_at <= coming.due_at:
         return replace(waiting, due_at=coming.due_at + 1), coming
     return waiting, replace(coming, due_at=waiting.due_at + 1)
@@ -323,9 +310,6 @@ MOST_SECRETS: Final = 2
 """The present secret and, during rotation, the one before."""
 MOST_RETRIES: Final = 50
 _SECRET_BYTES: Final = range(24, 65)
-
-MessageKey = tuple[str, int, int]
-"""Batch, submission and number: what a message is kept under."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,7 +347,7 @@ class WebhookSettings:
             secret_key(secret)
 
     def rotated(self, secret: str) -> WebhookSettings:
-        """Sign with a new secret from now on, and with the present one beside it.
+        """Return settings that sign with a new secret, and with the present one beside it.
 
         Raises:
             WebhookSettingsError: it is no secret.
@@ -371,11 +355,11 @@ class WebhookSettings:
         return replace(self, secrets=(secret, *self.secrets[: MOST_SECRETS - 1]))
 
     def followed_by(self, plans: Sequence[DeliveryPlan]) -> WebhookSettings:
-        """Add plans for the submissions to come."""
+        """Return settings with further plans for the submissions to come."""
         return replace(self, next_plans=(*self.next_plans, *plans))
 
     def plan_taken(self) -> tuple[DeliveryPlan | None, WebhookSettings]:
-        """Take the plan of the next submission, and tell what is left."""
+        """Return the plan of the next submission, and the settings without it."""
         if not self.next_plans:
             return self.plan, self
         return self.next_plans[0], replace(self, next_plans=self.next_plans[1:])

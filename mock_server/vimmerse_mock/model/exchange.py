@@ -22,7 +22,7 @@ class Exchange:
     `at` is the instant on the account's clock, `real` the real one, and `took` how long the answer
     took in real time. `operation` is empty where none matched. `batch_status` and `progress` are
     what the answer said of the batch; `charges` are the ledger entries that it caused; `fault`
-    names the fault that it met. `status` is 0 where the answer did not arrive whole.
+    names its fault. `status` is 0 where the answer did not arrive whole.
     """
 
     at: Instant

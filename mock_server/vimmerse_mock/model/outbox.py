@@ -22,6 +22,9 @@ LEASE: Final[Span] = 30 * SECOND
 BODY_FIELDS: Final = ("customer_id", "batch_id", "status")
 """What the documented body says, in its order (S)."""
 
+MessageKey = tuple[str, int, int]
+"""Batch, submission and number: what a message is kept under."""
+
 Headers = tuple[tuple[str, str], ...]
 """Header fields in the order in which they went over the wire."""
 
@@ -116,6 +119,11 @@ class Message:
     at_once: bool = False
 
     @property
+    def key(self) -> MessageKey:
+        """What the message is kept under in its account."""
+        return self.batch_id, self.submission, self.number
+
+    @property
     def event_id(self) -> str:
         """The `webhook-id` of a signed message: the same for every attempt, and for its copies."""
         return self.event or self.id
@@ -123,18 +131,8 @@ class Message:
     @property
     def body(self) -> dict[str, str]:
         """The documented body (S), in its order, with what a delivery plan changed of it."""
-        truth = {
-            "customer_id": self.customer_id,
-            "batch_id": self.batch_id,
-            "status": self.status,
-        }
-        told: dict[str, str | None] = {**truth, **dict(self.changes)}
-        return {name: value for name, value in told.items() if value is not None}
-
-    @property
-    def is_truthful(self) -> bool:
-        """Say whether, once due, it says what the batch itself says."""
-        return self.variant in {Variant.NONE, Variant.COPY}
+        fields = {name: getattr(self, name) for name in BODY_FIELDS} | dict(self.changes)
+        return {name: value for name, value in fields.items() if value is not None}
 
     @property
     def receiver(self) -> str:
@@ -155,7 +153,7 @@ class Message:
         return self.answers[done] if done < len(self.answers) else ""
 
     def after(self, attempt: Attempt, delays: Sequence[Span] = RETRY_DELAYS) -> Message:
-        """Record an attempt: delivered, due again, or exhausted."""
+        """Return the message after an attempt: delivered, due again, or exhausted."""
         attempts = (*self.attempts, attempt)
         if attempt.succeeded:
             return replace(self, attempts=attempts, state=MessageState.DELIVERED)
@@ -165,14 +163,14 @@ class Message:
         return replace(self, attempts=attempts, due_at=attempt.at + delays[failures - 1])
 
     def besides(self, attempt: Attempt) -> Message:
-        """Record an attempt of a message that is not pending: it can still get through."""
+        """Return a message that is not pending after an attempt: it can still get through."""
         tried = replace(self, attempts=(*self.attempts, attempt))
         if attempt.succeeded and self.state is not MessageState.WITHDRAWN:
             return replace(tried, state=MessageState.DELIVERED)
         return tried
 
     def withdrawn(self) -> Message:
-        """Take the message back, unless it is through."""
+        """Return the message taken back, unless it is through."""
         if self.state is not MessageState.PENDING:
             return self
         return replace(self, state=MessageState.WITHDRAWN)

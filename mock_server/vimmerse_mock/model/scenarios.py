@@ -28,7 +28,7 @@ class Scenario:
     Args:
         queue: How long the batch waits for its turn, as `2s` or a number of seconds; None: as the
             pace of the mock has it.
-        processing: How long it takes from then to its end, all media and composing together, each
+        processing: How long it takes from then to its end, all media and the concat together, each
             media an equal part; None: as the pace has it.
         fail_medias: Places, from 0, of the media that fail; those that a batch lacks do not matter.
         refuse_medias: Places of the images that are refused as soon as the queue is over, which
@@ -78,8 +78,9 @@ def _is_whole(value: object, most: int = _LAST_PLACE) -> bool:
 
 
 def _are_places(value: object) -> bool:
-    is_list = isinstance(value, Sequence) and not isinstance(value, str | bytes)
-    return is_list and all(map(_is_whole, value))
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        return False
+    return all(_is_whole(place) for place in value)
 
 
 def _is_percent(value: object) -> bool:
@@ -217,10 +218,10 @@ def write_fields(scenario: Scenario) -> dict[str, Any]:
 class Script:
     """The course of one submission: spans, and the places of the media that fail.
 
-    Queued for `queue`, then each media takes `media`, one after another, then `finish` to compose.
-    Those in `refuse_medias`, which are in `fail_medias` too, end when the queue does. At `fail_at`
-    percent everything fails, at `stuck_at` percent everything stops. `queue_counts` says whether
-    progress rises in the queue, as it does in scripts that older versions stored.
+    Queued for `queue`, then each media takes `media`, one after another, then the concat takes
+    `finish`. Those in `refuse_medias`, which are in `fail_medias` too, end when the queue does. At
+    `fail_at` percent everything fails, at `stuck_at` percent everything stops. `queue_counts` is
+    whether progress rises in the queue, as it does in scripts that older versions stored.
     """
 
     queue: Span
@@ -249,7 +250,7 @@ class Pace:
 
     A media takes `per_video_second` for each second of video and each of its `quantity`, times
     `slowness` of its motion type (1 where none is named). By default four images of five seconds
-    take ten seconds: 1 in the queue, 4 x 2, and 1 to compose.
+    take ten seconds: 1 in the queue, 4 x 2, and 1 for the concat.
     """
 
     queue: float = 1.0

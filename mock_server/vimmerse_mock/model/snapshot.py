@@ -24,7 +24,7 @@ class Snapshot:
     journal: tuple[Exchange, ...] = ()
 
     def since(self, instant: Instant) -> Snapshot:
-        """Leave out what was over before an instant of the account's clock."""
+        """Return it without what was over before an instant of the account's clock."""
         return replace(
             self,
             ledger=tuple(entry for entry in self.ledger if entry.at >= instant),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from itertools import zip_longest
@@ -52,46 +52,43 @@ class _Rank(IntEnum):
 _Ranked = tuple[_Rank, Event]
 
 
-def tell(told_of: Snapshot, until: Instant) -> tuple[Event, ...]:
-    """Tell everything that happened to an account until an instant, in order."""
-    ranked = [each for each in _everything(told_of) if each[1].at <= until]
+def events_of(snapshot: Snapshot, until: Instant) -> tuple[Event, ...]:
+    """Return everything that happened to an account until an instant, in order."""
+    ranked = [each for each in _everything(snapshot) if each[1].at <= until]
     return tuple(event for _, event in sorted(ranked, key=lambda each: (each[1].at, each[0])))
 
 
-def _everything(told_of: Snapshot) -> Iterator[_Ranked]:
-    begun = {(b.id, s.number): s.at for b in told_of.batches for s in b.submissions}
-    for batch in told_of.batches:
+def _everything(snapshot: Snapshot) -> Iterator[_Ranked]:
+    begun = {(b.id, s.number): s.at for b in snapshot.batches for s in b.submissions}
+    for batch in snapshot.batches:
         yield from _ranked_transitions(batch)
-    for message in told_of.messages:
+    for message in snapshot.messages:
         for event in _deliveries(message):
             at_once = event.at == begun.get((message.batch_id, message.submission))
             yield _Rank.DELIVERY_AT_ONCE if at_once else _Rank.DELIVERY, event
-    charged = {entry for exchange in told_of.journal for entry in exchange.charges}
-    for entry in told_of.ledger:
+    charged = {entry for exchange in snapshot.journal for entry in exchange.charges}
+    for entry in snapshot.ledger:
         if entry not in charged:
             yield _Rank.MONEY, _movement(entry)
-    for exchange in told_of.journal:
+    for exchange in snapshot.journal:
         for event in _requests(exchange):
             yield _Rank.REQUEST, event
 
 
 def transitions(batch: Batch) -> Iterator[Event]:
-    """Tell what happens to a batch, submission by submission, until the next one supersedes it."""
+    """Yield what happens to a batch, submission by submission, until the next one supersedes it."""
     return (event for _, event in _ranked_transitions(batch))
 
 
 def _ranked_transitions(batch: Batch) -> Iterator[_Ranked]:
     for submission, following in zip_longest(batch.submissions, batch.submissions[1:]):
-        yield _Rank.BEGINNING, _beginning(batch, submission)
+        verb = "composes" if submission.kind is SubmissionKind.CONCAT else "processes"
+        what = f"{verb} (submission {submission.number})"
+        yield _Rank.BEGINNING, _transition(batch, submission.at, what)
         for event in _course(batch, submission):
             if following is None or event.at <= following.at:
                 at_once = event.at == submission.at
                 yield _Rank.COURSE_AT_ONCE if at_once else _Rank.COURSE, event
-
-
-def _beginning(batch: Batch, submission: Submission) -> Event:
-    verb = "composes" if submission.kind is SubmissionKind.CONCAT else "processes"
-    return _transition(batch, submission.at, f"{verb} (submission {submission.number})")
 
 
 def _course(batch: Batch, submission: Submission) -> Iterator[Event]:
@@ -122,35 +119,29 @@ def _movement(entry: LedgerEntry) -> Event:
 
 
 def _requests(exchange: Exchange) -> Iterator[Event]:
-    """Tell one request, the fault that it met, and what it cost."""
+    """Yield a request, its fault, and what it cost."""
     known = exchange.operation or "no such operation"
     answered = exchange.status or "no whole answer"
-    told = f"{exchange.method} {exchange.path} ({known}): {answered}"
+    what = f"{exchange.method} {exchange.path} ({known}): {answered}"
     if exchange.batch_status:
-        told += f", {exchange.batch_status} {exchange.progress} %"
-    yield Event(exchange.at, EventKind.REQUEST, told, exchange.batch_id)
+        what += f", {exchange.batch_status} {exchange.progress} %"
+    yield Event(exchange.at, EventKind.REQUEST, what, exchange.batch_id)
     if exchange.fault:
         yield Event(exchange.at, EventKind.FAULT, exchange.fault, exchange.batch_id)
     yield from map(_movement, exchange.charges)
 
 
-def written(events: Iterable[Event], most: int) -> str:
+def lines_of(events: Sequence[Event], most: int) -> str:
     """Write a story for a terminal: seconds since its beginning, the middle left out if long."""
-    told = list(events)
-    if not told:
+    if not events:
         return "nothing happened"
-    begin, names = told[0].at, _short_names(told)
-    lines = [_line(event, begin, names) for event in told]
+    ids = dict.fromkeys(event.batch_id for event in events if event.batch_id)
+    names = {batch_id: f"batch {number}" for number, batch_id in enumerate(ids, start=1)}
+    lines = [_line(event, events[0].at, names) for event in events]
     if len(lines) > most:
         left_out = len(lines) - most
         lines[most // 2 : most // 2 + left_out] = [f"{'...':>12}  {left_out} events left out"]
     return "\n".join(lines)
-
-
-def _short_names(events: Iterable[Event]) -> dict[str, str]:
-    """Name batches by numbers, in the order of their appearance."""
-    ids = dict.fromkeys(event.batch_id for event in events if event.batch_id)
-    return {batch_id: f"batch {number}" for number, batch_id in enumerate(ids, start=1)}
 
 
 def _line(event: Event, begin: Instant, names: dict[str, str]) -> str:

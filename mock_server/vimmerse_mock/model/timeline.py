@@ -24,7 +24,7 @@ NEVER: Instant = 2**63 - 1
 class Observation:
     """What a reader sees at an instant.
 
-    `finished` and `failed` are places of media. `composed` says whether there is a composed video.
+    `finished` and `failed` are places of media. `composed`: there is a composed video.
     `changed_at` is the instant of the last event before.
     """
 
@@ -73,7 +73,7 @@ class Timeline:
         return BatchStatus.SUCCESS if works else BatchStatus.FAIL
 
     def begun(self) -> Observation:
-        """Tell what the answer to the submission shows, even if it ends in that same instant."""
+        """Return what the answer to the submission shows, even if it ends in that instant."""
         return Observation(
             status=BatchStatus.PROCESSING,
             progress=0,
@@ -85,18 +85,19 @@ class Timeline:
         )
 
     def at(self, now: Instant) -> Observation:
-        """Tell what a reader sees at an instant."""
+        """Return what a reader sees at an instant."""
         last = min(now, self.halts_at)
         ended = now >= self.halts_at and not self.is_stuck
         status = self.outcome if ended else BatchStatus.PROCESSING
         succeeded = status is BatchStatus.SUCCESS
         done = tuple(i for i, end in enumerate(self.media_ends) if end <= last)
+        refused = any(i in self.refused for i in done)
         return Observation(
             status=status,
             progress=100 if succeeded else self._progress(last),
             finished=self.base_finished + tuple(i for i in done if i not in self.failing),
             failed=self.base_failed + tuple(i for i in done if i in self.failing),
-            message=self._message(status, done),
+            message=self.message if status is BatchStatus.FAIL or refused else "",
             composed=succeeded,
             changed_at=self._changed_at(now, done, ended=ended),
         )
@@ -108,10 +109,6 @@ class Timeline:
         gone = last - self.rises_at
         return min(self.most, 100 * gone // self.whole) if self.whole else self.most
 
-    def _message(self, status: BatchStatus, done: tuple[int, ...]) -> str:
-        is_said = status is BatchStatus.FAIL or any(i in self.refused for i in done)
-        return self.message if is_said else ""
-
     def _changed_at(self, now: Instant, done: tuple[int, ...], *, ended: bool) -> Instant:
         if ended:
             return self.halts_at
@@ -119,7 +116,7 @@ class Timeline:
 
 
 def plan(submission: Submission, medias: int) -> Timeline:
-    """Lay out the course of a submission of a batch with that many media."""
+    """Return the course of a submission of a batch with that many media."""
     script = submission.script
     count = medias if submission.kind is SubmissionKind.GENERATE else 0
     refused = tuple(i for i in script.refuse_medias if i < count)
@@ -127,7 +124,7 @@ def plan(submission: Submission, medias: int) -> Timeline:
     rises_at = submission.at if script.queue_counts else turn
     whole = turn + script.media * (count - len(refused)) + script.finish - rises_at
     halt = script.fail_at if script.stuck_at is None else script.stuck_at
-    halts_at = rises_at + (whole if halt is None else _part(whole, halt))
+    halts_at = rises_at + -(-whole * (100 if halt is None else halt) // 100)  # rounded up
     at_once = None if script.fail_at is None else halts_at
     return Timeline(
         begins_at=submission.at,
@@ -159,12 +156,7 @@ def _media_ends(
             yield turn if is_refused else end
 
 
-def _part(whole: Span, percent: int) -> Span:
-    """Return the shortest part of a span that makes so many percent of it."""
-    return -(-whole * percent // 100)
-
-
 def ends_at(batch: Batch) -> Instant:
-    """Tell when the submission in force of a batch ends; `NEVER` if it is stuck."""
+    """Return when the submission in force of a batch ends; `NEVER` if it is stuck."""
     end = plan(batch.submission, len(batch.medias)).ends_at
     return NEVER if end is None else end

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from vimmerse_mock.model.clock import Instant
-from vimmerse_mock.model.delivery_plans import MessageKey
-from vimmerse_mock.model.outbox import Message
+from vimmerse_mock.model.outbox import Message, MessageKey
 
 _Entry = tuple[Instant, int, MessageKey]
 _Front = tuple[Instant, int, str]

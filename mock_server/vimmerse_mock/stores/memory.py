@@ -18,10 +18,9 @@ from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.model.clock import Instant, wall_clock
 from vimmerse_mock.model.credits import LedgerEntry, Reason
-from vimmerse_mock.model.delivery_plans import MessageKey
 from vimmerse_mock.model.exchange import Exchange
 from vimmerse_mock.model.limits import Keep
-from vimmerse_mock.model.outbox import Message, MessageState
+from vimmerse_mock.model.outbox import Message, MessageKey, MessageState
 from vimmerse_mock.model.snapshot import Snapshot
 from vimmerse_mock.stores import FORGOTTEN_AT_ONCE, NOBODY, UNAUTHENTICATED
 from vimmerse_mock.stores.lanes import Lanes
