@@ -22,18 +22,21 @@ from pathlib import Path
 from flask import Flask, request
 from flask.typing import ResponseReturnValue
 
-from vimmerse_client import Batch, Client, RetryPolicy, VimmerseError
-from vimmerse_client.webhooks import (
+from vimmerse_client import (
+    Batch,
     BatchNotDone,
+    BatchReader,
+    Client,
     ForeignWebhook,
     InvalidSignature,
     InvalidWebhook,
-    Reader,
     Receiver,
+    RetryPolicy,
     StaleStatus,
     UnknownBatch,
+    VimmerseError,
     WebhookEvent,
-    verify,
+    verify_webhook,
 )
 
 LARGEST_BODY = 64 * 1024
@@ -83,7 +86,7 @@ class Database:
 
 
 def create_app(
-    client: Reader | None = None,
+    client: BatchReader | None = None,
     database: Database | None = None,
     secrets: Sequence[str] | None = None,
     now: Callable[[], float] = time.time,  # noqa: TID251 - a receiver lives in real time
@@ -100,7 +103,7 @@ def create_app(
     @app.post("/webhooks/vimmerse")
     def take() -> ResponseReturnValue:
         body = request.get_data()
-        message_id = verify(request.headers, body, keys, now()) if keys else None
+        message_id = verify_webhook(request.headers, body, keys, now()) if keys else None
         receipt = receiver.receive(body, submission=message_id)
         app.logger.info("batch %s: %s", receipt.batch.id, receipt.batch.status)
         return "", 204

@@ -6,53 +6,43 @@ Exit codes: 0 done, 1 the service refused, failed or was not reached, 2 wrong us
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import wraps
+from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
 import click
+from marshmallow import Schema, fields
 
 from vimmerse_client.client import Client
 from vimmerse_client.errors import BatchFailed, ConfigurationError, VimmerseError, excerpt
+from vimmerse_client.images import is_url
 from vimmerse_client.models import Batch
+from vimmerse_contracts.schemas import CreateBatchSchema, UpdateBatchSchema
+from vimmerse_contracts.vocabulary import RESUBMITTING_FIELDS
 
 Command = Callable[..., None]
 
-_CREATE_TEXTS: Final[Mapping[str, str]] = {
-    "title": "Title.",
-    "description": "Description.",
-    "visibility_status": "0 private, 1 unlisted, 2 public.",
-    "is_highlights": "Highlights (any text).",
-    "motion_type": "Video model, such as KlingAI.",
-    "prompt": "What the video is to show.",
-    "aspect_ratio": "16:9, 4:3, 1:1, 3:4 or 9:16.",
-    "sound_effects": "Yes or No.",
-    "webhook_url": "Where the service reports the end of the processing.",
+_FIELDS: Final[Mapping[str, str]] = {
+    "title": "Title",
+    "description": "Description",
+    "rating": "1 to 5",
+    "visibility_status": "0 private, 1 unlisted, 2 public",
+    "is_highlights": "Highlights (any text)",
+    "is_transition": "Transitions in between",
+    "motion_range": "1 to 10",
+    "motion_type": "Video model, such as KlingAI",
+    "prompt": "What the video is to show",
+    "quantity": "Videos for each image, 1 to 4",
+    "duration": "Seconds, 1 to 10",
+    "loop": "1 to 6",
+    "aspect_ratio": "16:9, 4:3, 1:1, 3:4 or 9:16",
+    "sound_effects": "Yes or No",
+    "webhook_url": "Where the service reports the end of the processing",
 }
-_CREATE_NUMBERS: Final[Mapping[str, str]] = {
-    "motion_range": "1 to 10.",
-    "quantity": "Videos for each image, 1 to 4.",
-    "duration": "Seconds, 1 to 10.",
-    "loop": "1 to 6.",
-}
-_UPDATE_TEXTS: Final[Mapping[str, str]] = {
-    "title": "Title.",
-    "description": "Description.",
-    "rating": "1 to 5.",
-    "visibility_status": "0 private, 1 unlisted, 2 public.",
-    "webhook_url": "Where the service reports the end of the processing.",
-    "prompt": "What the video is to show (processes again).",
-    "motion_type": "Video model, such as RunwayML (processes again).",
-    "aspect_ratio": "16:9, 4:3, 1:1, 3:4 or 9:16 (processes again).",
-    "sound_effects": "Yes or No (processes again).",
-}
-_UPDATE_NUMBERS: Final[Mapping[str, str]] = {
-    "quantity": "Videos for each image, 1 to 4 (processes again).",
-    "duration": "Seconds, 1 to 10 (processes again).",
-    "loop": "1 to 6 (processes again).",
-}
+"""What each form field that has an option means."""
 
 
 class _Refused(click.ClickException):
@@ -90,20 +80,29 @@ class _Run:
 
     def finish(self, batch: Batch) -> None:
         """Wait for the batch and save its video, as far as that was asked for, and print it."""
-        if not (self.wait or self.output):
-            self.show(batch)
-            return
-        # It is paid for from here on: whatever happens next, its id must be known.
-        click.echo(f"batch {batch.id}", err=True)
-        done = self._composed(self._waited(batch)) if self.output else self._waited(batch)
+        if self.wait or self.output:
+            # It is paid for from here on: whatever happens next, its id must be known.
+            click.echo(f"batch {batch.id}", err=True)
+            batch = self._waited(batch)
         if self.output:
-            self.client.download(done, self.output)
-        self.show(done)
+            if batch.video_url is None:
+                batch = self._waited(self.client.concat(batch.id))
+            self.client.download(batch, self.output)
+        self.show(batch)
 
     def show(self, batch: Batch) -> None:
         """Print the batch as JSON or for people."""
-        text = json.dumps(batch.to_dict(), indent=2) if self.as_json else _summary(batch)
-        click.echo(text)
+        if self.as_json:
+            click.echo(json.dumps(batch.to_dict(), indent=2))
+            return
+        finished, failed = len(batch.finished_medias), len(batch.failed_medias)
+        click.echo(f"batch   {batch.id}")
+        click.echo(f"title   {excerpt(batch.title)}")
+        click.echo(f"status  {batch.status} at {batch.progress_percentage} %")
+        click.echo(f"medias  {finished} of {len(batch.medias)} finished, {failed} failed")
+        click.echo(f"video   {batch.video_url or 'none yet'}")
+        if batch.message:
+            click.echo(f"message {excerpt(batch.message)}")
 
     def _waited(self, batch: Batch) -> Batch:
         done = self.client.wait(batch.id, timeout=self.wait_timeout, poll=self.poll, progress=True)
@@ -114,34 +113,30 @@ class _Run:
             raise
         return done
 
-    def _composed(self, batch: Batch) -> Batch:
-        return batch if batch.video_url else self._waited(self.client.concat(batch.id))
 
+def _with_run(command: Command) -> Command:
+    """Add the options of the connection, and open the client for a command's `_Run`."""
 
-@contextmanager
-def _run(ctx: click.Context) -> Iterator[tuple[_Run, dict[str, Any]]]:
-    """Open the client; yields the run, and the parameters that are the command's own."""
-    options = dict(ctx.params)
-    with Client(options.pop("api_key"), options.pop("base_url")) as client:
-        names = set(options) & set(_Run.__slots__)
-        yield _Run(client, **{name: options.pop(name) for name in names}), options
-
-
-def _connection(command: Command) -> Command:
-    key = click.option(
+    @click.option(
         "--api-key",
         envvar="VIMMERSE_API_KEY",
         show_envvar=True,
         help="The key; better in the environment, where no process list shows it.",
     )
-    url = click.option(
+    @click.option(
         "--base-url",
         envvar="VIMMERSE_BASE_URL",
         show_envvar=True,
         help="The service; the real one if not given.",
     )
-    as_json = click.option("--json", "as_json", is_flag=True, help="Print the Batch as JSON.")
-    return key(url(as_json(command)))
+    @click.option("--json", "as_json", is_flag=True, help="Print the Batch as JSON.")
+    @wraps(command)
+    def run(api_key: str | None, base_url: str | None, **options: Any) -> None:  # noqa: ANN401 - whatever click parsed
+        settings = {name: options.pop(name) for name in _Run.__slots__ if name in options}
+        with Client(api_key, base_url) as client:
+            command(_Run(client, **settings), **options)
+
+    return run
 
 
 def _patience(command: Command) -> Command:
@@ -164,25 +159,13 @@ def _patience(command: Command) -> Command:
         "--output",
         type=click.Path(dir_okay=False, writable=True, path_type=Path),
         callback=_parent_exists,
-        help="Wait, compose the videos if there is no composed one, and save it here.",
+        help="Wait, concatenate the videos if there is no composed one, and save it here.",
     )
     return output(timeout(poll(command)))
 
 
 def _waiting(command: Command) -> Command:
     return click.option("--wait", is_flag=True, help="Wait until it is done.")(_patience(command))
-
-
-def _images(
-    ctx: click.Context, param: click.Parameter, given: tuple[str, ...]
-) -> tuple[str | Path, ...]:
-    """Leave URLs as they are; anything else is a file that must be there."""
-    path = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
-    urls = ("http://", "https://")
-    return tuple(
-        image if image.lower().startswith(urls) else Path(path.convert(image, param, ctx))
-        for image in given
-    )
 
 
 def _parent_exists(_ctx: click.Context, _param: click.Parameter, path: Path | None) -> Path | None:
@@ -192,28 +175,42 @@ def _parent_exists(_ctx: click.Context, _param: click.Parameter, path: Path | No
     return path
 
 
-def _fields(texts: Mapping[str, str], numbers: Mapping[str, str]) -> Callable[[Command], Command]:
-    """Make an option of every field; what is valid is the server's affair."""
+def _form_fields(
+    schema: type[Schema], processing_again: Collection[str] = ()
+) -> Callable[[Command], Command]:
+    """Make an option of every field; what is valid is the server's to say."""
 
     def decorate(command: Command) -> Command:
-        for name, meaning in reversed({**texts, **numbers}.items()):
-            kind = int if name in numbers else str
-            command = click.option(f"--{name.replace('_', '-')}", type=kind, help=meaning)(command)
+        for name, field in reversed(schema().fields.items()):
+            if name not in _FIELDS:
+                continue
+            flag = name.replace("_", "-")
+            is_flag = isinstance(field, fields.Boolean)
+            note = " (processes again)" if name in processing_again else ""
+            command = click.option(
+                f"--{flag}/--no-{flag}" if is_flag else f"--{flag}",
+                type=int if isinstance(field, fields.Integer) else None,
+                default=None,
+                help=f"{_FIELDS[name]}{note}.",
+            )(command)
         return command
 
     return decorate
 
 
-def _summary(batch: Batch) -> str:
-    counts = (len(batch.finished_medias), len(batch.medias), len(batch.failed_medias))
-    lines = [
-        f"batch   {batch.id}",
-        f"title   {excerpt(batch.title)}",
-        f"status  {batch.status} at {batch.progress_percentage} %",
-        "medias  {} of {} finished, {} failed".format(*counts),
-        f"video   {batch.video_url or 'none yet'}",
-    ]
-    return "\n".join([*lines, f"message {excerpt(batch.message)}"] if batch.message else lines)
+class _Image(click.Path):
+    """A URL, as it is, or the path of a file that is there."""
+
+    def convert(
+        self,
+        value: str | PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str | bytes | PathLike[str]:
+        return value if is_url(value) else super().convert(value, param, ctx)
+
+
+_IMAGE: Final = _Image(exists=True, dir_okay=False, readable=True, path_type=Path)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -223,71 +220,57 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("images", nargs=-1, required=True, callback=_images, metavar="IMAGE...")
-@_fields(_CREATE_TEXTS, _CREATE_NUMBERS)
-@click.option("--is-transition/--no-is-transition", default=None, help="Transitions in between.")
+@click.argument("images", nargs=-1, required=True, type=_IMAGE, metavar="IMAGE...")
+@_form_fields(CreateBatchSchema)
 @_waiting
-@_connection
-@click.pass_context
-def create(ctx: click.Context, /, **_options: object) -> None:
+@_with_run
+def create(run: _Run, images: tuple[str | Path, ...], **form: Any) -> None:  # noqa: ANN401 - whatever click parsed
     """Create a batch from image files, or from image URLs; this costs credit."""
-    with _run(ctx) as (run, options):
-        images = options.pop("images")
-        run.finish(run.client.create(images, **options))
+    run.finish(run.client.create(images, **form))
 
 
 @main.command()
 @click.argument("batch_id")
-@_connection
-@click.pass_context
-def get(ctx: click.Context, /, **_options: object) -> None:
+@_with_run
+def get(run: _Run, batch_id: str) -> None:
     """Show a batch."""
-    with _run(ctx) as (run, options):
-        run.show(run.client.get(**options))
+    run.show(run.client.get(batch_id))
 
 
 @main.command()
 @click.argument("batch_id")
-@_fields(_UPDATE_TEXTS, _UPDATE_NUMBERS)
+@_form_fields(UpdateBatchSchema, RESUBMITTING_FIELDS)
 @_waiting
-@_connection
-@click.pass_context
-def update(ctx: click.Context, /, **_options: object) -> None:
+@_with_run
+def update(run: _Run, batch_id: str, **form: Any) -> None:  # noqa: ANN401 - whatever click parsed
     """Update a batch; the options that process again cost credit again."""
-    with _run(ctx) as (run, options):
-        run.finish(run.client.update(**options))
+    run.finish(run.client.update(batch_id, **form))
 
 
 @main.command()
 @click.argument("batch_id")
 @_waiting
-@_connection
-@click.pass_context
-def concat(ctx: click.Context, /, **_options: object) -> None:
-    """Compose all finished videos of a batch into one."""
-    with _run(ctx) as (run, options):
-        run.finish(run.client.concat(**options))
+@_with_run
+def concat(run: _Run, batch_id: str) -> None:
+    """Concatenate all finished videos of a batch into one composed video."""
+    run.finish(run.client.concat(batch_id))
 
 
 @main.command()
 @click.argument("batch_id")
 @_patience
-@_connection
-@click.pass_context
-def wait(ctx: click.Context, /, **_options: object) -> None:
+@_with_run
+def wait(run: _Run, batch_id: str) -> None:
     """Wait until a batch is done."""
-    with _run(ctx) as (run, options):
-        replace(run, wait=True).finish(run.client.get(**options))
+    replace(run, wait=True).finish(run.client.get(batch_id))
 
 
 @main.command()
 @click.argument("batch_id")
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path), callback=_parent_exists)
-@_connection
-@click.pass_context
-def download(ctx: click.Context, /, **_options: object) -> None:
+@_with_run
+def download(run: _Run, batch_id: str, path: Path) -> None:
     """Save the composed video of a batch."""
-    with _run(ctx) as (run, options):
-        batch = run.client.get(options["batch_id"])
-        run.client.download(batch, options["path"])
-        run.show(batch)
+    batch = run.client.get(batch_id)
+    run.client.download(batch, path)
+    run.show(batch)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import requests
@@ -19,9 +21,9 @@ from vimmerse_client.errors import (
     WaitTimeout,
     excerpt,
 )
-from vimmerse_client.images import ImageInput, read_images
-from vimmerse_client.magic import refuse_magic
+from vimmerse_client.images import ImageInput, is_url, read_images
 from vimmerse_client.models import Batch
+from vimmerse_client.progress import progress_bar
 from vimmerse_client.transport import (
     DEFAULT_TIMEOUT,
     NOW,
@@ -34,6 +36,8 @@ from vimmerse_client.transport import (
     Transport,
 )
 from vimmerse_contracts import operations
+from vimmerse_contracts.markers import find_markers
+from vimmerse_contracts.network import is_production_url
 from vimmerse_contracts.operations import Operation
 from vimmerse_contracts.vocabulary import PRODUCTION_URL
 
@@ -72,9 +76,13 @@ class Client:
         sleep: Sleep = SLEEP,
         now: Now = NOW,
     ) -> None:
+        if base_url is None:
+            base_url = os.environ.get("VIMMERSE_BASE_URL") or PRODUCTION_URL
+        if api_key is None:
+            api_key = os.environ.get("VIMMERSE_API_KEY", "")
         self._transport = Transport(
-            _base_url() if base_url is None else base_url,
-            os.environ.get("VIMMERSE_API_KEY", "") if api_key is None else api_key,
+            base_url,
+            api_key,
             timeout=timeout,
             retry=retry,
             session=session,
@@ -148,7 +156,8 @@ class Client:
             OSError: a file can't be read; nothing was sent.
         """
         given = read_images(images)
-        refuse_magic(self.base_url, title=[title or ""], images=given.names)
+        self._refuse_markers("title", title or "")
+        self._refuse_markers("images", *given.names)
         form = _form(
             title=title,
             description=description,
@@ -217,7 +226,7 @@ class Client:
         Raises:
             ConfigurationError: a magic marker in the title, for the real service; nothing was sent.
         """
-        refuse_magic(self.base_url, title=[title or ""])
+        self._refuse_markers("title", title or "")
         form = _form(
             title=title,
             description=description,
@@ -236,7 +245,7 @@ class Client:
         return self._batch(operations.UPDATE, answer)
 
     def concat(self, batch_id: str) -> Batch:
-        """Compose all finished videos of a batch into one; `video_url` follows (S). Never retried.
+        """Concatenate all finished videos of a batch; `video_url` follows (S). Never retried.
 
         The reference's sample shows `{ }` for an answer (S); the batch is then fetched.
         """
@@ -283,16 +292,23 @@ class Client:
         """
         if min(timeout, poll, longest_poll) < 0 or backoff < 1:
             raise ConfigurationError("wait: expected no negative seconds, and a backoff from 1 on")
-        with _shown(progress) as show:
-            pause, deadline = poll, self._transport.now() + timeout
-            batch: Batch | None = None
+        pause, deadline = poll, self._transport.now() + timeout
+        batch: Batch | None = None
+        with progress_bar() if progress else nullcontext() as show:
             while True:
-                batch = self._read(batch_id, timeout, deadline, batch)
-                for tell in filter(None, (show, on_progress)):
-                    tell(batch)
+                try:
+                    answer = self._transport.call(operations.READ, batch_id, deadline=deadline)
+                except OutOfTime as error:
+                    raise WaitTimeout(batch_id, timeout, batch) from error.__cause__
+                batch = self._batch(operations.READ, answer)
+                for report in filter(None, (show, on_progress)):
+                    report(batch)
                 if batch.status.is_final:
                     return batch
-                self._pause(min(pause, longest_poll), timeout, deadline, batch)
+                left = deadline - self._transport.now()
+                if left <= 0:
+                    raise WaitTimeout(batch_id, timeout, batch)
+                self._transport.sleep(min(pause, longest_poll, left))
                 pause *= backoff
 
     def download(self, source: Batch | str, path: str | os.PathLike[str]) -> Path:
@@ -309,7 +325,13 @@ class Client:
             ConfigurationError: the text is no http(s) URL.
             OSError: the file can't be written.
         """
-        url, target = _video_url(source), Path(path)
+        url, target = source, Path(path)
+        if isinstance(source, Batch):
+            if source.video_url is None:
+                raise VideoNotReady(source)
+            url = source.video_url
+        if not is_url(url):
+            raise ConfigurationError(f"download: {excerpt(repr(url))} is no http(s) URL")
         return self._transport.download(url, lambda chunks: _save(chunks, target))
 
     def _batch(self, operation: Operation, answer: object) -> Batch:
@@ -323,53 +345,31 @@ class Client:
         raise self._unexpected(operation, "the contract's Batch object", wrong)
 
     def _unexpected(self, operation: Operation, expected: str, got: object) -> UnexpectedResponse:
-        shown = "an empty body" if got is None else excerpt(repr(self._transport.redact(got)))
+        shown = "an empty body" if got is None else excerpt(repr(self._transport.key.redact(got)))
         return UnexpectedResponse(operation.id, _OK, expected, shown)
 
-    def _read(self, batch_id: str, timeout: float, deadline: float, last: Batch | None) -> Batch:
-        try:
-            answer = self._transport.call(operations.READ, batch_id, deadline=deadline)
-        except OutOfTime as error:
-            raise WaitTimeout(batch_id, timeout, last) from error.__cause__
-        return self._batch(operations.READ, answer)
+    def _refuse_markers(self, argument: str, *texts: str) -> None:
+        """Refuse magic markers for the real service.
 
-    def _pause(self, pause: float, timeout: float, deadline: float, batch: Batch) -> None:
-        left = deadline - self._transport.now()
-        if left <= 0:
-            raise WaitTimeout(batch.id, timeout, batch)
-        self._transport.sleep(min(pause, left))
-
-
-def _base_url() -> str:
-    return os.environ.get("VIMMERSE_BASE_URL") or PRODUCTION_URL
+        There, a test that was pointed at the wrong address would spend real credit.
+        """
+        if not is_production_url(self.base_url):
+            return
+        host = urlsplit(self.base_url).hostname
+        for marker in chain.from_iterable(map(find_markers, texts)):
+            raise ConfigurationError(
+                f"{argument}: {marker.text!r} is a magic marker for the mock, and {host} is the "
+                "real service; take it out, or set base_url (VIMMERSE_BASE_URL) to a mock's address"
+            )
 
 
 def _form(**values: str | int | None) -> list[tuple[str, str]]:
-    return [(name, _text(value)) for name, value in values.items() if value is not None]
-
-
-def _text(value: str | int) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-@contextmanager
-def _shown(progress: bool) -> Iterator[OnProgress | None]:  # noqa: FBT001 - one private caller
-    if not progress:
-        yield None
-        return
-    from vimmerse_client.progress import progress_bar  # noqa: PLC0415 - rich is slow to import
-
-    with progress_bar() as show:
-        yield show
-
-
-def _video_url(source: Batch | str) -> str:
-    url = source.video_url if isinstance(source, Batch) else source
-    if url is None and isinstance(source, Batch):
-        raise VideoNotReady(source)
-    if not str(url).lower().startswith(("http://", "https://")):
-        raise ConfigurationError(f"download: {excerpt(repr(url))} is no http(s) URL")
-    return str(url)
+    # Booleans go as "true" and "false", as FastAPI's samples write them.
+    return [
+        (name, str(value).lower() if isinstance(value, bool) else str(value))
+        for name, value in values.items()
+        if value is not None
+    ]
 
 
 def _save(chunks: Iterable[bytes], path: Path) -> Path:

@@ -18,13 +18,13 @@ VimmerseError
   WaitTimeout                            the deadline of `wait` passed; carries the last batch
   BatchFailed                            `Batch.raise_for_status` on a batch in 'fail'
   VideoNotReady                          a download of a batch that has no `video_url`
-  InvalidWebhook                         `webhooks.parse`: what came is no webhook of the contract
-  UnconfirmedWebhook                     `webhooks.confirm`: the API does not say what it says
+  InvalidWebhook                         `parse_webhook`: what came is no webhook of the contract
+  UnconfirmedWebhook                     `confirm_webhook`: the API does not say what it says
     UnknownBatch                         no batch of this API key
     ForeignWebhook                       the batch is of another customer than the webhook says
     BatchNotDone                         the batch still processes
     StaleStatus                          the batch ended otherwise
-  InvalidSignature                       `webhooks.verify`: not surely from the sender
+  InvalidSignature                       `verify_webhook`: not surely from the sender
     SignatureMissing                     the headers are not there, or not as they should be
     SignatureExpired                     too old, or from the future
     SignatureMismatch                    no secret made any of the signatures
@@ -110,10 +110,10 @@ class ApiError(VimmerseError):
 
 
 class BadRequest(ApiError):
-    """400 (S): no images, an id that is no UUID, or a batch that can't be composed yet."""
+    """400 (S): no images, an id that is no UUID, or a batch that is not ready for concat."""
 
     advice = (
-        "creating needs images, an id must be a UUID, and composing needs a batch that is finished"
+        "creating needs images, an id must be a UUID, and concat needs a batch that is finished"
     )
 
 
@@ -259,7 +259,7 @@ class BatchFailed(VimmerseError):
 
 
 class VideoNotReady(VimmerseError):
-    """A batch has no `video_url`: its videos are not composed (yet)."""
+    """A batch has no `video_url`: there is no composed video (yet)."""
 
     def __init__(self, batch: Batch) -> None:
         super().__init__(batch)
@@ -268,7 +268,7 @@ class VideoNotReady(VimmerseError):
     def __str__(self) -> str:
         return (
             f"batch {self.batch.id} has no video_url (its status is '{self.batch.status}'): wait "
-            "until it is finished, compose it with concat, and wait again"
+            "until it is finished, call concat, and wait again"
         )
 
 
@@ -368,7 +368,7 @@ _BY_STATUS: Final[Mapping[int, type[ApiError]]] = {
 
 
 def error_class(status: int) -> type[ApiError]:
-    """Say which class stands for an HTTP status from 400 on."""
+    """Return the class for an HTTP status from 400 on."""
     fallback = ServerError if status >= 500 else ApiError
     return _BY_STATUS.get(status, fallback)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeGuard
 
 from vimmerse_client.errors import ConfigurationError
 
@@ -58,8 +58,16 @@ def read_images(images: Iterable[ImageInput]) -> Images:
         ConfigurationError: no images, files mixed with URLs, or something that is no image input.
         OSError: a file can't be read.
     """
-    given = _listed(images)
-    urls = tuple(image for image in given if _is_url(image) and isinstance(image, str))
+    if isinstance(images, str | bytes | bytearray | PurePath) or hasattr(images, "read"):
+        raise ConfigurationError(
+            "images: expected a list of images, got a single one; put it in []"
+        )
+    given = list(images)
+    if not given:
+        raise ConfigurationError(
+            "images: expected at least one path, URL, file or bytes, got none; nothing was sent"
+        )
+    urls = tuple(image for image in given if is_url(image))
     if len(urls) == len(given):
         return Images(urls=urls)
     if urls:
@@ -70,64 +78,43 @@ def read_images(images: Iterable[ImageInput]) -> Images:
     return Images(files=tuple(_part(image, n) for n, image in enumerate(given, start=1)))
 
 
-def _listed(images: Iterable[ImageInput]) -> list[ImageInput]:
-    if isinstance(images, str | bytes | bytearray | PurePath) or hasattr(images, "read"):
-        raise ConfigurationError(
-            "images: expected a list of images, got a single one; put it in []"
-        )
-    given = list(images)
-    if not given:
-        raise ConfigurationError(
-            "images: expected at least one path, URL, file or bytes, got none; nothing was sent"
-        )
-    return given
-
-
-def _is_url(image: ImageInput) -> bool:
-    return isinstance(image, str) and image.lower().startswith(("http://", "https://"))
+def is_url(value: object) -> TypeGuard[str]:
+    """Return whether something is the text of an http(s) URL."""
+    return isinstance(value, str) and value.lower().startswith(("http://", "https://"))
 
 
 def _part(image: ImageInput, number: int) -> Part:
-    if isinstance(image, str | Path):
-        path = Path(image)
-        return _named(path.name, path.read_bytes())
-    if isinstance(image, bytes | bytearray):
-        return _unnamed(bytes(image), number)
-    if isinstance(image, tuple):
-        return _pair(image, number)
-    if not hasattr(image, "read"):
-        raise _not_an_image(image, number)
-    return _from_file(image, number)
+    name, content = _read(image, number)
+    if name is None:
+        name = f"image{number}{_suffix(content)}"
+    return name, content, _TYPES.get(PurePath(name).suffix.lower(), _UNKNOWN_TYPE)
 
 
-def _pair(image: tuple[str, bytes], number: int) -> Part:
+def _read(image: ImageInput, number: int) -> tuple[str | None, bytes]:
+    """Return the name, if there is one, and the content."""
     match image:
-        case (str(name), bytes(content)):
-            return _named(name, content)
-        case _:
-            raise _not_an_image(image, number)
-
-
-def _from_file(image: ReadableBinary, number: int) -> Part:
+        case str() | Path():
+            return Path(image).name, Path(image).read_bytes()
+        case bytes() | bytearray():
+            return None, bytes(image)
+        case tuple((str() as name, bytes() as content)):
+            return name, content
+    if isinstance(image, tuple) or not hasattr(image, "read"):
+        raise ConfigurationError(
+            f"images: image {number} is of type {type(image).__name__}; expected a path, a URL, "
+            "bytes, a binary file object or (name, bytes)"
+        )
     content = image.read()
     if not isinstance(content, bytes):
         raise ConfigurationError(
             f"images: image {number} is a file opened for reading text; open it in mode 'rb'"
         )
-    name = getattr(image, "name", None)  # an unnamed temporary file has its number for a name
-    return _named(Path(name).name, content) if isinstance(name, str) else _unnamed(content, number)
-
-
-def _named(name: str, content: bytes) -> Part:
-    return name, content, _TYPES.get(PurePath(name).suffix.lower(), _UNKNOWN_TYPE)
-
-
-def _unnamed(content: bytes, number: int) -> Part:
-    return _named(f"image{number}{_suffix(content)}", content)
+    path = getattr(image, "name", None)  # an unnamed temporary file has its number for a name
+    return (Path(path).name if isinstance(path, str) else None), content
 
 
 def _suffix(content: bytes) -> str:
-    """Tell the commonest formats by their first bytes, so that bytes get a telling name."""
+    """Return the file ending of the commonest formats, judged by the first bytes."""
     if content.startswith(b"\x89PNG"):
         return ".png"
     if content.startswith(b"\xff\xd8\xff"):
@@ -135,10 +122,3 @@ def _suffix(content: bytes) -> str:
     if content.startswith(b"GIF8"):
         return ".gif"
     return ".webp" if content[:4] == b"RIFF" and content[8:12] == b"WEBP" else ""
-
-
-def _not_an_image(image: object, number: int) -> ConfigurationError:
-    return ConfigurationError(
-        f"images: image {number} is of type {type(image).__name__}; expected a path, a URL, bytes, "
-        "a binary file object or (name, bytes)"
-    )

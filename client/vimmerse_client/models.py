@@ -97,7 +97,18 @@ class Batch:
         loaded = BatchSchema().load(data)
         # marshmallow hands unknown keys over in the order of a set.
         ordered = {key: loaded[key] for key in data}
-        return _build(cls, ordered | _typed(ordered))
+        typed = {
+            "medias": _build_all(MediaReference, loaded["medias"]),
+            "finished_medias": _build_all(MediaReference, loaded["finished_medias"]),
+            "failed_medias": _build_all(MediaReference, loaded["failed_medias"]),
+            "pose_preset": _build_all(PosePreset, loaded["pose_preset"]),
+            "submit_params": _build(SubmitParams, loaded["submit_params"]),
+            "status": BatchStatus(loaded["status"]),
+            "created_at": parse_timestamp(loaded["created_at"]),
+            "updated_at": parse_timestamp(loaded["updated_at"]),
+        }
+        lists = {key: tuple(value) for key, value in loaded.items() if isinstance(value, list)}
+        return _build(cls, ordered | lists | typed)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object: the contract's keys in their order, then the unknown ones."""
@@ -105,7 +116,7 @@ class Batch:
 
     @property
     def succeeded(self) -> bool:
-        """Say whether the batch ended well."""
+        """Whether the batch ended well."""
         return self.status is BatchStatus.SUCCESS
 
     def raise_for_status(self) -> None:
@@ -119,21 +130,6 @@ class Batch:
 
 
 _M = TypeVar("_M", MediaReference, PosePreset, SubmitParams, Batch)
-
-
-def _typed(loaded: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the values that JSON has no type for theirs, and make lists immutable."""
-    return {
-        **{key: tuple(value) for key, value in loaded.items() if isinstance(value, list)},
-        "medias": _build_all(MediaReference, loaded["medias"]),
-        "finished_medias": _build_all(MediaReference, loaded["finished_medias"]),
-        "failed_medias": _build_all(MediaReference, loaded["failed_medias"]),
-        "pose_preset": _build_all(PosePreset, loaded["pose_preset"]),
-        "submit_params": _build(SubmitParams, loaded["submit_params"]),
-        "status": BatchStatus(loaded["status"]),
-        "created_at": parse_timestamp(loaded["created_at"]),
-        "updated_at": parse_timestamp(loaded["updated_at"]),
-    }
 
 
 def _build(model: type[_M], loaded: Mapping[str, Any]) -> _M:

@@ -1,12 +1,9 @@
-"""The progress bar that `wait` shows on stderr; imported only when it is asked for."""
+"""The progress bar that `wait` shows on stderr."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from vimmerse_client.models import Batch
 
@@ -14,9 +11,13 @@ from vimmerse_client.models import Batch
 @contextmanager
 def progress_bar() -> Iterator[Callable[[Batch], None]]:
     """Show a bar for as long as the context lasts; call what it yields with every reading."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, TimeElapsedColumn(), console=console) as bar:
+    # rich is slow to import, and most programs show no bar.
+    from rich import progress  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+
+    columns = (progress.TextColumn("{task.description}"), progress.BarColumn())
+    times = (progress.TaskProgressColumn(), progress.TimeElapsedColumn())
+    with progress.Progress(*columns, *times, console=Console(stderr=True)) as bar:
         task = bar.add_task("waiting", total=100)
 
         def show(batch: Batch) -> None:

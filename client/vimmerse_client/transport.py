@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,8 +19,6 @@ from urllib.parse import quote, urljoin, urlsplit
 import requests
 from requests.auth import AuthBase
 
-from vimmerse_client import diagnosis
-from vimmerse_client.credentials import Key, NoKey
 from vimmerse_client.errors import (
     ConfigurationError,
     RateLimited,
@@ -33,6 +32,7 @@ from vimmerse_client.images import Part
 from vimmerse_contracts.fields import url_problem
 from vimmerse_contracts.network import is_loopback, retry_after
 from vimmerse_contracts.operations import Operation
+from vimmerse_contracts.vocabulary import API_KEY_HEADER
 
 T = TypeVar("T")
 Timeout = float | tuple[float, float]
@@ -46,6 +46,7 @@ NOW: Final[Now] = time.monotonic
 DOWNLOAD: Final = "download"
 
 _CHUNK_BYTES: Final = 64 * 1024
+_TEXT_BYTES: Final = 64 * 1024
 _MOST_REDIRECTS: Final = 10
 _LOG: Final = logging.getLogger(__name__)
 
@@ -79,6 +80,48 @@ class RetryPolicy:
         return min(self.backoff * 2.0 ** (attempt - 1), self.longest)
 
 
+class Key(AuthBase):
+    """Sends the API key. An object, so that no traceback shows the key among a frame's locals.
+
+    Raises:
+        ConfigurationError: there is no key, or no header can carry it.
+    """
+
+    def __init__(self, key: str) -> None:
+        if not key:
+            raise ConfigurationError("no API key: pass api_key, or set VIMMERSE_API_KEY")
+        # requests' own complaint about such a header would quote it.
+        if not (key.isascii() and key.isprintable()) or " " in key:
+            raise ConfigurationError(
+                "the API key has a space, a line break or another character that no header can "
+                "carry; copy it again (it is not shown here)"
+            )
+        self._key = key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Put the key into the request."""
+        request.headers[API_KEY_HEADER] = self._key
+        return request
+
+    def redact(self, value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
+        """Replace the key in what a server says: some echo what they were sent."""
+        if isinstance(value, str):
+            return value.replace(self._key, "[API key]")
+        if isinstance(value, list):
+            return [self.redact(item) for item in value]
+        if isinstance(value, dict):
+            return {self.redact(name): self.redact(item) for name, item in value.items()}
+        return value
+
+
+class NoKey(AuthBase):
+    """Sends no credentials, not even those of a .netrc."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Leave the request as it is."""
+        return request
+
+
 class Transport:
     """Sends requests to one base URL with one key, and turns failures into the client's errors.
 
@@ -91,26 +134,25 @@ class Transport:
         base_url: str,
         api_key: str,
         *,
-        timeout: Timeout = DEFAULT_TIMEOUT,
-        retry: RetryPolicy | None = None,
-        session: requests.Session | None = None,
-        sleep: Sleep = SLEEP,
-        now: Now = NOW,
+        timeout: Timeout,
+        retry: RetryPolicy | None,
+        session: requests.Session | None,
+        sleep: Sleep,
+        now: Now,
     ) -> None:
         self.base_url = _checked_base_url(base_url)
         self.sleep, self.now = sleep, now
-        self._key = Key(api_key)
-        self._timeout = _checked_timeout(timeout)
+        self.key = Key(api_key)
+        connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+        if not (connect > 0 and read > 0):
+            raise ConfigurationError(f"timeout {timeout!r}: expected seconds greater than 0")
+        self._timeout = connect, read
         self._retry = retry or RetryPolicy()
         self._owns_session = session is None
         self._session = session or requests.Session()
 
     def __repr__(self) -> str:
         return f"Transport(base_url={self.base_url!r})"
-
-    def redact(self, value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
-        """Take the key out of what a server says: some echo what they were sent."""
-        return self._key.redact(value)
 
     def close(self) -> None:
         """Close the connections, unless the session was handed in."""
@@ -135,10 +177,12 @@ class Transport:
             ApiError, TransportError, UnexpectedResponse: see each.
             OutOfTime: an attempt failed and the deadline leaves no time for another.
         """
-        url = self.base_url + _path(operation, batch_id)
+        if "{batch_id}" in operation.path and batch_id in {"", ".", ".."}:  # another address
+            raise ConfigurationError(f"batch id {batch_id!r}: expected the id of a batch, a UUID")
+        url = self.base_url + operation.path.format(batch_id=quote(batch_id, safe=""))
 
         def once() -> Any:  # noqa: ANN401 - as call
-            auth = self._key if operation.needs_key else NoKey()
+            auth = self.key if operation.needs_key else NoKey()
             with self._explained(operation.id, operation.method):
                 response = self._send(
                     operation.method, url, auth, self._within(deadline), data=form, files=files
@@ -159,7 +203,7 @@ class Transport:
         def once() -> T:
             with self._explained(DOWNLOAD, "GET"), self._follow(url) as response:
                 self._raise_for_refusal(DOWNLOAD, response)
-                return write(_chunks(response))
+                return write(response.iter_content(_CHUNK_BYTES))
 
         return self._retried(once, None)
 
@@ -171,16 +215,14 @@ class Transport:
         timeout: tuple[float, float],
         **body: Any,  # noqa: ANN401 - requests' own keyword arguments
     ) -> requests.Response:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        # Loopback goes through no proxy; requests takes the most specific entry first.
+        proxies = {f"{parts.scheme}://{host}": ""} if is_loopback(host) else {}
         response = self._session.request(
-            method,
-            url,
-            auth=auth,
-            timeout=timeout,
-            allow_redirects=False,
-            proxies=_proxies(url),
-            **body,
+            method, url, auth=auth, timeout=timeout, allow_redirects=False, proxies=proxies, **body
         )
-        _LOG.debug("%s %s: %d", method, urlsplit(url).path, response.status_code)
+        _LOG.debug("%s %s: %d", method, parts.path, response.status_code)
         return response
 
     def _follow(self, url: str) -> requests.Response:
@@ -199,26 +241,16 @@ class Transport:
             try:
                 return once()
             except (TransportError, RateLimited, ServerError) as error:
-                self._pause(attempt, error, deadline)
+                is_last = attempt >= self._retry.attempts
+                pause = self._retry.pause(attempt, error.retry_after)
+                if deadline is not None and self.now() + (0.0 if is_last else pause) >= deadline:
+                    raise OutOfTime from error
+                if is_last or pause > self._retry.longest:
+                    raise
+                counts = attempt, self._retry.attempts
+                _LOG.info("attempt %d of %d, again in %g s: %s", *counts, pause, error)
+            self.sleep(pause)
             attempt += 1
-
-    def _pause(
-        self,
-        attempt: int,
-        error: TransportError | RateLimited | ServerError,
-        deadline: float | None,
-    ) -> None:
-        """Wait until the next attempt is due, or raise the error where there is to be none."""
-        is_last = attempt >= self._retry.attempts
-        pause = self._retry.pause(attempt, error.retry_after)
-        if deadline is not None and self.now() + (0.0 if is_last else pause) >= deadline:
-            raise OutOfTime from error
-        if is_last or pause > self._retry.longest:
-            raise error
-        _LOG.info(
-            "attempt %d of %d, again in %g s: %s", attempt, self._retry.attempts, pause, error
-        )
-        self.sleep(pause)
 
     def _within(self, deadline: float | None) -> tuple[float, float]:
         if deadline is None:
@@ -239,24 +271,24 @@ class Transport:
         # Raised out here, for the frames of the decoder hold the text as it came.
         raise UnexpectedResponse(operation, response.status_code, "JSON", got)
 
-    def _error_body(self, response: requests.Response) -> Any:  # noqa: ANN401 - as call
-        try:
-            return self.redact(json.loads(response.content))
-        except ValueError:
-            return self._excerpt(response)
-
     def _excerpt(self, response: requests.Response) -> str:
+        # `.text` would take long to guess an encoding.
+        text = response.content[:_TEXT_BYTES].decode(errors="replace")
         # First redact, then shorten: half a key is no longer recognised, but still a secret.
-        return excerpt(self.redact(diagnosis.text_of(response)))
+        return excerpt(self.key.redact(text))
 
     def _raise_for_refusal(self, operation: str, response: requests.Response) -> None:
         status = response.status_code
         if status >= 400:
-            body = self._error_body(response)
-            message, asked = diagnosis.message_in(body), retry_after(response.headers)
-            raise error_class(status)(status, message, body, operation, asked)
+            try:
+                body = self.key.redact(json.loads(response.content))
+            except ValueError:
+                body = self._excerpt(response)
+            asked = retry_after(response.headers)
+            raise error_class(status)(status, _message_in(body), body, operation, asked)
         if status >= 300:
-            got = f"a redirect to {excerpt(self.redact(response.headers.get('Location', '')))}"
+            location = excerpt(self.key.redact(response.headers.get("Location", "")))
+            got = f"a redirect to {location}"
             raise UnexpectedResponse(operation, status, "an answer at this address", got)
 
     @contextmanager
@@ -264,9 +296,17 @@ class Transport:
         try:
             yield
         except requests.RequestException as error:
-            arrived = diagnosis.may_have_arrived(error)
-            step = diagnosis.next_step(method, arrived=arrived)
-            said = f"{excerpt(self.redact(diagnosis.reason(error)))}; {step}"
+            arrived = _may_have_arrived(error)
+            if not arrived:
+                advice = "nothing was sent: check the base URL and the network"
+            elif method == "GET":
+                advice = "check the network and try again"
+            else:
+                advice = (
+                    "the request may have been carried out, so it was not sent again: look before "
+                    "you repeat it, since that could spend twice"
+                )
+            said = f"{excerpt(self.key.redact(_reason(error)))}; {advice}"
             # Not `from error`: the frames of http.client hold the bytes sent, and so the key.
             raise TransportError(operation, said, arrived) from None
 
@@ -281,27 +321,34 @@ def _checked_base_url(base_url: str) -> str:
     return base_url.rstrip("/")
 
 
-def _checked_timeout(timeout: Timeout) -> tuple[float, float]:
-    connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-    if not (connect > 0 and read > 0):
-        raise ConfigurationError(f"timeout {timeout!r}: expected seconds greater than 0")
-    return connect, read
+def _message_in(body: object) -> str:
+    """Return the server's word: `message` (P26), or `detail`, where FastAPI itself answers."""
+    if isinstance(body, dict):
+        for key in ("message", "detail"):
+            if isinstance(body.get(key), str):
+                return str(body[key])
+    return body if isinstance(body, str) else excerpt(json.dumps(body))
 
 
-def _path(operation: Operation, batch_id: str) -> str:
-    if "{batch_id}" not in operation.path:
-        return operation.path
-    if batch_id in {"", ".", ".."}:  # these would make it another address
-        raise ConfigurationError(f"batch id {batch_id!r}: expected the id of a batch, a UUID")
-    return operation.path.format(batch_id=quote(batch_id, safe=""))
+def _may_have_arrived(error: requests.RequestException) -> bool:
+    """Whether the service may have got the request; False only where that is impossible."""
+    never_sent = (ConnectionRefusedError, socket.gaierror, requests.ConnectTimeout)
+    return not any(isinstance(cause, never_sent) for cause in _causes(error))
 
 
-def _proxies(url: str) -> dict[str, str]:
-    """Keep loopback off every proxy; requests takes the most specific entry first."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    return {f"{parts.scheme}://{host}": ""} if is_loopback(host) else {}
+def _reason(error: requests.RequestException) -> str:
+    """Return in a few words why there is no answer."""
+    host = urlsplit(error.request.url or "").netloc if error.request is not None else "the service"
+    if isinstance(error, requests.ConnectTimeout):
+        return f"no connection to {host} in time"
+    if isinstance(error, requests.ReadTimeout):
+        return f"{host} did not answer in time"
+    *_, root = _causes(error)
+    return f"the connection to {host} failed ({str(root) or type(root).__name__})"
 
 
-def _chunks(response: requests.Response) -> Iterator[bytes]:
-    yield from response.iter_content(_CHUNK_BYTES)
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__

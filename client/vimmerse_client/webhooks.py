@@ -2,7 +2,7 @@
 
 The documented webhook is unsigned (S), so anybody who knows the address can send one. It is only a
 hint that something ended: what counts is the state of the batch, read from the API. And it comes at
-least once: a receiver that does not answer with 2xx within 10 seconds may be told again (P26).
+least once: a receiver that does not answer with 2xx within 10 seconds may get it again (P26).
 
     receiver = Receiver(client, handle, seen)
     receiver.receive(request.get_data())      # in the view; answer 204 when it returns
@@ -24,14 +24,12 @@ from vimmerse_client.errors import (
     BatchNotDone,
     ConfigurationError,
     ForeignWebhook,
-    InvalidSignature,
     InvalidWebhook,
     NotFound,
     SignatureExpired,
     SignatureMismatch,
     SignatureMissing,
     StaleStatus,
-    UnconfirmedWebhook,
     UnknownBatch,
     ValidationFailed,
     excerpt,
@@ -46,30 +44,6 @@ from vimmerse_contracts.signatures import (
     secret_key,
 )
 from vimmerse_contracts.vocabulary import BatchStatus
-
-__all__ = [
-    "BatchNotDone",
-    "ForeignWebhook",
-    "Headers",
-    "InvalidSignature",
-    "InvalidWebhook",
-    "MemorySeen",
-    "Reader",
-    "Receipt",
-    "Receiver",
-    "SeenStore",
-    "SignatureExpired",
-    "SignatureMismatch",
-    "SignatureMissing",
-    "StaleStatus",
-    "UnconfirmedWebhook",
-    "UnknownBatch",
-    "WebhookEvent",
-    "confirm",
-    "parse",
-    "submission_key",
-    "verify",
-]
 
 _LONGEST_ID: Final = 200
 _KNOWN: Final = ("customer_id", "batch_id", "status")
@@ -88,7 +62,7 @@ class WebhookEvent:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-def parse(payload: bytes | bytearray | str | Mapping[str, Any]) -> WebhookEvent:
+def parse_webhook(payload: bytes | bytearray | str | Mapping[str, Any]) -> WebhookEvent:
     """Read the body of a webhook, as it came or as parsed JSON.
 
     Raises:
@@ -98,7 +72,9 @@ def parse(payload: bytes | bytearray | str | Mapping[str, Any]) -> WebhookEvent:
     try:
         loaded = WebhookSchema().load(data)
     except ValidationError as error:
-        raise InvalidWebhook(_listed(error)) from None
+        problems = error.messages_dict.items()
+        listed = "; ".join(f"{name}: {' '.join(said)}" for name, said in problems)
+        raise InvalidWebhook(listed) from None
     for name in ("customer_id", "batch_id"):
         if not 0 < len(loaded[name]) <= _LONGEST_ID:
             raise InvalidWebhook(f"{name} has {len(loaded[name])} characters")
@@ -111,33 +87,25 @@ def parse(payload: bytes | bytearray | str | Mapping[str, Any]) -> WebhookEvent:
 
 
 def _json_object(payload: bytes | bytearray | str) -> dict[str, Any]:
+    text = payload if isinstance(payload, str) else payload.decode("utf-8", "replace")
+    shown = repr(excerpt(text[:_LONGEST_ID])) if text else "an empty body"
     try:
         data = json.loads(payload)
     except (ValueError, RecursionError):
-        raise InvalidWebhook(f"{_shown(payload)} is not JSON") from None
+        raise InvalidWebhook(f"{shown} is not JSON") from None
     if not isinstance(data, dict):
-        raise InvalidWebhook(f"{_shown(payload)} is not a JSON object")
+        raise InvalidWebhook(f"{shown} is not a JSON object")
     return data
 
 
-def _shown(payload: bytes | bytearray | str) -> str:
-    text = payload if isinstance(payload, str) else payload.decode("utf-8", "replace")
-    return repr(excerpt(text[:_LONGEST_ID])) if text else "an empty body"
-
-
-def _listed(error: ValidationError) -> str:
-    messages: Mapping[str, list[str]] = error.messages_dict
-    return "; ".join(f"{name}: {' '.join(said)}" for name, said in messages.items())
-
-
-class Reader(Protocol):
+class BatchReader(Protocol):
     """What can read a batch; `vimmerse_client.Client` is one."""
 
     def get(self, batch_id: str) -> Batch:
         """Return a batch of the API key, or raise `NotFound`."""
 
 
-def confirm(event: WebhookEvent, client: Reader) -> Batch:
+def confirm_webhook(event: WebhookEvent, client: BatchReader) -> Batch:
     """Ask the API about the batch of a webhook, and return it if it ended as the webhook says.
 
     A webhook has to be answered within 10 seconds (P26), so let the client hurry:
@@ -167,16 +135,16 @@ def confirm(event: WebhookEvent, client: Reader) -> Batch:
 def submission_key(batch: Batch) -> str:
     """Name the end of a batch's present submission, by what the API says of the batch.
 
-    A webhook does not tell submissions apart (S), so the confirmed batch has to. In this order:
+    A webhook does not say which submission ended (S), but the confirmed batch does. In this order:
 
     1. `finished_at`, which the object has since 2026 (P26): the instant of the end itself.
-    2. The path of `video_url`: each submission that succeeds composes a video of its own (A). The
-       query is left out, since a signed link differs with every reading.
+    2. The path of `video_url`: each submission that succeeds has a composed video of its own (A).
+       The query is left out, since a signed link differs with every reading.
     3. `updated_at`, for a failure, which has nothing else of its own. Changing a title moves it as
        well, so a failure that is reported twice with such a change between counts twice: that is
        better than to lose the failure of a further submission.
 
-    Where that is not enough, tell `Receiver.receive` the submission yourself.
+    Where that is not enough, pass the submission to `Receiver.receive` yourself.
     """
     end = batch.extra.get("finished_at") or urlsplit(batch.video_url or "").path
     return f"{batch.id} {batch.status} {end or batch.updated_at.isoformat()}"
@@ -237,13 +205,13 @@ class Receiver:
     """Takes webhooks in, and hands each submission that ended on once.
 
     Args:
-        client: What reads batches: a `Client` that hurries, see `confirm`.
+        client: What reads batches: a `Client` that hurries, see `confirm_webhook`.
         handle: Gets the event and the confirmed batch. It has to be quick: a webhook must be
             answered within 10 seconds (P26), so leave long work to a queue.
         seen: What was handled; shared by everything that receives.
     """
 
-    client: Reader
+    client: BatchReader
     handle: Handle
     seen: SeenStore = field(default_factory=MemorySeen)
 
@@ -260,16 +228,16 @@ class Receiver:
 
         Args:
             payload: The body, as it came or as parsed JSON.
-            submission: What tells the submission apart, if you know better than `submission_key`:
-                the message id that `verify` returned, or a word of your own that you put into the
-                `webhook_url` of each submission.
+            submission: What identifies the submission, if you know better than `submission_key`:
+                the message id that `verify_webhook` returned, or a word of your own that you put
+                into the `webhook_url` of each submission.
 
         Raises:
             InvalidWebhook: it is no webhook.
-            UnconfirmedWebhook: the API says otherwise, see `confirm`, which raises more.
+            UnconfirmedWebhook: the API says otherwise, see `confirm_webhook`, which raises more.
         """
-        event = parse(payload)
-        batch = confirm(event, self.client)
+        event = parse_webhook(payload)
+        batch = confirm_webhook(event, self.client)
         key = submission_key(batch) if submission is None else f"{batch.id} {submission}"
         if not self.seen.add(key):
             return Receipt(event, batch, is_new=False)
@@ -288,7 +256,7 @@ class Headers(Protocol):
         """Return names and values."""
 
 
-def verify(
+def verify_webhook(
     headers: Headers,
     body: bytes,
     secrets: Iterable[str],
@@ -334,7 +302,7 @@ def _keys(secrets: Iterable[str]) -> tuple[bytes, ...]:
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
     if not keys:
-        raise ConfigurationError("verify: expected at least one secret")
+        raise ConfigurationError("verify_webhook: expected at least one secret")
     return keys
 
 

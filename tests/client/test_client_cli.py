@@ -279,9 +279,3 @@ def test_installed_command_works(api: FakeApi, key: str, batch_id: str) -> None:
     )
     assert json.loads(done.stdout) == data
     assert done.stderr == ""
-
-
-def test_importing_the_client_does_not_import_rich() -> None:
-    """A library that shows no bar pays for none; the command line neither."""
-    code = "import sys, vimmerse_client.cli; sys.exit('rich' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

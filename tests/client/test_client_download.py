@@ -141,7 +141,7 @@ def test_batch_without_video_says_what_to_do(
     api: FakeApi, client: Client, target: Path, seed_batch: dict[str, Any]
 ) -> None:
     """There is nothing to download before the videos are composed."""
-    with pytest.raises(VideoNotReady, match="compose it with concat"):
+    with pytest.raises(VideoNotReady, match="call concat, and wait again"):
         client.download(Batch.from_dict(seed_batch), target)
     assert api.seen == []
 

@@ -114,11 +114,12 @@ def test_redirects_are_not_followed(api: FakeApi, client: Client) -> None:
 
 
 def test_every_error_is_a_vimmerse_error() -> None:
-    """One except clause catches everything that the client raises on purpose."""
+    """One except clause catches everything raised on purpose, and `errors.py` draws each."""
     exported = [getattr(vc, name) for name in vc.__all__]
     errors = [e for e in exported if isinstance(e, type) and issubclass(e, Exception)]
-    assert len(errors) == 18
+    assert len(errors) == 28
     assert all(issubclass(error, vc.VimmerseError) for error in errors)
+    assert all(error.__name__ in str(vc.errors.__doc__) for error in errors)
 
 
 def test_configuration_errors_are_value_errors() -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from marshmallow import Schema, ValidationError
 
-import vimmerse_client
 from vimmerse_client import Batch, BatchFailed, MediaReference, PosePreset, SubmitParams
 from vimmerse_contracts import schemas
 from vimmerse_contracts.vocabulary import BatchStatus
@@ -106,9 +105,3 @@ def test_batches_can_be_pickled(seed_batch: dict[str, Any]) -> None:
     """A batch can be sent to another process."""
     batch = Batch.from_dict({**seed_batch, "used_credits": 1})
     assert pickle.loads(pickle.dumps(batch)) == batch  # noqa: S301 - our own bytes
-
-
-def test_public_names_are_there_and_sorted() -> None:
-    """`__all__` names what the package exports, in ruff's order."""
-    assert all(hasattr(vimmerse_client, name) for name in vimmerse_client.__all__)
-    assert list(vimmerse_client.__all__) == sorted(vimmerse_client.__all__)

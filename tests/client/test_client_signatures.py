@@ -1,4 +1,4 @@
-"""`verify`, held to the specification's own package."""
+"""`verify_webhook`, held to the specification's own package."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import standardwebhooks
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vimmerse_client import ConfigurationError
-from vimmerse_client.webhooks import (
+from vimmerse_client import (
+    ConfigurationError,
     InvalidSignature,
     SignatureExpired,
     SignatureMismatch,
     SignatureMissing,
-    verify,
+    verify_webhook,
 )
 from vimmerse_contracts.signatures import secret_key, sign
 
@@ -49,7 +49,10 @@ def headers(signature: str, message_id: str = "msg_1", at: float = NOW) -> dict[
 @given(secrets, ids, st.integers(0, 2**32), bodies)
 def test_we_verify_what_the_package_signs(secret: str, name: str, at: int, body: bytes) -> None:
     """Whatever the secret, the id, the instant and the body."""
-    assert verify(headers(theirs(secret, name, at, body), name, at), body, [secret], at) == name
+    assert (
+        verify_webhook(headers(theirs(secret, name, at, body), name, at), body, [secret], at)
+        == name
+    )
 
 
 @given(secrets, ids, bodies)
@@ -64,9 +67,9 @@ def test_the_package_verifies_what_we_sign(secret: str, name: str, body: bytes) 
 def test_during_a_rotation_either_secret_will_do() -> None:
     """Two signatures in the header, or two secrets on our side."""
     old, new = theirs(SECRET, "msg_1", NOW, BODY), theirs(OTHER, "msg_1", NOW, BODY)
-    assert verify(headers(f"{old} {new}"), BODY, [OTHER], NOW)
-    assert verify(headers(f"v1a,else {new}"), BODY, [SECRET, OTHER], NOW)
-    assert verify(headers(old), BODY, SECRET, NOW)
+    assert verify_webhook(headers(f"{old} {new}"), BODY, [OTHER], NOW)
+    assert verify_webhook(headers(f"v1a,else {new}"), BODY, [SECRET, OTHER], NOW)
+    assert verify_webhook(headers(old), BODY, SECRET, NOW)
 
 
 @pytest.mark.parametrize(
@@ -85,14 +88,14 @@ def test_whatever_is_changed_is_noticed(
     """The signature holds id, timestamp and body together."""
     signature = theirs(SECRET, "msg_1", NOW, BODY)
     with pytest.raises(SignatureMismatch, match="exactly as it came"):
-        verify(headers(signature, message_id, at), body, [secret], NOW)
+        verify_webhook(headers(signature, message_id, at), body, [secret], NOW)
 
 
 @pytest.mark.parametrize("signature", ["v1,", "v1", ",", "v2,abc", "v1,é", "v1,\udcff"])
 def test_a_strange_signature_is_a_mismatch(signature: str) -> None:
     """Nothing that stands in the header raises anything else."""
     with pytest.raises(SignatureMismatch):
-        verify(headers(signature), BODY, [SECRET], NOW)
+        verify_webhook(headers(signature), BODY, [SECRET], NOW)
 
 
 @pytest.mark.parametrize(("moved", "word"), [(301.0, "old"), (-301.0, "ahead")])
@@ -100,8 +103,8 @@ def test_what_is_too_old_or_from_the_future_is_refused(moved: float, word: str) 
     """Beyond the tolerance, although the signature is right."""
     signed = headers(theirs(SECRET, "msg_1", NOW, BODY))
     with pytest.raises(SignatureExpired, match=f"301 s {word}, and 300 s are tolerated"):
-        verify(signed, BODY, [SECRET], NOW + moved)
-    assert verify(signed, BODY, [SECRET], NOW + moved, tolerance=301)
+        verify_webhook(signed, BODY, [SECRET], NOW + moved)
+    assert verify_webhook(signed, BODY, [SECRET], NOW + moved, tolerance=301)
 
 
 @pytest.mark.parametrize("name", ["Webhook-Id", "Webhook-Timestamp", "Webhook-Signature"])
@@ -109,9 +112,9 @@ def test_a_header_that_is_not_there_is_named(name: str) -> None:
     """Each of the three is needed."""
     signed = headers(theirs(SECRET, "msg_1", NOW, BODY))
     with pytest.raises(SignatureMissing, match=name.lower()):
-        verify({**signed, name: ""}, BODY, [SECRET], NOW)
+        verify_webhook({**signed, name: ""}, BODY, [SECRET], NOW)
     with pytest.raises(SignatureMissing, match="is the sender signing"):
-        verify({}, BODY, [SECRET], NOW)
+        verify_webhook({}, BODY, [SECRET], NOW)
 
 
 @pytest.mark.parametrize("timestamp", ["1e9", "-1", "nan", "٣", "1" * 30, "1743595200.5"])
@@ -119,21 +122,21 @@ def test_a_timestamp_that_is_no_whole_number_is_refused(timestamp: str) -> None:
     """What it should be is said."""
     signed = headers("v1,x") | {"Webhook-Timestamp": timestamp}
     with pytest.raises(SignatureMissing, match="whole seconds since 1970"):
-        verify(signed, BODY, [SECRET], NOW)
+        verify_webhook(signed, BODY, [SECRET], NOW)
 
 
 @pytest.mark.parametrize("wrong", ["", "whsec_", "whsec_not base64!", "geheim-ä"])
 def test_a_wrong_secret_is_a_mistake_of_ours_and_is_not_quoted(wrong: str) -> None:
     """It is found before anything is compared, and no log gets to see it."""
     with pytest.raises(ConfigurationError, match="a signing secret is") as refused:
-        verify(headers("v1,x"), BODY, [SECRET, wrong], NOW)
+        verify_webhook(headers("v1,x"), BODY, [SECRET, wrong], NOW)
     assert not wrong.removeprefix("whsec_") or wrong not in str(refused.value)
     with pytest.raises(ConfigurationError, match="at least one secret"):
-        verify(headers("v1,x"), BODY, [], NOW)
+        verify_webhook(headers("v1,x"), BODY, [], NOW)
 
 
 def test_no_refusal_shows_a_secret() -> None:
     """Neither the message nor the traceback's cause."""
     with pytest.raises(InvalidSignature) as refused:
-        verify(headers("v1,x"), BODY, [SECRET], NOW)
+        verify_webhook(headers("v1,x"), BODY, [SECRET], NOW)
     assert SECRET.removeprefix("whsec_") not in repr(refused.value) + str(refused.value)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import flask
 import pytest
 
-from vimmerse_client import Client
-from vimmerse_client.webhooks import Receiver
+from vimmerse_client import Client, Receiver
 from vimmerse_mock.delivery import Post, Reply
 from vimmerse_mock.interception import Intercepted, intercept
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT

@@ -16,9 +16,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from frozen_time import FrozenTime
-from vimmerse_client import Batch
-from vimmerse_client.errors import NotFound, VimmerseError
-from vimmerse_client.webhooks import MemorySeen, Receiver, WebhookEvent
+from vimmerse_client import Batch, MemorySeen, NotFound, Receiver, VimmerseError, WebhookEvent
 from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import create_mock
 from vimmerse_mock.control.messages import WebhookInfo
