@@ -132,12 +132,6 @@ def test_a_store_that_needs_an_extra_names_it(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_client_needs_neither_a_web_framework_nor_a_database(python: Path) -> None:
-    """Importing the client imports no Flask."""
-    loaded = ran(python, "import sys, vimmerse_client; print(*sys.modules)").split()
-    assert not {"flask", "werkzeug", "sqlalchemy", "vimmerse_mock"} & set(loaded)
-
-
 def test_nothing_in_the_repository_names_a_registry_or_this_machine() -> None:
     """No file that is kept records where packages came from, or a path of somebody's machine."""
     tracked = subprocess.run(
