@@ -42,93 +42,74 @@ class ApiError:
         return {"message": self.code}
 
 
-BAD_REQUEST: Final = ApiError(
-    400,
-    "BAD_REQUEST",
-    documented(
-        "error.400", "Without images, or for an id that is no UUID: 400", Source.OPENAPI_2026
-    ),
+_P25: Final = Source.PAGE_2025
+_P26: Final = Source.OPENAPI_2026
+
+
+def _documented_error(status: int, code: str, text: str) -> ApiError:
+    return ApiError(status, code, documented(f"error.{status}", text, _P26))
+
+
+def _assumed_error(status: int, code: str, text: str, because: str) -> ApiError:
+    return ApiError(status, code, assumed(f"error.{status}", text, because=because))
+
+
+BAD_REQUEST: Final = _documented_error(
+    400, "BAD_REQUEST", "Without images, or for an id that is no UUID: 400"
 )
-UNAUTHORIZED: Final = ApiError(
+UNAUTHORIZED: Final = _assumed_error(
     401,
     "UNAUTHORIZED",
-    assumed(
-        "error.401",
-        "A missing or unknown key: 401 {'message': 'UNAUTHORIZED'}",
-        because="P26 documents the status; no source shows the body",
-    ),
+    "A missing or unknown key: 401 {'message': 'UNAUTHORIZED'}",
+    "P26 documents the status; no source shows the body",
 )
-INSUFFICIENT_CREDIT: Final = ApiError(
-    402,
-    "INSUFFICIENT_CREDIT",
-    documented("error.402", "A balance that does not suffice: 402", Source.OPENAPI_2026),
+INSUFFICIENT_CREDIT: Final = _documented_error(
+    402, "INSUFFICIENT_CREDIT", "A balance that does not suffice: 402"
 )
-NOT_FOUND: Final = ApiError(
-    404,
-    "NOT_FOUND",
-    documented(
-        "error.404", "An unknown batch, or somebody else's: 404, never 403", Source.OPENAPI_2026
-    ),
+NOT_FOUND: Final = _documented_error(
+    404, "NOT_FOUND", "An unknown batch, or somebody else's: 404, never 403"
 )
-METHOD_NOT_ALLOWED: Final = ApiError(
+METHOD_NOT_ALLOWED: Final = _assumed_error(
     405,
     "METHOD_NOT_ALLOWED",
-    assumed(
-        "error.405",
-        "A method that the path does not take: 405 with Allow",
-        because="HTTP asks for it; the body follows the manner of the documented errors",
-    ),
+    "A method that the path does not take: 405 with Allow",
+    "HTTP asks for it; the body follows the manner of the documented errors",
 )
-PAYLOAD_TOO_LARGE: Final = ApiError(
+PAYLOAD_TOO_LARGE: Final = _assumed_error(
     413,
     "PAYLOAD_TOO_LARGE",
-    assumed(
-        "error.413",
-        "An upload over the limit: 413",
-        because="no limit is public; without one a mistake could fill a disk",
-    ),
+    "An upload over the limit: 413",
+    "no limit is public; without one a mistake could fill a disk",
 )
 VALIDATION: Final = ApiError(
     422,
     "",
-    documented("error.422", "Wrong fields: 422 that lists every one of them", Source.OPENAPI_2026),
+    documented("error.422", "Wrong fields: 422 that lists every one of them", _P26),
     ValidationErrorSchema,
 )
-RATE_LIMITED: Final = ApiError(
+RATE_LIMITED: Final = _assumed_error(
     429,
     "TOO_MANY_REQUESTS",
-    assumed(
-        "error.429",
-        "Too many requests, or batches at once: 429 {'message': 'TOO_MANY_REQUESTS'}, Retry-After",
-        because="P26 documents the status; no source shows the body or the header",
-    ),
+    "Too many requests, or batches at once: 429 {'message': 'TOO_MANY_REQUESTS'}, Retry-After",
+    "P26 documents the status; no source shows the body or the header",
 )
-SERVER_ERROR: Final = ApiError(
+SERVER_ERROR: Final = _assumed_error(
     500,
     "INTERNAL_SERVER_ERROR",
-    assumed(
-        "error.500",
-        "A mistake of the service itself: 500, without a stack trace",
-        because="every HTTP service has it; the body follows the documented errors",
-    ),
+    "A mistake of the service itself: 500, without a stack trace",
+    "every HTTP service has it; the body follows the documented errors",
 )
-SERVICE_UNAVAILABLE: Final = ApiError(
+SERVICE_UNAVAILABLE: Final = _assumed_error(
     503,
     "SERVICE_UNAVAILABLE",
-    assumed(
-        "error.503",
-        "A service that is out of reach for the moment: 503 with Retry-After",
-        because="HTTP asks for it; the mock says so while its store is away",
-    ),
+    "A service that is out of reach for the moment: 503 with Retry-After",
+    "HTTP asks for it; the mock says so while its store is away",
 )
-INSUFFICIENT_STORAGE: Final = ApiError(
+INSUFFICIENT_STORAGE: Final = _assumed_error(
     507,
     "INSUFFICIENT_STORAGE",
-    assumed(
-        "error.507",
-        "A service without room: 507, and nothing half-written",
-        because="only the mock says so, when its store is full",
-    ),
+    "A service without room: 507, and nothing half-written",
+    "only the mock says so, when its store is full",
 )
 ERRORS: Final = (
     BAD_REQUEST,
@@ -150,7 +131,7 @@ class Operation:
     """One operation of the public API.
 
     `path` has its parameters in braces, as OpenAPI writes them. `request` is the schema of the
-    form, None for an empty body; `uploads` says whether files may go along.
+    form, None for an empty body.
     """
 
     id: str
@@ -161,7 +142,6 @@ class Operation:
     errors: tuple[ApiError, ...]
     rules: tuple[Rule, ...]
     request: type[Schema] | None = None
-    uploads: bool = False
     needs_key: bool = True
 
 
@@ -176,22 +156,17 @@ CREATE: Final = Operation(
     path="/batch",
     summary="Create a batch from images and start processing it",
     request=CreateBatchSchema,
-    uploads=True,
     answer=BatchAnswerSchema,
     errors=(*_DOCUMENTED, PAYLOAD_TOO_LARGE, *_TRANSPORT),
     rules=(
         documented("create.object", "The answer is 200 with the new Batch in 'processing'"),
         documented("create.files", "Each uploaded image becomes one media"),
         documented("create.urls", "Each image URL becomes one media"),
-        documented(
-            "create.files_win", "URLs are ignored where files are uploaded", Source.PAGE_2025
-        ),
-        documented("create.defaults", "Fields not given take their defaults", Source.PAGE_2025),
-        documented("create.aspect_ratio", "AspectRatio ends Params if given", Source.OPENAPI_2026),
+        documented("create.files_win", "URLs are ignored where files are uploaded", _P25),
+        documented("create.defaults", "Fields not given take their defaults", _P25),
+        documented("create.aspect_ratio", "AspectRatio ends Params if given", _P26),
         documented("create.credit", "A balance that does not suffice is refused with 402"),
-        documented(
-            "create.no_images", "Neither files nor URLs: 400 BAD_REQUEST", Source.OPENAPI_2026
-        ),
+        documented("create.no_images", "Neither files nor URLs: 400 BAD_REQUEST", _P26),
         assumed(
             "create.refusal",
             "A refused creation takes no credit and leaves nothing behind",
@@ -230,9 +205,9 @@ READ: Final = Operation(
         documented("read.object", "The answer is 200 with the Batch"),
         documented("read.status", "'status' says how far the batch is"),
         documented("read.video", "'video_url' is there once a composed video is"),
-        documented("read.unknown", "An unknown batch: 404 NOT_FOUND", Source.OPENAPI_2026),
-        documented("read.foreign", "Somebody else's batch: 404", Source.OPENAPI_2026),
-        documented("read.bad_id", "An id that is no UUID: 400", Source.OPENAPI_2026),
+        documented("read.unknown", "An unknown batch: 404 NOT_FOUND", _P26),
+        documented("read.foreign", "Somebody else's batch: 404", _P26),
+        documented("read.bad_id", "An id that is no UUID: 400", _P26),
         assumed(
             "read.progress",
             "'progress_percentage' rises within a submission and is 100 on success",
@@ -277,7 +252,7 @@ UPDATE: Final = Operation(
             "prompt, motion_type, quantity, duration, loop, aspect_ratio and sound_effects "
             "process again, and reduce credit again",
         ),
-        documented("update.same_value", "The same value again counts too", Source.OPENAPI_2026),
+        documented("update.same_value", "The same value again counts too", _P26),
         assumed(
             "update.refusal",
             "A refused update leaves everything as it was",
@@ -305,7 +280,7 @@ CONCAT: Final = Operation(
     errors=(*_DOCUMENTED, NOT_FOUND, *_TRANSPORT),
     rules=(
         documented("concat.video", "'video_url' is there after the videos are composed"),
-        documented("concat.object", "The answer is 200 with the Batch", Source.OPENAPI_2026),
+        documented("concat.object", "The answer is 200 with the Batch", _P26),
         assumed(
             "concat.too_early",
             "A batch still processing, or with nothing finished: 400 BAD_REQUEST",
@@ -332,7 +307,7 @@ HEALTH: Final = Operation(
     answer=HealthSchema,
     errors=(METHOD_NOT_ALLOWED,),
     rules=(
-        documented("health.no_key", "No key is needed", Source.OPENAPI_2026),
+        documented("health.no_key", "No key is needed", _P26),
         assumed("health.body", "The body is {'status': 'ok'}", because="no source shows the body"),
     ),
     needs_key=False,
@@ -342,8 +317,8 @@ OPERATIONS: Final = (CREATE, READ, UPDATE, CONCAT, HEALTH)
 WEBHOOK_RULES: Final = (
     documented("webhook.body", "customer_id, batch_id and status are sent as JSON"),
     documented("webhook.when", "A webhook is sent when the request is done"),
-    documented("webhook.fail", "The status may be 'fail'", Source.OPENAPI_2026),
-    documented("webhook.timeout", "The receiver has 10 seconds", Source.OPENAPI_2026),
+    documented("webhook.fail", "The status may be 'fail'", _P26),
+    documented("webhook.timeout", "The receiver has 10 seconds", _P26),
     assumed(
         "webhook.retries",
         "Anything but 2xx is retried after 10 s, 1 min, 5 min and 30 min, then given up",

@@ -62,9 +62,9 @@ class CreateBatchSchema(FormSchema):
     quantity = FormInteger(load_default=1, validate=Between(*v.QUANTITY))
     duration = FormInteger(load_default=5, validate=Between(*v.DURATION_SECONDS))
     loop = FormInteger(load_default=1, validate=Between(*v.LOOP))
-    aspect_ratio = Text(load_default=None, validate=Choice(v.ASPECT_RATIOS))
+    aspect_ratio = Text(load_default=None, allow_none=False, validate=Choice(v.ASPECT_RATIOS))
     sound_effects = Text(load_default="No", validate=Choice(v.YES_NO))
-    webhook_url = HttpUrl(load_default=None)
+    webhook_url = HttpUrl(load_default=None, allow_none=False)
 
     @pre_load
     def files_win(self, data: Mapping[str, Any], **_kwargs: object) -> dict[str, Any]:
