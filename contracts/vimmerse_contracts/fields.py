@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -37,25 +37,8 @@ NOT_AN_IMAGE = Problem(
 )
 
 
-def too_small(minimum: int) -> Problem:
-    """Say that a number is under its minimum."""
-    return Problem("greater_than_equal", f"Input should be greater than or equal to {minimum}")
-
-
-def too_large(maximum: int) -> Problem:
-    """Say that a number is over its maximum."""
-    return Problem("less_than_equal", f"Input should be less than or equal to {maximum}")
-
-
-def not_one_of(choices: Sequence[str]) -> Problem:
-    """Say which values a field takes, in pydantic's manner: 'a', 'b' or 'c'."""
-    quoted = [f"'{choice}'" for choice in choices]
-    listed = " or ".join(filter(None, [", ".join(quoted[:-1]), quoted[-1]]))
-    return Problem("literal_error", f"Input should be {listed}")
-
-
 def problems_in(messages: Any, loc: Loc = ()) -> Iterator[tuple[Loc, Problem]]:  # noqa: ANN401 - marshmallow's messages nest dicts and lists freely
-    """Walk a marshmallow `ValidationError.messages` and yield every problem with its place."""
+    """Yield every problem in a marshmallow `ValidationError.messages`, with its place."""
     if isinstance(messages, Problem):
         yield loc, messages
     elif isinstance(messages, Mapping):
@@ -69,7 +52,7 @@ def problems_in(messages: Any, loc: Loc = ()) -> Iterator[tuple[Loc, Problem]]: 
 
 
 def validation_body(messages: Any) -> dict[str, Any]:  # noqa: ANN401 - as problems_in
-    """Build the 422 body of FastAPI: `{"detail": [{"loc": [...], "msg": ..., "type": ...}]}`.
+    """Return the 422 body of FastAPI: `{"detail": [{"loc": [...], "msg": ..., "type": ...}]}`.
 
     The messages are by place first, `{"body": {"duration": [...]}}`, as webargs hands them over.
     """
@@ -82,56 +65,46 @@ def validation_body(messages: Any) -> dict[str, Any]:  # noqa: ANN401 - as probl
 
 
 TIMESTAMP_FORMAT = "%Y-%m-%d %H:%M:%S.%f+00:00"
+
 _INTEGER = re.compile(r"\s*[+-]?\d{1,30}(\.0+)?\s*", re.ASCII)
 _TRUE = frozenset({"1", "on", "t", "true", "y", "yes"})
 _FALSE = frozenset({"0", "off", "f", "false", "n", "no"})
 _DOTTED = re.compile(r"\d+(\.\d+){3}", re.ASCII)
-_FORBIDDEN = re.compile(r"[%\\<>^|\"`{}]")
-"""What stands in no host's name."""
+_NEVER_IN_HOSTS = re.compile(r"[%\\<>^|\"`{}]")
 _LONGEST_LABEL = 63
 _UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
 
 
-def invalid(*found: Problem) -> ValidationError:
-    """Make the marshmallow error that carries problems."""
-    return ValidationError(list(found))
-
-
 class Between(validate.Range):
-    """A number from `low` to `high`, both included."""
-
-    def __init__(self, low: int, high: int) -> None:
-        super().__init__(min=low, max=high)
-        self.low, self.high = low, high
+    """A number from one to another, both included."""
 
     def __call__(self, value: Any) -> Any:  # noqa: ANN401 - marshmallow's signature
         """Return the value, if it is within."""
-        if value < self.low:
-            raise invalid(too_small(self.low))
-        if value > self.high:
-            raise invalid(too_large(self.high))
-        return value
+        if value < self.min:
+            what = "greater_than_equal", f"Input should be greater than or equal to {self.min}"
+        elif value > self.max:
+            what = "less_than_equal", f"Input should be less than or equal to {self.max}"
+        else:
+            return value
+        raise ValidationError([Problem(*what)])
 
 
 class Choice(validate.OneOf):
     """One of a few words, in the letter case given."""
 
-    def __init__(self, choices: Sequence[str]) -> None:
-        super().__init__(choices)
-        self.problem = not_one_of(choices)
-
     def __call__(self, value: Any) -> Any:  # noqa: ANN401 - marshmallow's signature
-        """Return the value, if it is one of them."""
-        if value not in self.choices:
-            raise invalid(self.problem)
-        return value
+        """Return the value, if it is one of them; the problem lists them as pydantic does."""
+        if value in self.choices:
+            return value
+        *others, last = (f"'{choice}'" for choice in self.choices)
+        listed = f"{', '.join(others)} or {last}" if others else last
+        raise ValidationError([Problem("literal_error", f"Input should be {listed}")])
 
 
 class _Reading:
-    """A field whose `read` says how one value of a form is understood."""
+    """A field of a form: `read` returns what a value means, or raises a `ValidationError`."""
 
     def read(self, value: object) -> object:
-        """Return what the value means, or raise what `invalid` makes."""
         raise NotImplementedError
 
     def _deserialize(self, value: object, *_args: object, **_kwargs: object) -> Any:  # noqa: ANN401 - each field narrows it
@@ -144,7 +117,7 @@ class Text(_Reading, fields.String):
     def read(self, value: object) -> str:
         """Return the text; a file in its place is a problem."""
         if not isinstance(value, str):
-            raise invalid(STRING_TYPE)
+            raise ValidationError([STRING_TYPE])
         return value
 
 
@@ -154,7 +127,7 @@ class FormInteger(_Reading, fields.Integer):
     def read(self, value: object) -> int:
         """Return the number."""
         if not isinstance(value, str) or not _INTEGER.fullmatch(value):
-            raise invalid(INT_PARSING)
+            raise ValidationError([INT_PARSING])
         return int(value.partition(".")[0])
 
 
@@ -165,7 +138,7 @@ class FormBoolean(_Reading, fields.Boolean):
         """Return the truth value."""
         word = value.lower() if isinstance(value, str) else ""
         if word not in _TRUE | _FALSE:
-            raise invalid(BOOL_PARSING)
+            raise ValidationError([BOOL_PARSING])
         return word in _TRUE
 
 
@@ -174,12 +147,10 @@ class HttpUrl(_Reading, fields.String):
 
     def read(self, value: object) -> str:
         """Return the URL as it was given."""
-        if not isinstance(value, str):
-            raise invalid(STRING_TYPE)
-        problem = url_problem(value)
+        problem = url_problem(value) if isinstance(value, str) else STRING_TYPE
         if problem is not None:
-            raise invalid(problem)
-        return value
+            raise ValidationError([problem])
+        return str(value)
 
 
 class Upload(_Reading, fields.Raw):
@@ -191,9 +162,9 @@ class Upload(_Reading, fields.Raw):
     def read(self, value: object) -> object:
         """Return what the server made of the upload; text in its place is a problem."""
         if isinstance(value, str):
-            raise invalid(UPLOAD_EXPECTED)
+            raise ValidationError([UPLOAD_EXPECTED])
         if isinstance(value, Problem):
-            raise invalid(value)
+            raise ValidationError([value])
         return value
 
 
@@ -211,7 +182,7 @@ class Timestamp(_Reading, fields.String):
 
 
 def url_problem(value: str) -> Problem | None:
-    """Say what keeps a text from being an absolute http(s) URL, or None where nothing does."""
+    """Return what is wrong with an absolute http(s) URL; None if nothing is."""
     if _UNPRINTABLE.search(value):
         return URL_PARSING
     try:
@@ -227,31 +198,27 @@ def url_problem(value: str) -> Problem | None:
 
 
 def _is_host(host: str) -> bool:
-    """Say whether a host can be looked up: a number, or a name of labels that DNS allows."""
-    if ":" in host or _DOTTED.fullmatch(host):
-        return _is_number(host.partition("%")[0])
-    if _FORBIDDEN.search(host):
-        return False
+    """Whether a host can be looked up: an address, or a name of labels that DNS allows."""
     try:
+        if ":" in host or _DOTTED.fullmatch(host):
+            return bool(ip_address(host.partition("%")[0]))
         labels = host.removesuffix(".").encode("idna").split(b".")
-    except UnicodeError:
+    except ValueError:  # UnicodeError, too
         return False
-    return all(labels) and all(len(label) <= _LONGEST_LABEL for label in labels)
-
-
-def _is_number(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
+    return not _NEVER_IN_HOSTS.search(host) and all(
+        0 < len(label) <= _LONGEST_LABEL for label in labels
+    )
 
 
 def parse_timestamp(text: str) -> datetime:
-    """Read an instant of the API; raises ValueError for any other format."""
+    """Return the instant that a text of the API stands for.
+
+    Raises:
+        ValueError: it is written in another format.
+    """
     return datetime.strptime(text, TIMESTAMP_FORMAT).replace(tzinfo=UTC)
 
 
 def format_timestamp(instant: datetime) -> str:
-    """Write an instant as the API does: UTC, a space, microseconds, `+00:00` (S)."""
+    """Return an instant as the API writes it: UTC, a space, microseconds, `+00:00` (S)."""
     return instant.astimezone(UTC).strftime(TIMESTAMP_FORMAT)

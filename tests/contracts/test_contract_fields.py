@@ -69,8 +69,8 @@ def test_a_number_out_of_its_range_is_told_with_the_limit(number: int) -> None:
     if 1 <= number <= 6:
         assert field.deserialize(str(number)) == number
     elif abs(number) < 10**30:
-        limit = problems.too_small(1) if number < 1 else problems.too_large(6)
-        assert problem_of(field, str(number)) == limit
+        limit = "greater than or equal to 1" if number < 1 else "less than or equal to 6"
+        assert problem_of(field, str(number)).msg == f"Input should be {limit}"
 
 
 @pytest.mark.parametrize("word", ["true", "1", "yes", "on", "t", "y"])
