@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from itertools import chain
@@ -25,9 +26,6 @@ from vimmerse_client.images import ImageInput, is_url, read_images
 from vimmerse_client.models import Batch
 from vimmerse_client.progress import progress_bar
 from vimmerse_client.transport import (
-    DEFAULT_TIMEOUT,
-    NOW,
-    SLEEP,
     Now,
     OutOfTime,
     RetryPolicy,
@@ -70,11 +68,11 @@ class Client:
         api_key: str | None = None,
         base_url: str | None = None,
         *,
-        timeout: Timeout = DEFAULT_TIMEOUT,
+        timeout: Timeout = (5.0, 60.0),
         retry: RetryPolicy | None = None,
         session: requests.Session | None = None,
-        sleep: Sleep = SLEEP,
-        now: Now = NOW,
+        sleep: Sleep = time.sleep,  # noqa: TID251 - it waits for a real service; tests pass theirs
+        now: Now = time.monotonic,
     ) -> None:
         if base_url is None:
             base_url = os.environ.get("VIMMERSE_BASE_URL") or PRODUCTION_URL

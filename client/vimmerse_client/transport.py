@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import socket
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,9 +39,6 @@ Timeout = float | tuple[float, float]
 Sleep = Callable[[float], object]
 Now = Callable[[], float]
 
-DEFAULT_TIMEOUT: Final = (5.0, 60.0)
-SLEEP: Final[Sleep] = time.sleep  # noqa: TID251 - the client waits for a real service; tests inject
-NOW: Final[Now] = time.monotonic
 DOWNLOAD: Final = "download"
 
 _CHUNK_BYTES: Final = 64 * 1024

@@ -111,7 +111,7 @@ def test_concat_survives_an_empty_answer(api: FakeApi, vimmerse: Vimmerse, batch
 def test_create_wait_and_save(
     api: FakeApi, vimmerse: Vimmerse, image: Path, tmp_path: Path
 ) -> None:
-    """`--wait -o` waits, composes, waits for the video and saves it; stdout is the final batch."""
+    """`--wait -o` waits, calls concat, waits and saves the video; stdout is the final batch."""
     output = tmp_path / "out.mp4"
     api.batch()
     api.batch(status="success", progress_percentage=100)
@@ -138,7 +138,7 @@ def test_output_implies_waiting(
     assert [request.method for request in api.seen] == ["POST", "GET", "GET"]
 
 
-def test_waiting_tells_the_id_and_the_progress_on_stderr(
+def test_waiting_shows_the_id_and_the_progress_on_stderr(
     api: FakeApi, vimmerse: Vimmerse, image: Path, batch_id: str
 ) -> None:
     """Whoever interrupts the waiting knows which batch is paid for."""
@@ -244,7 +244,7 @@ def test_unreachable_service_is_exit_code_1(key: str) -> None:
     ],
 )
 def test_wrong_usage_is_exit_code_2(arguments: list[str], said: str) -> None:
-    """Wrong usage and settings are told apart from what the service does."""
+    """Wrong usage and settings have a code of their own, apart from what the service does."""
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 2
     assert said in result.stderr

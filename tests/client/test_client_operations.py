@@ -82,7 +82,7 @@ def test_answers_are_batches(api: FakeApi, client: Client, batch_id: str) -> Non
 
 
 def test_concat_has_an_empty_body(api: FakeApi, client: Client, batch_id: str) -> None:
-    """Composing sends nothing but the request (S)."""
+    """Concat sends nothing but the request (S)."""
     api.batch()
     client.concat(batch_id)
     assert (api.seen[0].body, api.seen[0].headers["Content-Length"]) == (b"", "0")

@@ -96,7 +96,7 @@ def test_key_shows_in_no_local_variable(
     assert key not in shown
 
 
-def test_logs_tell_the_retries_but_not_the_key(
+def test_logs_show_the_retries_but_not_the_key(
     api: FakeApi, client: Client, key: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A retry is not silent: it is logged, as is every answer."""

@@ -32,7 +32,7 @@ REAL = "https://api.vimmerse.net/batch/id"
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_get_is_retried(api: FakeApi, client: Client, clock: FakeTime, status: int) -> None:
-    """A GET that meets 429 or 5xx is sent again, with a growing pause."""
+    """A GET that gets 429 or 5xx is sent again, with a growing pause."""
     api.json({"message": "BUSY"}, status)
     api.json({"message": "BUSY"}, status)
     api.batch()

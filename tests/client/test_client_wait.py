@@ -42,14 +42,14 @@ def test_pauses_grow_up_to_the_longest(api: FakeApi, client: Client, clock: Fake
 
 
 def test_callback_gets_every_reading(api: FakeApi, client: Client) -> None:
-    """The callback is told every reading in order, the final one too."""
+    """The callback gets every reading in order, the final one too."""
     for percentage in (0, 40, 40):
         api.batch(progress_percentage=percentage)
     api.batch(status="success", progress_percentage=100)
-    told: list[Batch] = []
-    final = client.wait("id", on_progress=told.append)
-    assert [batch.progress_percentage for batch in told] == [0, 40, 40, 100]
-    assert told[-1] == final
+    readings: list[Batch] = []
+    final = client.wait("id", on_progress=readings.append)
+    assert [batch.progress_percentage for batch in readings] == [0, 40, 40, 100]
+    assert readings[-1] == final
 
 
 def test_deadline_ends_the_waiting(api: FakeApi, client: Client, clock: FakeTime) -> None:

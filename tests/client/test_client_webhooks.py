@@ -56,7 +56,7 @@ class OneBatch:
 
 @pytest.fixture
 def make_batch(seed_batch: dict[str, Any]) -> Callable[..., Batch]:
-    """Make the seed's batch with some changes, in success unless told otherwise."""
+    """Make the seed's batch with some changes, in success unless they say otherwise."""
 
     def make(**changes: Any) -> Batch:
         return Batch.from_dict({**seed_batch, "status": "success", **changes})
@@ -162,7 +162,7 @@ class TestConfirm:
 
 
 class TestSubmissionKey:
-    """What tells one end from another."""
+    """What distinguishes one end from another."""
 
     def test_a_change_of_metadata_is_no_other_end(self, make_batch: Callable[..., Batch]) -> None:
         """A success keeps its key when its title changes."""
@@ -191,15 +191,13 @@ class TestSubmissionKey:
         one = make_batch(video_url="https://media.example/c/b/video-1.mp4")
         assert submission_key(one) != submission_key(make_batch(**changes))
 
-    def test_two_failures_are_told_apart_by_their_time(
-        self, make_batch: Callable[..., Batch]
-    ) -> None:
+    def test_two_failures_differ_by_their_time(self, make_batch: Callable[..., Batch]) -> None:
         """A failure has nothing else of its own."""
         later = make_batch(status="fail", updated_at="2025-04-02 17:00:00.000000+00:00")
         assert submission_key(make_batch(status="fail")) != submission_key(later)
 
     def test_the_instant_of_the_end_is_best(self, make_batch: Callable[..., Batch]) -> None:
-        """Where the API tells it, nothing else counts."""
+        """Where the API has it, nothing else counts."""
         one = make_batch(finished_at="2026-02-01", video_url="https://a.example/1.mp4")
         same = make_batch(finished_at="2026-02-01", video_url="https://a.example/2.mp4")
         assert submission_key(one) == submission_key(same)
@@ -234,7 +232,7 @@ class TestSeenStore:
 
 
 def test_the_memory_forgets_the_oldest() -> None:
-    """It holds no more than it is told to."""
+    """It holds no more than `most`."""
     store = MemorySeen(most=2)
     assert [store.add(key) for key in "abca"] == [True] * 4
 

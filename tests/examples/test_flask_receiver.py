@@ -20,7 +20,7 @@ from werkzeug.test import TestResponse
 from frozen_time import NOON
 from pytest_vimmerse.handle import Vimmerse
 from vimmerse_client import Client
-from vimmerse_mock.server import MockServer
+from vimmerse_mock import MockServer
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "flask_receiver.py"
 PATH = "/webhooks/vimmerse"
@@ -67,7 +67,7 @@ def post(app: Flask, body: Any, headers: dict[str, str] | None = None) -> TestRe
 
 
 def test_a_finished_batch_becomes_one_job(vimmerse: Vimmerse, url: str, database: Any) -> None:
-    """With the video that the API tells of."""
+    """With the video that the API has."""
     batch = vimmerse.client.create([PNG], webhook_url=url)
     assert vimmerse.webhooks.expect(batch_id=batch.id).answered == 204
     video = vimmerse.client.get(batch.id).video_url
@@ -87,7 +87,7 @@ def test_duplicates_make_no_second_job(
 
 
 def test_processing_again_makes_a_second_job(vimmerse: Vimmerse, url: str, database: Any) -> None:
-    """A resubmission and a composition are ends of their own."""
+    """A resubmission and a concat are ends of their own."""
     batch = vimmerse.client.create([PNG], webhook_url=url)
     vimmerse.webhooks.expect()
     vimmerse.use_scenario("fail")
@@ -144,7 +144,7 @@ def test_what_is_not_ours_is_not_found(
 
 @pytest.mark.parametrize("garbage", [b"", b"\xff", b"<html>", b"[]", b"{}", b'{"status": 1}'])
 def test_garbage_is_a_bad_request(app: Flask, database: Any, garbage: bytes) -> None:
-    """And tells the sender no more than that."""
+    """And the sender learns no more than that."""
     answer = post(app, garbage)
     assert (answer.status_code, answer.get_json()) == (400, {"refused": "InvalidWebhook"})
     assert database.jobs() == []
