@@ -21,7 +21,7 @@ UNAUTHENTICATED: Final = ""
 
 
 def opened(account: AccountState, amount: int) -> Snapshot:
-    """Make what is kept of an account that was just opened: its first credits paid in."""
+    """Return what is kept of an account that was just opened: its first credits paid in."""
     entry = LedgerEntry(account.clock.origin, amount, amount, Reason.OPENING)
     return Snapshot(account, ledger=(entry,) if amount else ())
 
@@ -59,7 +59,7 @@ class Transaction(Protocol):
         """Add a batch, or replace it."""
 
     def processing(self, now: Instant, but: str) -> tuple[Instant, ...]:
-        """Tell when each batch ends, but for one, that has not ended at an instant."""
+        """Return when each batch ends, but for one, that has not ended at an instant."""
 
     def message(self, batch_id: str, submission: int, number: int = 1) -> Message | None:
         """Return one message of a submission."""
@@ -80,7 +80,7 @@ class Transaction(Protocol):
         """Keep a message from every other claim until a real instant, or until it is saved."""
 
     def in_flight(self) -> bool:
-        """Say whether a message of the account is leased."""
+        """Whether a message of the account is leased."""
 
     def forget(self, keep: Keep, now: Instant) -> int:
         """Remove some batches that need not be kept at an instant of the account's clock.
@@ -98,7 +98,7 @@ class Store(Protocol):
     """
 
     def real_time(self) -> Instant:
-        """Tell real time, as everybody who shares the store tells it."""
+        """Return real time, the same for everybody who shares the store."""
 
     def add(self, snapshot: Snapshot) -> None:
         """Add an account and everything of it, together, or nothing.
@@ -139,10 +139,10 @@ class Store(Protocol):
         """Return an account's messages, in the order in which they were planned."""
 
     def journal(self, customer_id: str) -> tuple[Exchange, ...]:
-        """Return the last exchanges of an account, or of `STRANGERS`, oldest first."""
+        """Return the last exchanges of an account, or of `UNAUTHENTICATED`, oldest first."""
 
     def note(self, customer_id: str, exchange: Exchange, keep: int) -> None:
-        """Add to the journal of an account, or of `STRANGERS`, and keep about the last `keep`.
+        """Add to the journal of an account, or of `UNAUTHENTICATED`; keep about the last `keep`.
 
         An unknown account, which may have been removed meanwhile, is no error.
         """
@@ -164,7 +164,7 @@ class Store(Protocol):
         """
 
     def next_due(self, avoiding: AbstractSet[str] = NOBODY) -> Instant | None:
-        """Tell the real instant by which something may be claimed; None if nothing will by itself.
+        """Return by which real instant something may be claimed; None if nothing will by itself.
 
         What is leased is not foreseen: look again from time to time, should a claimer have died.
         """

@@ -26,9 +26,9 @@ class _Lane:
 class Lanes:
     """Finds what comes next, by instant and then by the order of planning.
 
-    A lane is a heap; `fronts` is a heap of the first entries of all lanes. What no longer tells the
-    truth, which `is_current` knows, is dropped when it comes up. Fronts to receivers that are
-    avoided lie `aside` meanwhile.
+    A lane is a heap; `fronts` is a heap of the first entries of all lanes. What is not
+    current any more, as `is_current` knows, is dropped when it comes up. Fronts to receivers that
+    are avoided lie `aside` meanwhile.
     """
 
     is_current: Callable[[Instant, MessageKey, str], bool]
@@ -50,7 +50,7 @@ class Lanes:
             self._show(name, entry)
 
     def forget(self, key: MessageKey) -> None:
-        """Give the place of a message away: it is planned no more."""
+        """Forget the place of a message: it is planned no more."""
         self._serials.pop(key, None)
 
     def occupy(self, message: Message) -> None:
@@ -66,8 +66,10 @@ class Lanes:
         self._tidy(name, lane)
 
     def first(self, avoiding: AbstractSet[str]) -> MessageKey | None:
-        """Tell which message comes next, of open lanes to receivers that are not avoided."""
-        self._bring_back(avoiding)
+        """Return which message comes next, of open lanes to receivers that are not avoided."""
+        for receiver in [one for one in self._aside if one not in avoiding]:
+            for front in self._aside.pop(receiver):
+                heapq.heappush(self._fronts, front)
         while self._fronts:
             due_at, serial, name = self._fronts[0]
             lane = self._lanes.get(name)
@@ -91,13 +93,8 @@ class Lanes:
     def _show(self, name: str, entry: _Entry) -> None:
         heapq.heappush(self._fronts, (entry[0], entry[1], name))
 
-    def _bring_back(self, avoiding: AbstractSet[str]) -> None:
-        for receiver in [one for one in self._aside if one not in avoiding]:
-            for front in self._aside.pop(receiver):
-                heapq.heappush(self._fronts, front)
-
     def _top(self, name: str, lane: _Lane) -> _Entry | None:
-        """Return the first entry of a lane that is still true."""
+        """Return the first entry of a lane that is still current."""
         entries = lane.entries
         while entries and not self.is_current(entries[0][0], entries[0][2], name):
             heapq.heappop(entries)

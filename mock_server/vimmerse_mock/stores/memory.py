@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from threading import Lock, RLock
 from typing import Final
 
@@ -29,8 +28,8 @@ _AT_ONCE: Final[Instant] = 0
 """Earlier than any instant of real time."""
 
 
-def _key(message: Message) -> MessageKey:
-    return message.batch_id, message.submission, message.number
+_Lease = tuple[Instant, str]
+"""Until when a message is under way, and in which lane."""
 
 
 def _is_of(entry: LedgerEntry, batch_ids: AbstractSet[str]) -> bool:
@@ -41,8 +40,7 @@ def _is_of(entry: LedgerEntry, batch_ids: AbstractSet[str]) -> bool:
 class _AccountData:
     """Everything of one account; whoever writes holds `lock`.
 
-    `leases` says until when a message is under way, and in which lane. `wake_at` is when the store
-    looks here next.
+    `wake_at` is when the store looks here next.
     """
 
     account: AccountState
@@ -50,7 +48,7 @@ class _AccountData:
     batches: dict[str, Batch] = field(default_factory=dict)
     ledger: list[LedgerEntry] = field(default_factory=list)
     messages: dict[MessageKey, Message] = field(default_factory=dict)
-    leases: dict[MessageKey, tuple[Instant, str]] = field(default_factory=dict)
+    leases: dict[MessageKey, _Lease] = field(default_factory=dict)
     lanes: Lanes = field(init=False)
     journal: deque[Exchange] = field(default_factory=deque)
     wake_at: Instant | None = None
@@ -64,29 +62,27 @@ class _AccountData:
 
     def put(self, message: Message) -> None:
         """Keep a message, end its lease, and plan it if it is pending."""
-        key = _key(message)
+        key = message.key
         self.messages[key] = message
         self.release(key)
         self.plan(message)
 
     def plan(self, message: Message) -> None:
         if message.state is MessageState.PENDING:
-            self.lanes.add(message, _key(message))
+            self.lanes.add(message, message.key)
 
     def settle(self, key: MessageKey) -> None:
-        """Give the place of a message away that is not pending any more."""
+        """Forget the place in its lane of a message that is not pending any more."""
         message = self.messages.get(key)
         if message is None or message.state is not MessageState.PENDING:
             self.lanes.forget(key)
 
     def lease(self, message: Message, until: Instant) -> None:
-        self.release(_key(message))
-        self.leases[_key(message)] = (until, message.lane)
+        self.release(message.key)
+        self.leases[message.key] = (until, message.lane)
         self.lanes.occupy(message)
 
-    def restore(
-        self, key: MessageKey, message: Message | None, lease: tuple[Instant, str] | None
-    ) -> None:
+    def restore(self, key: MessageKey, message: Message | None, lease: _Lease | None) -> None:
         """Put a message back as it was."""
         self.release(key)
         if message is None:
@@ -116,7 +112,7 @@ class _AccountData:
         return message.due_at == due_at and message.lane == lane
 
     def forgettable(self, keep: Keep, now: Instant) -> list[str]:
-        """Tell which batches need not be kept, oldest first."""
+        """Return which batches need not be kept, oldest first."""
         busy = {
             message.batch_id
             for message in self.messages.values()
@@ -132,10 +128,6 @@ class _AccountData:
             if batch.id not in busy and (aged or place < surplus):
                 found.append(batch.id)
         return found[:FORGOTTEN_AT_ONCE]
-
-    def cost_of(self, batch_ids: AbstractSet[str]) -> int:
-        """Tell what these batches, and all that were forgotten before, came to."""
-        return sum(entry.amount for entry in self.ledger if _is_of(entry, batch_ids))
 
     def remove(self, batch_ids: AbstractSet[str]) -> None:
         """Take batches out of an account, with their messages and ledger entries."""
@@ -156,18 +148,6 @@ class _AccountData:
             self.plan(self.messages[key])
 
 
-def _filled(snapshot: Snapshot) -> _AccountData:
-    """Put everything of a snapshot into an account."""
-    data = _AccountData(
-        snapshot.account, ledger=list(snapshot.ledger), journal=deque(snapshot.journal)
-    )
-    data.batches = {batch.id: batch for batch in snapshot.batches}
-    data.messages = {_key(message): message for message in snapshot.messages}
-    for message in snapshot.messages:
-        data.plan(message)
-    return data
-
-
 class _MemoryTransaction:
     """Stages what is written, and puts it into the account at the end.
 
@@ -179,8 +159,7 @@ class _MemoryTransaction:
         self.account = data.account
         self._batches: dict[str, Batch] = {}
         self._entries: list[LedgerEntry] = []
-        self._undo: list[Callable[[], None]] = []
-        self._written: set[MessageKey] = set()
+        self._before: list[tuple[MessageKey, Message | None, _Lease | None]] = []
         self._forgotten: set[str] = set()
 
     def save_account(self, account: AccountState) -> None:
@@ -217,7 +196,7 @@ class _MemoryTransaction:
         return tuple(found)
 
     def save_message(self, message: Message) -> None:
-        self._will_undo(message)
+        self._remember(message.key)
         self._data.put(message)
 
     def claim(self, until: Instant, lease_until: Instant, *, alone: bool) -> Message | None:
@@ -228,14 +207,11 @@ class _MemoryTransaction:
         return first
 
     def lease(self, message: Message, until: Instant) -> None:
-        self._will_undo(message)
+        self._remember(message.key)
         self._data.lease(message, until)
 
-    def _will_undo(self, message: Message) -> None:
-        key = _key(message)
-        before, lease = self._data.messages.get(key), self._data.leases.get(key)
-        self._undo.append(partial(self._data.restore, key, before, lease))
-        self._written.add(key)
+    def _remember(self, key: MessageKey) -> None:
+        self._before.append((key, self._data.messages.get(key), self._data.leases.get(key)))
 
     def in_flight(self) -> bool:
         return bool(self._data.leases)
@@ -243,7 +219,8 @@ class _MemoryTransaction:
     def forget(self, keep: Keep, now: Instant) -> int:
         self._forgotten = set(self._data.forgettable(keep, now))
         if self._forgotten:
-            carried = self._data.cost_of(self._forgotten)
+            gone = (e.amount for e in self._data.ledger if _is_of(e, self._forgotten))
+            carried = sum(gone)
             self._entries.append(LedgerEntry(now, carried, self._data.balance, Reason.CARRIED))
         return len(self._forgotten)
 
@@ -253,19 +230,19 @@ class _MemoryTransaction:
         data.account = self.account
         data.batches.update(self._batches)
         data.ledger.extend(self._entries)
-        for key in self._written:
+        for key, _, _ in self._before:
             data.settle(key)
 
     def rollback(self) -> None:
-        for undo in reversed(self._undo):
-            undo()
+        for key, message, lease in reversed(self._before):
+            self._data.restore(key, message, lease)
 
 
 class MemoryStore:
     """The `Store` of one process."""
 
     def __init__(self) -> None:
-        self._shelves: dict[str, _AccountData] = {}
+        self._accounts: dict[str, _AccountData] = {}
         self._by_key: dict[str, _AccountData] = {}
         self._lock = Lock()
         self._wakes: list[tuple[Instant, str]] = []
@@ -273,31 +250,35 @@ class MemoryStore:
         self._unauthenticated: deque[Exchange] = deque()
 
     def real_time(self) -> Instant:
-        """Tell real time."""
+        """Return real time."""
         return wall_clock()
 
     def add(self, snapshot: Snapshot) -> None:
         """Add an account and everything of it."""
-        account, data = snapshot.account, _filled(snapshot)
+        account = snapshot.account
+        data = _AccountData(account, ledger=list(snapshot.ledger), journal=deque(snapshot.journal))
+        data.batches = {batch.id: batch for batch in snapshot.batches}
+        for message in snapshot.messages:
+            data.put(message)
         with self._lock:
-            if account.customer_id in self._shelves:
+            if account.customer_id in self._accounts:
                 raise DuplicateAccountError(f"customer {account.customer_id!r} exists already")
             if account.api_key in self._by_key:
                 raise DuplicateAccountError("another account has this API key already")
-            self._shelves[account.customer_id] = data
+            self._accounts[account.customer_id] = data
             self._by_key[account.api_key] = data
         self._schedule(data)
 
     def remove_account(self, customer_id: str) -> None:
         """Close an account and forget everything of it."""
         with self._lock:
-            data = self._shelves.pop(customer_id, None)
+            data = self._accounts.pop(customer_id, None)
             if data is not None:
                 del self._by_key[data.account.api_key]
 
     def customers(self) -> tuple[str, ...]:
         """Return the ids of all accounts."""
-        return tuple(self._shelves)
+        return tuple(self._accounts)
 
     def account(self, customer_id: str) -> AccountState:
         """Return an account's state."""
@@ -310,7 +291,7 @@ class MemoryStore:
 
     def batch(self, customer_id: str, batch_id: str) -> Batch | None:
         """Return a batch of an account."""
-        data = self._shelves.get(customer_id)
+        data = self._accounts.get(customer_id)
         return data.batches.get(batch_id) if data else None
 
     def batches(self, customer_id: str, ends_after: Instant | None = None) -> tuple[Batch, ...]:
@@ -330,7 +311,7 @@ class MemoryStore:
 
     def note(self, customer_id: str, exchange: Exchange, keep: int) -> None:
         """Add to a journal."""
-        data = self._shelves.get(customer_id)
+        data = self._accounts.get(customer_id)
         if data is None and customer_id != UNAUTHENTICATED:
             return
         journal = self._unauthenticated if data is None else data.journal
@@ -375,14 +356,17 @@ class MemoryStore:
             with data.lock:
                 data.wake_at = None
                 data.end_leases(now)
-                claimed = _claim_from(data, now, lease_until, avoiding)
+                first = data.first(avoiding)
+                is_due = first is not None and first.due_at <= data.account.clock.at(now)
+                if first is not None and is_due:
+                    data.lease(first, lease_until)
                 self._schedule(data, avoiding)
-            if claimed is not None:
-                return claimed
+            if is_due:
+                return first
         return None
 
     def next_due(self, avoiding: AbstractSet[str] = NOBODY) -> Instant | None:
-        """Tell when the dispatcher should look again."""
+        """Return when the dispatcher should look again."""
         self._wake_for(avoiding)
         with self._lock:
             return self._wakes[0][0] if self._wakes else None
@@ -391,7 +375,7 @@ class MemoryStore:
         """Do nothing: memory needs no closing."""
 
     def _data(self, customer_id: str) -> _AccountData:
-        data = self._shelves.get(customer_id)
+        data = self._accounts.get(customer_id)
         if data is None:
             raise UnknownAccountError(f"no account of customer {customer_id!r}")
         return data
@@ -401,8 +385,8 @@ class MemoryStore:
         with self._lock:
             while self._wakes and self._wakes[0][0] <= now:
                 _, customer_id = heapq.heappop(self._wakes)
-                if customer_id in self._shelves:
-                    return self._shelves[customer_id]
+                if customer_id in self._accounts:
+                    return self._accounts[customer_id]
         return None
 
     def _schedule(self, data: _AccountData, avoiding: AbstractSet[str] = NOBODY) -> None:
@@ -424,13 +408,3 @@ class MemoryStore:
             for receiver in [one for one in self._avoided if one not in avoiding]:
                 for customer_id in self._avoided.pop(receiver):
                     heapq.heappush(self._wakes, (_AT_ONCE, customer_id))
-
-
-def _claim_from(
-    data: _AccountData, now: Instant, lease_until: Instant, avoiding: AbstractSet[str]
-) -> Message | None:
-    first = data.first(avoiding)
-    if first is None or first.due_at > data.account.clock.at(now):
-        return None
-    data.lease(first, lease_until)
-    return first

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from vimmerse_mock.errors import UnknownAccountError
@@ -27,11 +28,9 @@ class Retention:
 
     def _apply_to(self, customer_id: str) -> int:
         forgotten = 0
-        try:
+        with suppress(UnknownAccountError):  # removed meanwhile, and everything with it
             while some := self._forget_some(customer_id):
                 forgotten += some
-        except UnknownAccountError:  # removed meanwhile, and everything with it
-            pass
         return forgotten
 
     def _forget_some(self, customer_id: str) -> int:

@@ -70,8 +70,8 @@ def _guarded_health() -> None:
 
 
 def _first_account(api: PublicApi) -> AccountState:
-    shelves = api._service.store._shelves.values()  # type: ignore[attr-defined] # the memory store's
-    account: AccountState = next(iter(shelves)).account
+    accounts = api._service.store._accounts.values()  # type: ignore[attr-defined] # the memory store's
+    account: AccountState = next(iter(accounts)).account
     return account
 
 
@@ -105,7 +105,7 @@ class _LeakyStore(MemoryStore):
 
     def batch(self, customer_id: str, batch_id: str) -> Batch | None:
         del customer_id
-        found = (data.batches.get(batch_id) for data in self._shelves.values())
+        found = (data.batches.get(batch_id) for data in self._accounts.values())
         return next(filter(None, found), None)
 
 

@@ -21,6 +21,8 @@ _POOL: Final = 24
 _CONFLICTS: Final = frozenset({"40001", "40P01", "55P03"})
 """Serialization failure, deadlock, lock not available."""
 _FULL: Final = frozenset({"53100", "53200"})
+_UNREACHABLE: Final = ("08", "57", "53")
+"""Connections lost or refused, the server stopping, too many connections."""
 _READING: Final = "vimmerse_reading"
 
 
@@ -103,27 +105,16 @@ def translated() -> Iterator[None]:
     except exc.TimeoutError as error:
         raise StoreUnavailableError("every connection to the database is in use") from error
     except exc.DBAPIError as error:
-        meaning = _translation(error)
-        if meaning is None:
-            raise
-        raise meaning from error
-
-
-def _translation(error: exc.DBAPIError) -> Exception | None:
-    state = getattr(error.orig, "sqlstate", None)
-    words = str(error.orig)
-    if state in _CONFLICTS or "database is locked" in words:
-        return StoreConflictError(words)
-    if state in _FULL or "disk is full" in words:
-        return StoreFullError(words)
-    if _is_out_of_reach(error, state, words):
-        return StoreUnavailableError(words)
-    return None
-
-
-def _is_out_of_reach(error: exc.DBAPIError, state: str | None, words: str) -> bool:
-    """Connections lost or refused (08, 57), too many of them (53), or a file that went away."""
-    if error.connection_invalidated or (state or "").startswith(("08", "57", "53")):
-        return True
-    lost = isinstance(error, exc.OperationalError) and state is None
-    return lost and "no such table" not in words
+        state, words = getattr(error.orig, "sqlstate", None) or "", str(error.orig)
+        if state in _CONFLICTS or "database is locked" in words:
+            raise StoreConflictError(words) from error
+        if state in _FULL or "disk is full" in words:
+            raise StoreFullError(words) from error
+        lost = isinstance(error, exc.OperationalError) and not state
+        if (
+            error.connection_invalidated
+            or state.startswith(_UNREACHABLE)
+            or (lost and "no such table" not in words)
+        ):
+            raise StoreUnavailableError(words) from error
+        raise

@@ -8,7 +8,7 @@ from threading import Event, Lock, Thread
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Engine, exc, insert
+from sqlalchemy import Engine, exc, insert
 
 from vimmerse_mock.errors import StoreConflictError, StoreFullError, StoreUnavailableError
 from vimmerse_mock.model.exchange import Exchange
@@ -25,7 +25,7 @@ Row = dict[str, Any]
 
 
 class JournalWriter:
-    """Collects exchanges, and writes them every few milliseconds, or when it is told to."""
+    """Collects exchanges, and writes them every few milliseconds, or at once when asked to."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -38,7 +38,7 @@ class JournalWriter:
         self._thread: Thread | None = None
 
     def add(self, customer_id: str, exchange: Exchange, keep: int) -> None:
-        """Take an exchange, to be written soon; of a stranger's no account can be named."""
+        """Take an exchange, to be written soon."""
         row = journal_row(customer_id, exchange)
         with self._lock:
             if len(self._waiting) < _MOST:
@@ -77,28 +77,16 @@ class JournalWriter:
         try:
             with writing(self._engine) as connection:
                 connection.execute(insert(JOURNAL), rows)
-                _trim(connection, keep)
+                for customer_id, most in keep.items():
+                    connection.execute(s.trim_journal(customer_id, most))
         except exc.IntegrityError:  # an account was removed meanwhile
-            self._write_each(rows)
+            if len(rows) > 1:
+                for row in rows:
+                    self._write([row], {})
         except (StoreUnavailableError, StoreFullError, StoreConflictError) as error:
             _LOG.warning("the journal misses %d requests: %s", len(rows), error)
 
-    def _write_each(self, rows: Sequence[Row]) -> None:
-        for row in rows:
-            try:
-                with writing(self._engine) as connection:
-                    connection.execute(insert(JOURNAL), row)
-            except exc.IntegrityError:
-                continue
-            except (StoreUnavailableError, StoreFullError, StoreConflictError) as error:
-                _LOG.warning("the journal misses a request: %s", error)
-
-
-def _trim(connection: Connection, keep: dict[str | None, int]) -> None:
-    for customer_id, most in keep.items():
-        connection.execute(s.trim_journal(customer_id, most))
-
 
 def journal_row(customer_id: str, exchange: Exchange) -> Row:
-    """Make a row of the journal."""
+    """Return a row of the journal; a request without a known key belongs to no customer."""
     return {"customer_id": customer_id or None, "body": msgspec.json.encode(exchange)}

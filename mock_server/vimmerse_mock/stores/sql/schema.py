@@ -215,7 +215,7 @@ def migrate(connection: Connection, migrations: Sequence[Migration] = MIGRATIONS
 
 
 def _version(connection: Connection) -> int:
-    """Tell the version of the schema that is there; 0 for an empty database."""
+    """Return the version of the schema that is there; 0 for an empty database."""
     tables = set(inspect(connection).get_table_names())
     if META.name in tables:
         return _noted(connection, "schema") or 0

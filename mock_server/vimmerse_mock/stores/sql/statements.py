@@ -170,7 +170,7 @@ LEASE: Final = (
 
 
 def reschedule(before: Clock, after: Clock) -> Any:  # noqa: ANN401 - SQLAlchemy's Update, generic in nothing
-    """Make the statement that follows a clock that was changed.
+    """Return the statement that follows a clock that was changed.
 
     Between two settings of a manual clock only what came due changes; that keeps stepping over
     thousands of messages from touching all of them at each step.
@@ -182,7 +182,7 @@ def reschedule(before: Clock, after: Clock) -> Any:  # noqa: ANN401 - SQLAlchemy
 
 
 def forgettable(keep: Keep, now: Instant) -> Select[Any]:
-    """Make the statement that finds batches which need not be kept, oldest first."""
+    """Return the statement that finds batches which need not be kept, oldest first."""
     busy = select(MESSAGES.c.batch_id).where(MESSAGES.c.customer_id == _OF_CUSTOMER, _PENDING)
     ended = (
         select(BATCHES.c.batch_id)
@@ -203,7 +203,7 @@ def forgettable(keep: Keep, now: Instant) -> Select[Any]:
 
 
 def batches_of(ends_after: Instant | None) -> Select[Any]:
-    """Make the statement that lists batches, or those that end after an instant."""
+    """Return the statement that lists batches, or those that end after an instant."""
     of_customer = select(BATCHES.c.body).where(BATCHES.c.customer_id == _OF_CUSTOMER)
     wanted = (
         of_customer if ends_after is None else of_customer.where(BATCHES.c.ends_at > ends_after)
@@ -212,12 +212,12 @@ def batches_of(ends_after: Instant | None) -> Select[Any]:
 
 
 def journal_of(customer_id: str | None) -> Select[Any]:
-    """Make the statement that lists a journal, oldest first."""
+    """Return the statement that lists a journal, oldest first."""
     return select(JOURNAL.c.body).where(_journaled(customer_id)).order_by(JOURNAL.c.serial)
 
 
 def trim_journal(customer_id: str | None, keep: int) -> Delete:
-    """Make the statement that forgets all but the last `keep` exchanges."""
+    """Return the statement that forgets all but the last `keep` exchanges."""
     newest_to_go = (
         select(JOURNAL.c.serial)
         .where(_journaled(customer_id))
@@ -234,12 +234,12 @@ def _journaled(customer_id: str | None) -> ColumnElement[bool]:
 
 
 def cost_of(batch_ids: Sequence[str]) -> Select[Any]:
-    """Make the statement that sums what batches, and all forgotten before, came to."""
+    """Return the statement that sums what batches, and all forgotten before, came to."""
     return select(func.sum(LEDGER.c.amount)).where(_entries_of(batch_ids))
 
 
 def forget(batch_ids: Sequence[str]) -> tuple[Delete, ...]:
-    """Make the statements that remove batches, their messages and their ledger entries."""
+    """Return the statements that remove batches, their messages and their ledger entries."""
     return (delete(LEDGER).where(_entries_of(batch_ids)), *_deletions(batch_ids))
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
-from sqlalchemy import URL, Connection, Engine, Row, Table, delete, exc, insert, text
+from sqlalchemy import URL, Connection, Engine, Select, Table, delete, exc, insert, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from vimmerse_mock.errors import (
@@ -36,12 +36,13 @@ from vimmerse_mock.stores.sql.engine import open_engine, reading, writing
 from vimmerse_mock.stores.sql.journal import JournalWriter, journal_row
 from vimmerse_mock.stores.sql.schema import ACCOUNTS, BATCHES, JOURNAL, LEDGER, MESSAGES, migrate
 
-_UPSERTS: Final[dict[str, Callable[..., Any]]] = {
+_INSERTS: Final[dict[str, Callable[..., Any]]] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
 }
 _BATCH: Final = msgspec.json.Decoder(Batch)
 _MESSAGE: Final = msgspec.json.Decoder(Message)
+T = TypeVar("T")
 
 
 class SqlTransaction:
@@ -51,15 +52,6 @@ class SqlTransaction:
         self._connection = connection
         self._customer = {"of_customer": account.customer_id}
         self.account = account
-
-    def fill(self, snapshot: Snapshot) -> None:
-        """Write everything of a snapshot but its account and its journal."""
-        for entry in snapshot.ledger:
-            note(self._connection, self.account.customer_id, entry)
-        for batch in snapshot.batches:
-            self.save_batch(batch)
-        for message in snapshot.messages:
-            self.save_message(message)
 
     def save_account(self, account: AccountState) -> None:
         """Replace the account's state."""
@@ -78,12 +70,18 @@ class SqlTransaction:
             present = self._connection.scalar(s.BALANCE, self._customer)
             raise InsufficientCreditError(-amount, present or 0)
         entry = LedgerEntry(at, amount, balance, reason, batch_id, submission)
-        note(self._connection, self.account.customer_id, entry)
+        self.add_entry(entry)
         return entry
+
+    def add_entry(self, entry: LedgerEntry) -> None:
+        """Add an entry to the ledger."""
+        fields = {"customer_id": self.account.customer_id, **msgspec.to_builtins(entry)}
+        self._connection.execute(insert(LEDGER), fields)
 
     def batch(self, batch_id: str) -> Batch | None:
         """Return a batch of this account."""
-        return read_batch(self._connection, self.account.customer_id, batch_id)
+        wanted = {**self._customer, "batch_id": batch_id}
+        return _decoded(_BATCH, self._connection.scalar(s.BATCH_BY_ID, wanted))
 
     def save_batch(self, batch: Batch) -> None:
         """Add a batch, or replace it."""
@@ -97,24 +95,24 @@ class SqlTransaction:
         self._upsert(BATCHES, fields, key=("customer_id", "batch_id"))
 
     def processing(self, now: Instant, but: str) -> tuple[Instant, ...]:
-        """Tell when each batch ends that has not ended."""
+        """Return when each batch ends that has not ended."""
         wanted = {**self._customer, "now": now, "but": but}
         return tuple(self._connection.scalars(s.PROCESSING, wanted))
 
     def message(self, batch_id: str, submission: int, number: int = 1) -> Message | None:
         """Return one message of a submission."""
-        of_submission = {"batch_id": batch_id, "submission": submission}
-        wanted = {**self._customer, **of_submission, "number": number}
-        return _message(self._connection.scalar(s.MESSAGE_OF, wanted))
+        key = {"batch_id": batch_id, "submission": submission, "number": number}
+        return _decoded(_MESSAGE, self._connection.scalar(s.MESSAGE_OF, {**self._customer, **key}))
 
     def messages(self, batch_id: str, submission: int) -> tuple[Message, ...]:
         """Return all messages of a submission."""
         wanted = {**self._customer, "batch_id": batch_id, "submission": submission}
         bodies = self._connection.scalars(s.MESSAGES_OF_SUBMISSION, wanted).all()
-        return tuple(map(decode_message, bodies))
+        return tuple(map(_MESSAGE.decode, bodies))
 
     def save_message(self, message: Message) -> None:
         """Add a message or replace it, and end its lease."""
+        pending = message.state is MessageState.PENDING
         fields = {
             "customer_id": message.customer_id,
             "batch_id": message.batch_id,
@@ -124,7 +122,7 @@ class SqlTransaction:
             "lane": message.lane,
             "state": message.state.value,
             "due_at": message.due_at,
-            "real_due": self._real_due(message),
+            "real_due": self.account.clock.real_at(message.due_at) if pending else None,
             "lease_until": None,
             "body": msgspec.json.encode(message),
         }
@@ -133,7 +131,8 @@ class SqlTransaction:
     def claim(self, until: Instant, lease_until: Instant, *, alone: bool) -> Message | None:
         """Lease the first pending message due by an instant."""
         wanted = {**self._customer, "until": until, "lease": lease_until}
-        return _message(self._connection.scalar(s.CLAIM_ALONE if alone else s.CLAIM_OF, wanted))
+        statement = s.CLAIM_ALONE if alone else s.CLAIM_OF
+        return _decoded(_MESSAGE, self._connection.scalar(statement, wanted))
 
     def lease(self, message: Message, until: Instant) -> None:
         """Keep a message from every other claim."""
@@ -147,7 +146,7 @@ class SqlTransaction:
         self._connection.execute(s.LEASE, fields)
 
     def in_flight(self) -> bool:
-        """Say whether a message of the account is leased."""
+        """Whether a message of the account is leased."""
         return self._connection.scalar(s.IN_FLIGHT, self._customer) is not None
 
     def forget(self, keep: Keep, now: Instant) -> int:
@@ -158,14 +157,8 @@ class SqlTransaction:
             for statement in s.forget(batch_ids):
                 self._connection.execute(statement, self._customer)
             balance = self._connection.scalar(s.BALANCE, self._customer) or 0
-            entry = LedgerEntry(now, carried, balance, Reason.CARRIED)
-            note(self._connection, self.account.customer_id, entry)
+            self.add_entry(LedgerEntry(now, carried, balance, Reason.CARRIED))
         return len(batch_ids)
-
-    def _real_due(self, message: Message) -> Instant | None:
-        if message.state is not MessageState.PENDING:
-            return None
-        return self.account.clock.real_at(message.due_at)
 
     def _upsert(self, table: Table, fields: dict[str, Any], key: tuple[str, ...]) -> None:
         statement = _upsert(self._connection.dialect.name, table, tuple(fields), key)
@@ -174,37 +167,14 @@ class SqlTransaction:
 
 @lru_cache(16)
 def _upsert(dialect: str, table: Table, names: tuple[str, ...], key: tuple[str, ...]) -> Any:  # noqa: ANN401 - each dialect has a type of its own
-    """Make, once for each table, the statement that inserts a row or replaces it."""
-    statement = _UPSERTS[dialect](table)
+    """Return the statement that inserts a row or replaces it, made once for each table."""
+    statement = _INSERTS[dialect](table)
     changed = {name: statement.excluded[name] for name in names if name not in key}
     return statement.on_conflict_do_update(index_elements=key, set_=changed)
 
 
-def note(connection: Connection, customer_id: str, entry: LedgerEntry) -> None:
-    """Add an entry to a ledger."""
-    fields = {"customer_id": customer_id, **msgspec.to_builtins(entry)}
-    connection.execute(insert(LEDGER), fields)
-
-
-def read_batch(connection: Connection, customer_id: str, batch_id: str) -> Batch | None:
-    """Return a batch of an account."""
-    wanted = {"of_customer": customer_id, "batch_id": batch_id}
-    body = connection.scalar(s.BATCH_BY_ID, wanted)
-    return None if body is None else _BATCH.decode(body)
-
-
-def decode_batch(body: bytes) -> Batch:
-    """Read a batch."""
-    return _BATCH.decode(body)
-
-
-def _message(body: bytes | None) -> Message | None:
-    return None if body is None else _MESSAGE.decode(body)
-
-
-def decode_message(body: bytes) -> Message:
-    """Read a message."""
-    return _MESSAGE.decode(body)
+def _decoded(decoder: msgspec.json.Decoder[T], body: bytes | None) -> T | None:
+    return None if body is None else decoder.decode(body)
 
 
 _ACCOUNT: Final = msgspec.json.Decoder(AccountState)
@@ -238,21 +208,32 @@ class SqlStore:
         except Exception as error:
             engine.dispose()
             if isinstance(error, _UNUSABLE):
-                sentence = f"the store at {_place(engine.url)} cannot be used: {_first(error)}"
-                raise StoreRefusedError(sentence) from error
+                raise StoreRefusedError(_refusal(engine.url, error)) from error
             raise
 
     def real_time(self) -> Instant:
-        """Tell the time of the database's machine, which all who share it agree on."""
+        """Return the time of the database's machine, which all who share it agree on."""
         return wall_clock() + self._ahead
 
     def add(self, snapshot: Snapshot) -> None:
         """Add an account and everything of it."""
         account = snapshot.account
+        row = {
+            "customer_id": account.customer_id,
+            "api_key": account.api_key,
+            "balance": snapshot.balance,
+            "body": msgspec.json.encode(account),
+        }
         try:
             with writing(self._engine) as connection:
-                connection.execute(insert(ACCOUNTS), _account_row(snapshot))
-                SqlTransaction(connection, account).fill(snapshot)
+                connection.execute(insert(ACCOUNTS), row)
+                tx = SqlTransaction(connection, account)
+                for entry in snapshot.ledger:
+                    tx.add_entry(entry)
+                for batch in snapshot.batches:
+                    tx.save_batch(batch)
+                for message in snapshot.messages:
+                    tx.save_message(message)
                 for exchange in snapshot.journal:
                     connection.execute(insert(JOURNAL), journal_row(account.customer_id, exchange))
         except exc.IntegrityError as error:
@@ -265,40 +246,30 @@ class SqlStore:
 
     def customers(self) -> tuple[str, ...]:
         """Return the ids of all accounts."""
-        with reading(self._engine) as connection:
-            return tuple(connection.scalars(s.CUSTOMERS))
+        return tuple(self._all(s.CUSTOMERS))
 
     def account(self, customer_id: str) -> AccountState:
         """Return an account's state."""
-        with reading(self._engine) as connection:
-            body = connection.scalar(s.ACCOUNT_BY_ID, {"of_customer": customer_id})
-        return _account(body, customer_id)
+        return _account(self._one(s.ACCOUNT_BY_ID, of_customer=customer_id), customer_id)
 
     def account_by_key(self, api_key: str) -> AccountState | None:
         """Return the account that a key belongs to."""
-        with reading(self._engine) as connection:
-            body = connection.scalar(s.ACCOUNT_BY_KEY, {"api_key": api_key})
-        return None if body is None else _ACCOUNT.decode(body)
+        return _decoded(_ACCOUNT, self._one(s.ACCOUNT_BY_KEY, api_key=api_key))
 
     def batch(self, customer_id: str, batch_id: str) -> Batch | None:
         """Return a batch of an account."""
-        with reading(self._engine) as connection:
-            return read_batch(connection, customer_id, batch_id)
+        body = self._one(s.BATCH_BY_ID, of_customer=customer_id, batch_id=batch_id)
+        return _decoded(_BATCH, body)
 
     def batches(self, customer_id: str, ends_after: Instant | None = None) -> tuple[Batch, ...]:
         """Return an account's batches."""
-        with reading(self._engine) as connection:
-            bodies = connection.scalars(
-                s.batches_of(ends_after), {"of_customer": customer_id}
-            ).all()
-        return tuple(map(decode_batch, bodies))
+        bodies = self._all(s.batches_of(ends_after), of_customer=customer_id)
+        return tuple(map(_BATCH.decode, bodies))
 
     def journal(self, customer_id: str) -> tuple[Exchange, ...]:
         """Return the last exchanges; those of other processes come in a blink later."""
         self._journal.flush()
-        with reading(self._engine) as connection:
-            bodies = connection.scalars(s.journal_of(customer_id or None)).all()
-        return tuple(map(_EXCHANGE.decode, bodies))
+        return tuple(map(_EXCHANGE.decode, self._all(s.journal_of(customer_id or None))))
 
     def note(self, customer_id: str, exchange: Exchange, keep: int) -> None:
         """Add to a journal, soon."""
@@ -308,19 +279,19 @@ class SqlStore:
         """Return an account's ledger."""
         with reading(self._engine) as connection:
             rows = connection.execute(s.LEDGER_OF, {"of_customer": customer_id}).all()
-        return tuple(map(_entry, rows))
+        return tuple(
+            LedgerEntry(at, amount, balance, Reason(reason), batch_id, submission)
+            for at, amount, balance, reason, batch_id, submission in rows
+        )
 
     def balance(self, customer_id: str) -> int:
         """Return an account's credits."""
-        with reading(self._engine) as connection:
-            balance = connection.scalar(s.BALANCE, {"of_customer": customer_id})
+        balance: int | None = self._one(s.BALANCE, of_customer=customer_id)
         return balance or 0
 
     def messages(self, customer_id: str) -> tuple[Message, ...]:
         """Return an account's messages."""
-        with reading(self._engine) as connection:
-            bodies = connection.scalars(s.MESSAGES_OF, {"of_customer": customer_id}).all()
-        return tuple(map(decode_message, bodies))
+        return tuple(map(_MESSAGE.decode, self._all(s.MESSAGES_OF, of_customer=customer_id)))
 
     @contextmanager
     def transaction(self, customer_id: str) -> Iterator[SqlTransaction]:
@@ -340,13 +311,12 @@ class SqlStore:
                 return None
             wanted = {**due, "of_customer": customer_id, "lease": lease_until}
             body = connection.scalar(s.CLAIM, wanted)
-        return None if body is None else decode_message(body)
+        return _decoded(_MESSAGE, body)
 
     def next_due(self, avoiding: AbstractSet[str] = NOBODY) -> Instant | None:
-        """Tell when the dispatcher should look again."""
-        wanted = {"now": self.real_time(), "avoiding": _listed(avoiding)}
-        with reading(self._engine) as connection:
-            due: Instant | None = connection.scalar(s.NEXT_DUE, wanted)
+        """Return when the dispatcher should look again."""
+        now = self.real_time()
+        due: Instant | None = self._one(s.NEXT_DUE, now=now, avoiding=_listed(avoiding))
         return due
 
     def close(self) -> None:
@@ -354,25 +324,18 @@ class SqlStore:
         self._journal.close()
         self._engine.dispose()
 
+    def _one(self, statement: Select[Any], **wanted: object) -> Any:  # noqa: ANN401 - a column's
+        with reading(self._engine) as connection:
+            return connection.scalar(statement, wanted)
+
+    def _all(self, statement: Select[Any], **wanted: object) -> Sequence[Any]:
+        with reading(self._engine) as connection:
+            return connection.scalars(statement, wanted).all()
+
 
 def _listed(avoiding: AbstractSet[str]) -> list[str]:
     """List receivers for `NOT IN`, which is quickest to prepare where it is never empty."""
     return sorted(avoiding) or [""]
-
-
-def _account_row(snapshot: Snapshot) -> dict[str, Any]:
-    account = snapshot.account
-    return {
-        "customer_id": account.customer_id,
-        "api_key": account.api_key,
-        "balance": snapshot.balance,
-        "body": msgspec.json.encode(account),
-    }
-
-
-def _entry(row: Row[Any]) -> LedgerEntry:
-    reason = Reason(row.reason)
-    return LedgerEntry(row.at, row.amount, row.balance, reason, row.batch_id, row.submission)
 
 
 def _account(body: bytes | None, customer_id: str) -> AccountState:
@@ -386,21 +349,13 @@ def _database_ahead(engine: Engine) -> Instant:
     if engine.dialect.name == "sqlite":
         return 0
     with reading(engine) as connection:
-        return _measured_ahead(connection)
+        before = wall_clock()
+        there: Instant = connection.scalar(_DATABASE_TIME)
+        return there - (before + wall_clock()) // 2
 
 
-def _measured_ahead(connection: Connection) -> Instant:
-    before = wall_clock()
-    there: Instant = connection.scalar(_DATABASE_TIME)
-    return there - (before + wall_clock()) // 2
-
-
-def _place(url: URL) -> str:
-    """Say where a database is, without anything that could be a secret."""
-    return f"{url.host}:{url.port or 5432}/{url.database}" if url.host else str(url.database)
-
-
-def _first(error: Exception) -> str:
-    """Return the first line of what a driver said, which names the cause."""
+def _refusal(url: URL, error: Exception) -> str:
+    """Say in a line what is wrong with a database, without anything that could be a secret."""
+    place = f"{url.host}:{url.port or 5432}/{url.database}" if url.host else str(url.database)
     cause = error.orig if isinstance(error, exc.DBAPIError) else error
-    return str(cause).strip().splitlines()[0]
+    return f"the store at {place} cannot be used: {str(cause).strip().splitlines()[0]}"
