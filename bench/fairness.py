@@ -15,7 +15,7 @@ from typing import Final
 from bench.context import Context
 from bench.databases import CREDITS, NotHereError, opened
 from bench.figures import Aim, BenchError, Figure, Section, interleave
-from vimmerse_contracts.schemas import CreateBatchSchema
+from vimmerse_contracts import CreateBatchSchema
 from vimmerse_mock.app import create_mock
 from vimmerse_mock.model.account import AccountState, Opening
 from vimmerse_mock.model.batch import Image

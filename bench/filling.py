@@ -17,7 +17,7 @@ import msgspec
 from sqlalchemy import Connection, Engine, Table, event, insert, text, update
 
 from bench.figures import BenchError
-from vimmerse_contracts.schemas import CreateBatchSchema
+from vimmerse_contracts import CreateBatchSchema
 from vimmerse_mock.app import create_mock
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT, AccountState, random_uuid
 from vimmerse_mock.model.batch import Batch, Image

@@ -17,7 +17,7 @@ import responses
 from bench.context import Context
 from bench.figures import Aim, Figure, Section, interleave
 from pytest_vimmerse.handle import Vimmerse
-from vimmerse_contracts.vocabulary import API_KEY_HEADER, PRODUCTION_URL, SAMPLE_API_KEY
+from vimmerse_contracts import API_KEY_HEADER, PRODUCTION_URL, SAMPLE_API_KEY
 from vimmerse_mock.interception import intercept
 from vimmerse_mock.receiving.inbox import Listener
 from vimmerse_mock.server import MockServer

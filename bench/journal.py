@@ -11,7 +11,7 @@ from typing import Final
 
 from bench.context import Context
 from bench.figures import Aim, Figure, Section, interleave
-from vimmerse_contracts.vocabulary import API_KEY_HEADER, SAMPLE_API_KEY
+from vimmerse_contracts import API_KEY_HEADER, SAMPLE_API_KEY
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT
 from vimmerse_mock.model.exchange import JOURNAL_LENGTH

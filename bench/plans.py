@@ -14,7 +14,7 @@ from sqlalchemy.sql import visitors
 from bench.context import Context
 from bench.databases import SQL_STORES, Database, NotHereError
 from bench.figures import Aim, Figure, Section
-from vimmerse_contracts.vocabulary import SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
+from vimmerse_contracts import SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
 from vimmerse_mock.model.clock import SECOND, Clock, Instant, wall_clock
 from vimmerse_mock.model.limits import Keep
 from vimmerse_mock.stores.sql import statements as s

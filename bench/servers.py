@@ -21,7 +21,7 @@ from bench.context import Context
 from bench.databases import CREDITS
 from bench.figures import BenchError
 from bench.load import Call
-from vimmerse_contracts.vocabulary import API_KEY_HEADER, SAMPLE_API_KEY
+from vimmerse_contracts import API_KEY_HEADER, SAMPLE_API_KEY
 from vimmerse_mock.serve import THREADS as GRANIAN_THREADS
 
 HOST: Final = "127.0.0.1"

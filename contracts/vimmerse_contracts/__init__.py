@@ -1,4 +1,106 @@
-"""The contract of the Vimmerse batch API: vocabulary, schemas, operations, checks and the suite.
+"""The contract of the Vimmerse batch API, as data: operations, rules, schemas, checks, documents.
 
-Floor 0 of the house: everything else may import it, and it imports neither the mock nor the client.
+    from vimmerse_contracts import check_batch_answer
+
+    batch = check_batch_answer(requests.get(url, headers={"X-Api-Key": key}))
+
+Everything that a user needs is here; the modules behind it may move. Names are imported at their
+first use, so that importing this package costs nothing.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+
+TYPE_CHECKING = False  # as in `typing`, whose import would cost more than all the rest here
+if TYPE_CHECKING:
+    from vimmerse_contracts.checks import (
+        ContractViolation,
+        check_batch,
+        check_batch_answer,
+        check_error,
+        check_progress,
+        check_unchanged,
+        check_validation,
+        check_video,
+        check_webhook,
+    )
+    from vimmerse_contracts.markers import Marker, find_markers
+    from vimmerse_contracts.openapi import json_schemas, openapi_document
+    from vimmerse_contracts.operations import ERRORS, OPERATIONS, ApiError, Operation, all_rules
+    from vimmerse_contracts.provenance import Rule, Source
+    from vimmerse_contracts.schemas import (
+        BatchAnswerSchema,
+        BatchSchema,
+        CreateBatchSchema,
+        MessageErrorSchema,
+        UpdateBatchSchema,
+        ValidationErrorSchema,
+        WebhookSchema,
+    )
+    from vimmerse_contracts.suite.target import Capability, ReceivedWebhook, Target
+    from vimmerse_contracts.vocabulary import (
+        API_KEY_HEADER,
+        PRODUCTION_URL,
+        SAMPLE_API_KEY,
+        SAMPLE_CUSTOMER_ID,
+        BatchStatus,
+    )
+
+__all__ = [
+    "API_KEY_HEADER",
+    "ERRORS",
+    "OPERATIONS",
+    "PRODUCTION_URL",
+    "SAMPLE_API_KEY",
+    "SAMPLE_CUSTOMER_ID",
+    "ApiError",
+    "BatchAnswerSchema",
+    "BatchSchema",
+    "BatchStatus",
+    "Capability",
+    "ContractViolation",
+    "CreateBatchSchema",
+    "Marker",
+    "MessageErrorSchema",
+    "Operation",
+    "ReceivedWebhook",
+    "Rule",
+    "Source",
+    "Target",
+    "UpdateBatchSchema",
+    "ValidationErrorSchema",
+    "WebhookSchema",
+    "all_rules",
+    "check_batch",
+    "check_batch_answer",
+    "check_error",
+    "check_progress",
+    "check_unchanged",
+    "check_validation",
+    "check_video",
+    "check_webhook",
+    "find_markers",
+    "json_schemas",
+    "openapi_document",
+]
+
+_MODULES = (
+    *("vocabulary", "provenance", "markers", "schemas"),
+    *("operations", "suite.target", "checks", "openapi"),
+)
+"""Where the names are defined; each module imports only modules before it."""
+
+
+def __getattr__(name: str) -> object:
+    for module in _MODULES if name in __all__ else ():
+        found = vars(import_module(f"vimmerse_contracts.{module}"))
+        if name in found:
+            value: object = found[name]
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module 'vimmerse_contracts' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -195,7 +195,7 @@ def _story(handle: Vimmerse) -> str:
 def vimmerse_session_target(
     pytestconfig: pytest.Config, vimmerse_listener: Listener
 ) -> Iterator[Target]:
-    """What the contract suite is run against (`vimmerse_contracts.suite.target.Target`)."""
+    """What the contract suite is run against (`vimmerse_contracts.Target`)."""
     from pytest_vimmerse.targets import open_target  # noqa: PLC0415 - see the module's docstring
 
     guard: Guard | None = pytestconfig.pluginmanager.get_plugin(GUARD)
