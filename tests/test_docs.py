@@ -239,11 +239,27 @@ def test_every_assumption_is_documented_with_its_reason() -> None:
     assert shown == rows
 
 
+def _anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_links_between_documents_lead_somewhere() -> None:
-    """Every relative link of the documents points to a file that is there."""
+    """Every relative link of the documents points to a file, and a heading, that is there."""
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+        for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text()):
+            linked = page.parent / target if target else page
+            assert linked.exists(), f"{page.name} links to {target}"
+            assert not anchor or anchor in _anchors(linked), f"{page.name}: {target}#{anchor}"
+
+
+def test_the_index_answers_questions() -> None:
+    """Each line of the index is a question with an answer and a link to more."""
+    listed = re.findall(r"^- .*(?:\n  .*)*", (ROOT / "docs" / "index.md").read_text(), re.MULTILINE)
+    assert len(listed) >= 30
+    assert all(re.search(r"\]\([^)]+\)", line) for line in listed)
 
 
 def test_the_demo_runs_to_its_end() -> None:
