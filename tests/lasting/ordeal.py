@@ -16,9 +16,8 @@ from lasting.books import money_problems, promise_problems, read_books, webhook_
 from lasting.callers import Caller, Crowd, Promise
 from serving import Serve, Victim
 from vimmerse_mock.app import create_mock
-from vimmerse_mock.delivery import LEASE
 from vimmerse_mock.model.clock import SECOND
-from vimmerse_mock.model.outbox import MessageState
+from vimmerse_mock.model.outbox import LEASE, MessageState
 from vimmerse_mock.receiving.inbox import Inbox, Listener
 from vimmerse_mock.stores import Store, open_store
 from waiting import await_condition, pause

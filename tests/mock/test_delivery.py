@@ -11,13 +11,13 @@ import pytest
 from frozen_time import FrozenTime
 from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import Mock, create_mock
-from vimmerse_mock.delivery import LEASE, Post, Reply
+from vimmerse_mock.delivery import Post, Reply
 from vimmerse_mock.delivery.sending import post_of
 from vimmerse_mock.errors import ClockError, SpanError
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.batch import Image
 from vimmerse_mock.model.clock import SECOND
-from vimmerse_mock.model.outbox import MessageState
+from vimmerse_mock.model.outbox import LEASE, MessageState
 from vimmerse_mock.stores import open_store
 from waiting import await_condition
 

@@ -10,13 +10,9 @@ from vimmerse_mock.delivery.courier import Courier
 from vimmerse_mock.delivery.dispatcher import Dispatcher
 from vimmerse_mock.delivery.http_sender import HttpSender
 from vimmerse_mock.delivery.sending import Post, Reply, Sender, new_secret
-from vimmerse_mock.errors import AllowlistError
-from vimmerse_mock.model.outbox import LEASE
 
 __all__ = [
-    "LEASE",
     "Allowlist",
-    "AllowlistError",
     "Courier",
     "Dispatcher",
     "HttpSender",

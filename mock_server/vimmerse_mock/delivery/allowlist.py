@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -15,19 +15,17 @@ from vimmerse_mock.errors import AllowlistError
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-_LOCAL: Final[tuple[Network, ...]] = tuple(
-    map(
-        ip_network,
-        (
-            "127.0.0.0/8",
-            "::1/128",
-            "10.0.0.0/8",
-            "172.16.0.0/12",
-            "192.168.0.0/16",
-            "fc00::/7",
-        ),
+_LOCAL: Final = [
+    ip_network(network)
+    for network in (
+        "127.0.0.0/8",
+        "::1/128",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "fc00::/7",
     )
-)
+]
 """Loopback and the private ranges. Link-local is none: cloud machines have their secrets there."""
 _NAME: Final = re.compile(r"[a-z0-9*?_.-]{1,253}", re.ASCII)
 
@@ -38,7 +36,7 @@ class RefusedReceiver(OSError):  # noqa: N818 - its name stands in the log of at
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a socket can connect to, without resolving anything: as `getaddrinfo` tells it."""
+    """Where a socket can connect to, without resolving anything: as `getaddrinfo` has it."""
 
     family: int
     address: tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
@@ -63,7 +61,12 @@ class Allowlist:
     def __post_init__(self) -> None:
         """Refuse patterns that could never match."""
         for pattern in self.patterns:
-            _require_pattern(pattern)
+            if _network(pattern) is None and not _NAME.fullmatch(pattern.lower()):
+                raise AllowlistError(
+                    f"{pattern!r} is no pattern of hosts: write a name like hooks.example.com or "
+                    "*.example.com, an address, or a network like 10.0.0.0/8; no scheme, port or "
+                    "path"
+                )
 
     def endpoints(self, host: str, port: int) -> list[Endpoint]:
         """Resolve a host once, and return where it may be called.
@@ -71,7 +74,8 @@ class Allowlist:
         Raises:
             OSError: it has no address, or none that may be called.
         """
-        found = list(dict.fromkeys(_resolved(host, port)))
+        resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = dict.fromkeys(Endpoint(family, address) for family, _, _, _, address in resolved)
         allowed = [one for one in found if self._allows(host, one.text)]
         if not allowed:
             raise RefusedReceiver(self._refusal(host, [one.text for one in found]))
@@ -92,14 +96,6 @@ class Allowlist:
             f"{what} is not called: this mock calls {others}"
             f"{', '.join(self.patterns) if self.patterns else 'what --webhook-allow names'}; "
             f"to allow it, start the mock with --webhook-allow {host}"
-        )
-
-
-def _require_pattern(pattern: str) -> None:
-    if _network(pattern) is None and not _NAME.fullmatch(pattern.lower()):
-        raise AllowlistError(
-            f"{pattern!r} is no pattern of hosts: write a name like hooks.example.com or "
-            "*.example.com, an address, or a network like 10.0.0.0/8; no scheme, port or path"
         )
 
 
@@ -125,8 +121,3 @@ def _plain(text: str) -> Address:
     address = ip_address(text.partition("%")[0])
     mapped = getattr(address, "ipv4_mapped", None)
     return address if mapped is None else mapped
-
-
-def _resolved(host: str, port: int) -> Iterator[Endpoint]:
-    for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        yield Endpoint(family, address)

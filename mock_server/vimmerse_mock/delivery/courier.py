@@ -3,61 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from threading import Event, Lock
+from threading import Event
 from typing import Final
 
 from vimmerse_contracts.network import without_login
 from vimmerse_contracts.vocabulary import WEBHOOK_TIMEOUT_SECONDS
 from vimmerse_mock.delivery.sending import Post, Reply, Sender, for_the_log, post_of
 from vimmerse_mock.errors import UnknownAccountError, UnknownMessageError
-from vimmerse_mock.model.clock import SECOND, Instant, Span, seconds, wall_clock
+from vimmerse_mock.model.clock import Instant, Span, seconds, wall_clock
 from vimmerse_mock.model.delivery_plans import OK, REFUSED, TIMEOUT
 from vimmerse_mock.model.outbox import LEASE, Attempt, Message, MessageState
 from vimmerse_mock.stores import Store, Transaction
 from vimmerse_mock.stores.conflicts import retried
-
-AT_ONCE: Final = 8
-"""How many messages are under way to one receiver, of all accounts."""
-SLOW_AT_ONCE: Final = 1
-"""How many where the last one took long."""
-SLOW: Final[Span] = SECOND
-"""A receiver that takes longer is slow, until it is quick again."""
-
-
-class ReceiverLimits:
-    """Counts what is under way to each receiver."""
-
-    def __init__(self) -> None:
-        self._under_way: Counter[str] = Counter()
-        self._slow: set[str] = set()
-        self._lock = Lock()
-
-    def full(self) -> AbstractSet[str]:
-        """Return the receivers to which no more should be sent for the moment."""
-        with self._lock:
-            return {
-                receiver
-                for receiver, number in self._under_way.items()
-                if number >= (SLOW_AT_ONCE if receiver in self._slow else AT_ONCE)
-            }
-
-    def begin(self, receiver: str) -> None:
-        """Count a message that is about to be sent."""
-        with self._lock:
-            self._under_way[receiver] += 1
-
-    def end(self, receiver: str, took: Span) -> None:
-        """Count it off, and remember whether the receiver was quick."""
-        with self._lock:
-            self._under_way[receiver] -= 1
-            if not self._under_way[receiver]:
-                del self._under_way[receiver]
-            (self._slow.add if took > SLOW else self._slow.discard)(receiver)
-
 
 _LOOK_AGAIN_SECONDS: Final = 0.005
 _LOG = logging.getLogger("vimmerse_mock.delivery")
@@ -80,7 +39,7 @@ class _Tried:
     pretended: bool = False
 
     def attempt(self, at: Instant) -> Attempt:
-        """Write down what the log says of it."""
+        """Return what the log says of it."""
         return Attempt(
             at=at,
             status=self.reply.status,
@@ -234,7 +193,7 @@ class Courier:
 
 
 def _note(tx: Transaction, tried: _Tried) -> Message:
-    """Write an attempt down with the message as it is now."""
+    """Record an attempt with the message as it is now."""
     sent = tried.message
     attempt = tried.attempt(tx.account.clock.at(tried.started))
     present = tx.message(sent.batch_id, sent.submission, sent.number) or sent

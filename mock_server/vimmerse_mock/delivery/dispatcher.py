@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
-from threading import BoundedSemaphore, Event, Thread
+from threading import BoundedSemaphore, Event, Lock, Thread
 from typing import Final
 
 from vimmerse_contracts.vocabulary import WEBHOOK_TIMEOUT_SECONDS
-from vimmerse_mock.delivery.courier import Courier, ReceiverLimits
+from vimmerse_mock.delivery.courier import Courier
 from vimmerse_mock.errors import StoreConflictError, StoreFullError, StoreUnavailableError
 from vimmerse_mock.model.clock import SECOND, Instant, Span, in_seconds
 from vimmerse_mock.model.outbox import LEASE, Message
@@ -20,6 +22,44 @@ _CHORE_EVERY: Final[Span] = 60 * SECOND
 _SENDERS: Final = 48
 """Enough for many receivers that hang; threads are made when they are needed."""
 _LOG = logging.getLogger("vimmerse_mock.delivery")
+
+AT_ONCE: Final = 8
+"""How many messages are under way to one receiver, of all accounts."""
+SLOW_AT_ONCE: Final = 1
+"""How many where the last one took long."""
+SLOW: Final[Span] = SECOND
+"""A receiver that takes longer is slow, until it is quick again."""
+
+
+class ReceiverLimits:
+    """Counts what is under way to each receiver."""
+
+    def __init__(self) -> None:
+        self._under_way: Counter[str] = Counter()
+        self._slow: set[str] = set()
+        self._lock = Lock()
+
+    def full(self) -> AbstractSet[str]:
+        """Return the receivers to which no more should be sent for the moment."""
+        with self._lock:
+            return {
+                receiver
+                for receiver, number in self._under_way.items()
+                if number >= (SLOW_AT_ONCE if receiver in self._slow else AT_ONCE)
+            }
+
+    def begin(self, receiver: str) -> None:
+        """Count a message that is about to be sent."""
+        with self._lock:
+            self._under_way[receiver] += 1
+
+    def end(self, receiver: str, took: Span) -> None:
+        """Count it off, and remember whether the receiver was quick."""
+        with self._lock:
+            self._under_way[receiver] -= 1
+            if not self._under_way[receiver]:
+                del self._under_way[receiver]
+            (self._slow.add if took > SLOW else self._slow.discard)(receiver)
 
 
 class Dispatcher:
@@ -71,19 +111,15 @@ class Dispatcher:
             self._wake.clear()
             if not woken or not self._pause():
                 self._dispatch(pool)
-            self._do_chore()
+            if (now := self._courier.real_time()) >= self._chore_due:
+                self._chore_due = now + _CHORE_EVERY
+                self._chore()
         except (StoreUnavailableError, StoreFullError, StoreConflictError) as error:
             _LOG.warning("the store is not at hand, trying again: %s", error)
             self._stopping.wait(_IDLE_SECONDS)
         except Exception:  # noqa: BLE001 - whatever it is, later webhooks must still go out
             _LOG.exception("webhooks could not be handed out, trying again")
             self._stopping.wait(_IDLE_SECONDS)
-
-    def _do_chore(self) -> None:
-        now = self._courier.real_time()
-        if now >= self._chore_due:
-            self._chore_due = now + _CHORE_EVERY
-            self._chore()
 
     def _pause(self) -> float:
         """Seconds until something may be due."""

@@ -30,7 +30,7 @@ _SAFE: Final = "%/:?@!$&'()*+,;=-._~"
 class HttpSender:
     """Posts a webhook: `timeout` seconds in all (P26), redirects not followed, no proxy between.
 
-    A name is resolved once, and the connection goes to an address that `reach` allowed.
+    A name is resolved once, and the connection goes to an address that the `allowlist` allowed.
     """
 
     timeout: float = WEBHOOK_TIMEOUT_SECONDS
@@ -58,7 +58,10 @@ class HttpSender:
         ending.daemon = True
         ending.start()
         try:
-            connection.request("POST", _target(url), post.body, dict(post.headers))
+            target = quote(url.path or "/", safe=_SAFE)
+            if url.query:
+                target += f"?{quote(url.query, safe=_SAFE)}"
+            connection.request("POST", target, post.body, dict(post.headers))
             return _reply(connection.getresponse())
         finally:
             ending.cancel()
@@ -118,11 +121,6 @@ def _reply(response: http.client.HTTPResponse) -> Reply:
         while len(body) < KEPT_BODY and (more := response.read1(KEPT_BODY - len(body))):
             body += more
     return Reply(response.status, "", tuple(response.getheaders()), body)
-
-
-def _target(url: SplitResult) -> str:
-    path = quote(url.path or "/", safe=_SAFE)
-    return f"{path}?{quote(url.query, safe=_SAFE)}" if url.query else path
 
 
 def _is_number(host: str) -> bool:

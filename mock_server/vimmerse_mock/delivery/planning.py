@@ -40,7 +40,7 @@ def redirect_webhooks(tx: Transaction, batch: Batch, url: str) -> None:
 def withdraw_webhooks(tx: Transaction, batch: Batch) -> None:
     """Take back what is planned for the submission in force."""
     for message in _pending(tx, batch):
-        tx.save_message(message.withdrawn())
+        tx.save_message(replace(message, state=MessageState.WITHDRAWN))
 
 
 def _pending(tx: Transaction, batch: Batch) -> list[Message]:
@@ -49,7 +49,7 @@ def _pending(tx: Transaction, batch: Batch) -> list[Message]:
 
 
 def _true_webhook(tx: Transaction, batch: Batch) -> Message | None:
-    """Make the webhook that tells how the submission in force ends, if somebody wants it told."""
+    """Return the webhook that says how the submission in force ends, if there is to be one."""
     number, timeline = batch.submission.number, plan(batch.submission, len(batch.medias))
     if batch.webhook_url is None or timeline.ends_at is None:
         return None
@@ -68,11 +68,10 @@ def _true_webhook(tx: Transaction, batch: Batch) -> Message | None:
 def _swapped(
     tx: Transaction, coming: Message, settings: WebhookSettings, *, waits: bool
 ) -> tuple[Message, WebhookSettings]:
-    """Let a webhook change places with the one that waits for it; if none does, it may wait."""
+    """Swap a webhook with the one that waits for it; if none does, it may wait itself."""
     waiting = tx.message(*settings.swapping) if settings.swapping else None
     if waiting is None or waiting.state is not MessageState.PENDING or waiting.attempts:
-        key = (coming.batch_id, coming.submission, coming.number) if waits else None
-        return coming, replace(settings, swapping=key)
+        return coming, replace(settings, swapping=coming.key if waits else None)
     later, coming = swapped(waiting, coming)
     tx.save_message(later)
     return coming, replace(settings, swapping=None)

@@ -81,7 +81,7 @@ class Sender(Protocol):
 
 
 def post_of(message: Message, secrets: Iterable[str], real: Instant) -> Post:
-    """Make what goes out for a message at a real instant, signed by each secret."""
+    """Return what goes out for a message at a real instant, signed by each secret."""
     url, body = urlsplit(message.url), json.dumps(message.body).encode()
     headers = {
         "Host": url.netloc.rpartition("@")[2] if url.netloc.isascii() else ascii_host(url),
@@ -114,7 +114,7 @@ def _login(url: SplitResult) -> Mapping[str, str]:
 
 
 def explain(error: Exception) -> str:
-    """Say in a line what went wrong."""
+    """Return what went wrong, in a line."""
     return f"{type(error).__name__}: {error}"[:_KEPT_ERROR]
 
 
