@@ -24,6 +24,17 @@ HOW_TO_HAVE_THEM = (
 )
 
 
+# What no test of the plugin needs, and what costs each run of pytest three seconds to import.
+_UNUSED_PLUGINS = "-p no:schemathesis -p no:hypothesispytest"
+
+
+@pytest.fixture
+def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """Pytest's own fixture, whose runs load no plugin that has nothing to do with them."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", _UNUSED_PLUGINS)
+    return pytester
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A running PostgreSQL server of this test process's own."""

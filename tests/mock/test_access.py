@@ -21,7 +21,7 @@ from vimmerse_contracts.vocabulary import CONTROL_ROOT
 from vimmerse_mock.account.account import RemoteMock
 from vimmerse_mock.app import create_mock
 from vimmerse_mock.control import access
-from vimmerse_mock.errors import ControlError
+from vimmerse_mock.errors import TokenMissingError
 from vimmerse_mock.server import MockServer
 from vimmerse_mock.stores import UNAUTHENTICATED
 
@@ -124,7 +124,7 @@ def test_a_refusal_says_what_to_do(server: MockServer) -> None:
     host = requests.get(url, headers={"Host": "evil.example"}, timeout=60).json()["message"]
     origin = requests.get(url, headers={"Origin": "http://evil.example"}, timeout=60)
     assert "--admin-token" in host
-    assert "web pages of other origins" in origin.json()["message"]
+    assert "web page of another origin" in origin.json()["message"]
     assert "evil" not in host + origin.text
 
 
@@ -169,7 +169,7 @@ def test_this_process_needs_no_token(guarded: MockServer) -> None:
     """The facade in process works; the one over HTTP needs the token, and says so."""
     assert guarded.account.credits == 100_000
     assert RemoteMock(guarded.url, TOKEN).open_account().credits == 100_000
-    with pytest.raises(ControlError, match=r"asks for its token.*VIMMERSE_ADMIN_TOKEN"):
+    with pytest.raises(TokenMissingError, match=r"asks for its token.*VIMMERSE_ADMIN_TOKEN"):
         RemoteMock(guarded.url).open_account()
 
 
