@@ -294,7 +294,7 @@ CONCAT: Final = Operation(
         ),
         assumed(
             "concat.webhook",
-            "The webhook fires when a composition ends, too",
+            "The webhook fires when a concat ends, too",
             because="it is a request that is done, which is when the webhook fires",
         ),
     ),

@@ -91,5 +91,8 @@ RESUBMITTING_FIELDS: Final = (
 METADATA_FIELDS: Final = ("title", "description", "rating", "visibility_status", "webhook_url")
 """Fields of an update that never cost (S; webhook_url P26)."""
 
+POLL_SECONDS: Final = 30.0
+"""How often the reference tells its users to poll (P26)."""
+
 WEBHOOK_TIMEOUT_SECONDS: Final = 10
 """How long a receiver has to answer with 2xx (P26)."""

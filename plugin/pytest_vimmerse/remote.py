@@ -12,11 +12,11 @@ import requests
 
 from vimmerse_contracts.network import is_loopback_url, is_production_url, without_login
 from vimmerse_contracts.suite.api import session_for
-from vimmerse_contracts.suite.patience import POLL_SECONDS
 from vimmerse_contracts.suite.target import Capability
 from vimmerse_contracts.vocabulary import (
     API_KEY_HEADER,
     CONTROL_ROOT,
+    POLL_SECONDS,
     PRODUCTION_URL,
     SAMPLE_API_KEY,
 )

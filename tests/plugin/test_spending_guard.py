@@ -22,11 +22,11 @@ QUIETLY: Final = ("-p", "no:cacheprovider", "-p", "no:randomly")
 BUYING: Final = """
 import pytest
 from vimmerse_contracts.runs.spending import creation
-from vimmerse_contracts.suite.api import TINY, opened
+from vimmerse_contracts.suite.api import TINY, Api
 
 @pytest.fixture
 def buyer(vimmerse_session_target, vimmerse_budget):
-    with opened(vimmerse_session_target, vimmerse_session_target.api_key, vimmerse_budget) as api:
+    with Api(vimmerse_session_target, vimmerse_session_target.api_key, vimmerse_budget) as api:
         yield api
 """
 

@@ -12,13 +12,12 @@ from typing import Final, Self
 import requests
 
 from vimmerse_contracts.checks import Batch, check_batch_answer
-from vimmerse_contracts.network import is_loopback_url
+from vimmerse_contracts.network import is_loopback_url, retry_after
 from vimmerse_contracts.operations import CONCAT, CREATE, HEALTH, READ, UPDATE, Operation
 from vimmerse_contracts.runs.evidence.recorder import witness
 from vimmerse_contracts.runs.spending import Answer, Budget, Form, Hold
-from vimmerse_contracts.suite.patience import patiently
 from vimmerse_contracts.suite.target import Target
-from vimmerse_contracts.vocabulary import API_KEY_HEADER, BatchStatus
+from vimmerse_contracts.vocabulary import API_KEY_HEADER, POLL_SECONDS, BatchStatus
 
 File = tuple[str, tuple[str | None, bytes | str, str]]
 """A part of a multipart form: field, and (file name, content, content type)."""
@@ -33,29 +32,28 @@ LONG: Final[Form] = MappingProxyType({"image_urls": [IMAGE_URL], "duration": 10,
 """A batch that is not done by the time of the next request, on a mock that runs fast."""
 
 _TIMEOUT_SECONDS: Final = 60
+_MOST_SECONDS: Final = 600.0
 
 
 class Api:
     """The operations of a target, called with one key, or with none.
 
-    With a key that pays, `budget` is asked before anything is sent that may cost; `solvent` says
-    that the customer should be able to pay. `pause` lets time pass where the service asks for it.
+    With a key that pays, `budget` is asked before anything is sent that may cost; `has_credit` says
+    that the customer should be able to pay.
     """
 
     def __init__(
         self,
-        base_url: str,
+        target: Target,
         key: str | None,
         budget: Budget | None = None,
         *,
-        solvent: bool = True,
-        pause: Callable[[float], None] | None = None,
+        has_credit: bool = True,
     ) -> None:
-        self._base_url = base_url
+        self.target = target
         self._budget = budget
-        self._solvent = solvent
-        self._pause = pause
-        self._session = session_for(base_url)
+        self._has_credit = has_credit
+        self._session = session_for(target.base_url)
         if key is not None:
             self._session.headers[API_KEY_HEADER] = key
 
@@ -87,14 +85,18 @@ class Api:
         send = partial(
             self._session.request,
             method or operation.method,
-            self._base_url + operation.path.format(batch_id=batch_id),
+            self.target.base_url + operation.path.format(batch_id=batch_id),
             data=form,
             files=files or None,
             timeout=_TIMEOUT_SECONDS,
             allow_redirects=False,
         )
-        response = patiently(send, self._pause) if self._pause else send()
-        self._settle(hold, response)
+        response = sent_until_ready(send, self.target.pause)
+        if self._budget is not None:
+            answer = Answer(response.status_code, _batch(response))
+            if hold is not None:
+                self._budget.settle(hold, answer, solvent=self._has_credit)
+            self._budget.saw(answer)
         return response
 
     def _hold(
@@ -108,14 +110,6 @@ class Api:
         if operation is UPDATE:
             return self._budget.update(batch_id, form)
         return self._budget.concat(batch_id) if operation is CONCAT else None
-
-    def _settle(self, hold: Hold | None, response: requests.Response) -> None:
-        if self._budget is None:
-            return
-        answer = Answer(response.status_code, _batch(response))
-        if hold is not None:
-            self._budget.settle(hold, answer, solvent=self._solvent)
-        self._budget.saw(answer)
 
     def create(self, form: Form, files: Sequence[File] = ()) -> requests.Response:
         """`POST /batch`."""
@@ -149,22 +143,43 @@ class Api:
         """Update a batch by what must be accepted."""
         return check_batch_answer(self.update(batch_id, form))
 
-    def composed(self, batch_id: str) -> Batch:
-        """Ask for a composition that must be accepted."""
+    def concatenated(self, batch_id: str) -> Batch:
+        """Ask for a concat that must be accepted."""
         return check_batch_answer(self.concat(batch_id))
 
-    def watch(self, target: Target, batch_id: str) -> list[Batch]:
+    def watch(self, batch_id: str) -> list[Batch]:
         """Read a batch until it is done, and return every reading."""
-        return target.observe(lambda: self.seen(batch_id), is_done)
+        return self.target.observe(lambda: self.seen(batch_id), is_done)
+
+    def course(self, form: Form) -> list[Batch]:
+        """Create a batch, read it until it is done, and return what was answered each time."""
+        created = self.created(form)
+        return [created, *self.watch(created["id"])]
 
 
-def opened(target: Target, key: str, budget: Budget | None, *, solvent: bool = True) -> Api:
-    """Open the operations of a target for a customer of it, who pays from the budget."""
-    return Api(target.base_url, key, budget, solvent=solvent, pause=target.pause)
+def sent_until_ready(
+    send: Callable[[], requests.Response], pause: Callable[[float], None]
+) -> requests.Response:
+    """Send again where the service asks to come back later, for ten minutes at most.
+
+    429 is a refusal, so anything is sent again; 503 with `Retry-After` is not, so only what reads
+    is. Without `Retry-After` the pause is as long as the reference tells its users to wait.
+    """
+    waited = 0.0
+    while True:
+        response = send()
+        asked = retry_after(response.headers)
+        seconds = POLL_SECONDS if asked is None else asked
+        reads = response.request.method == "GET" and "Retry-After" in response.headers
+        again = response.status_code == 429 or (response.status_code == 503 and reads)
+        if not again or waited + seconds > _MOST_SECONDS:
+            return response
+        pause(seconds)
+        waited += seconds
 
 
 def _batch(response: requests.Response) -> Batch:
-    """Take the Batch out of an answer, as far as there is one."""
+    """Return the Batch of an answer; an empty one if there is none."""
     try:
         body = response.json()
     except ValueError:
@@ -174,7 +189,7 @@ def _batch(response: requests.Response) -> Batch:
 
 
 def is_done(batch: Batch) -> bool:
-    """Say whether nothing more will happen to a batch by itself."""
+    """Whether nothing more will happen to a batch by itself."""
     return BatchStatus(batch["status"]).is_final
 
 
@@ -206,15 +221,13 @@ def png(side: int = 64) -> bytes:
     """Draw a grey square as a PNG file."""
     rows = (b"\x00" + b"\x80" * side) * side
     head = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    png = b"\x89PNG\r\n\x1a\n"
+    for chunk in (b"IHDR" + head, b"IDAT" + zlib.compress(rows), b"IEND"):
+        png += struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    return png
 
 
 def params(batch: Batch) -> dict[str, str]:
-    """Take `Params` of a batch apart: `Name=value` joined by `|` (S)."""
+    """Return the `Params` of a batch, which are `Name=value` joined by `|` (S)."""
     pairs = (part.partition("=") for part in batch["pose_preset"][0]["Params"].split("|"))
     return {name: value for name, _, value in pairs}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from vimmerse_contracts.runs.spending import Budget, Form
-from vimmerse_contracts.suite.api import LONG, TINY, Api, opened
+from vimmerse_contracts.suite.api import LONG, TINY, Api
 from vimmerse_contracts.suite.shared import Shared
 from vimmerse_contracts.suite.target import Target
 
@@ -15,14 +15,14 @@ from vimmerse_contracts.suite.target import Target
 @pytest.fixture
 def contract_api(vimmerse_target: Target, vimmerse_budget: Budget | None) -> Iterator[Api]:
     """The operations, called with the target's key."""
-    with opened(vimmerse_target, vimmerse_target.api_key, vimmerse_budget) as api:
+    with Api(vimmerse_target, vimmerse_target.api_key, vimmerse_budget) as api:
         yield api
 
 
 @pytest.fixture
 def contract_other_api(vimmerse_target: Target, vimmerse_budget: Budget | None) -> Iterator[Api]:
     """The operations, called with the key of a second customer."""
-    with opened(vimmerse_target, vimmerse_target.other_api_key, vimmerse_budget) as api:
+    with Api(vimmerse_target, vimmerse_target.other_api_key, vimmerse_budget) as api:
         yield api
 
 
@@ -30,7 +30,7 @@ def contract_other_api(vimmerse_target: Target, vimmerse_budget: Budget | None) 
 def contract_broke_api(vimmerse_target: Target, vimmerse_budget: Budget | None) -> Iterator[Api]:
     """The operations, called with the key of a customer whose credit does not suffice."""
     key = vimmerse_target.broke_api_key
-    with opened(vimmerse_target, key, vimmerse_budget, solvent=False) as api:
+    with Api(vimmerse_target, key, vimmerse_budget, has_credit=False) as api:
         yield api
 
 
@@ -40,8 +40,8 @@ def contract_shared(
 ) -> Iterator[Shared]:
     """Batches that several tests look at, each made when it is first asked for."""
     target = vimmerse_session_target
-    with opened(target, target.api_key, vimmerse_budget) as api:
-        yield Shared(target, api, vimmerse_budget)
+    with Api(target, target.api_key, vimmerse_budget) as api:
+        yield Shared(api, vimmerse_budget)
 
 
 @pytest.fixture

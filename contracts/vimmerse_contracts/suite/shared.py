@@ -19,8 +19,7 @@ from vimmerse_contracts.runs.spending import (
     again,
     creation,
 )
-from vimmerse_contracts.suite.api import IMAGE_URL, TINY, Api, is_done, opened
-from vimmerse_contracts.suite.target import Target
+from vimmerse_contracts.suite.api import IMAGE_URL, TINY, Api, is_done
 
 ALL_SET: Final[Form] = MappingProxyType(
     {
@@ -57,7 +56,7 @@ _TWO: Final[Form] = MappingProxyType({"image_urls": [IMAGE_URL] * 2, "duration":
 
 COURSE: Final = Once("course", (creation(_THREE),))
 FINISHED: Final = Once("finished", (creation(TINY),))
-COMPOSED: Final = Once("composition", (creation(_TWO), CONCATENATION))
+CONCATENATED: Final = Once("concatenated", (creation(_TWO), CONCATENATION))
 BROKE_BATCH: Final = Once("broke_batch", (creation(TINY),))
 CHANGEABLE: Final = Once("changeable", (creation(ALL_SET),))
 SETTLED: Final = Once("settled", (creation(ALL_SET),))
@@ -73,32 +72,26 @@ CHANGE: Final = Dearest(
 class Shared:
     """What the tests of a run share; each is made when a test first asks for it."""
 
-    def __init__(self, target: Target, api: Api, budget: Budget | None = None) -> None:
-        self._target = target
+    def __init__(self, api: Api, budget: Budget | None = None) -> None:
         self._api = api
         self._budget = budget
-        self._changeable = ""
-        self._settled = ""
 
     @cached_property
     def course(self) -> tuple[Batch, ...]:
         """Every reading of a batch of three images, from its creation to its end."""
-        created = self._api.created(_THREE)
-        return (created, *self._api.watch(self._target, created["id"]))
+        return tuple(self._api.course(_THREE))
 
     @cached_property
     def finished(self) -> Batch:
         """A finished batch, of which nothing but metadata is ever changed."""
-        created = self._api.created(TINY)
-        return self._api.watch(self._target, created["id"])[-1]
+        return self._api.course(TINY)[-1]
 
     @cached_property
-    def composition(self) -> tuple[Batch, ...]:
-        """A finished batch, the answer to its composition, and every reading until that ends."""
-        created = self._api.created(_TWO)
-        before = self._api.watch(self._target, created["id"])[-1]
-        answer = self._api.composed(created["id"])
-        return (before, answer, *self._api.watch(self._target, created["id"]))
+    def concatenated(self) -> tuple[Batch, ...]:
+        """A finished batch, the answer to its concat, and every reading until that ends."""
+        before = self._api.course(_TWO)[-1]
+        answer = self._api.concatenated(before["id"])
+        return (before, answer, *self._api.watch(before["id"]))
 
     @cached_property
     def broke_batch(self) -> str:
@@ -107,26 +100,33 @@ class Shared:
         It is bought with the customer's last credit; a test that needs it is skipped where there
         is not even that.
         """
-        with opened(self._target, self._target.broke_api_key, self._budget, solvent=False) as broke:
+        target = self._api.target
+        with Api(target, target.broke_api_key, self._budget, has_credit=False) as broke:
             answer = broke.create(TINY)
             if not answer.ok:
                 pytest.skip(
                     "not run, because the key without credit cannot pay for one batch either"
                 )
             batch_id: str = answer.json()["data"]["id"]
-            broke.watch(self._target, batch_id)
+            broke.watch(batch_id)
         return batch_id
 
     def changeable(self) -> Batch:
         """Return a batch that is done, to be processed again with other settings."""
-        self._changeable = self._changeable or self._api.created(ALL_SET)["id"]
-        return self._done(self._changeable)
+        return self._done(self._changeable_id)
 
     def settled(self) -> Batch:
         """Return a batch that is done, with the settings of `ALL_SET`, which no test changes."""
-        self._settled = self._settled or self._api.created(ALL_SET)["id"]
-        return self._done(self._settled)
+        return self._done(self._settled_id)
+
+    @cached_property
+    def _changeable_id(self) -> str:
+        return str(self._api.created(ALL_SET)["id"])
+
+    @cached_property
+    def _settled_id(self) -> str:
+        return str(self._api.created(ALL_SET)["id"])
 
     def _done(self, batch_id: str) -> Batch:
         batch = self._api.seen(batch_id)
-        return batch if is_done(batch) else self._api.watch(self._target, batch_id)[-1]
+        return batch if is_done(batch) else self._api.watch(batch_id)[-1]

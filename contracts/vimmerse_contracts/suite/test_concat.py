@@ -10,38 +10,37 @@ from vimmerse_contracts.checks import check_error, check_progress, check_video
 from vimmerse_contracts.operations import BAD_REQUEST, READ
 from vimmerse_contracts.runs.spending import Form, creation
 from vimmerse_contracts.suite.api import TINY, Api, download
-from vimmerse_contracts.suite.costs import costs
-from vimmerse_contracts.suite.shared import COMPOSED, Shared
-from vimmerse_contracts.suite.target import Capability, Target
+from vimmerse_contracts.suite.shared import CONCATENATED, Shared
+from vimmerse_contracts.suite.target import Capability
 
 
-@costs(COMPOSED)
-def test_a_composition_answers_with_the_batch(contract_shared: Shared) -> None:
-    """A composition answers with the same batch, as asked for (concat.object)."""
-    before, answer, *_ = contract_shared.composition
+@pytest.mark.vimmerse_costs(CONCATENATED)
+def test_a_concat_answers_with_the_batch(contract_shared: Shared) -> None:
+    """A concat answers with the same batch, as asked for (concat.object)."""
+    before, answer, *_ = contract_shared.concatenated
     same = ("id", "title", "medias", "pose_preset", "submit_params", "created_at")
     assert {key: answer[key] for key in same} == {key: before[key] for key in same}
 
 
-@costs(COMPOSED)
+@pytest.mark.vimmerse_costs(CONCATENATED)
 def test_a_composing_batch_is_processing(contract_shared: Shared) -> None:
     """A composing batch processes from 0, with its medias but no video (concat.processing)."""
-    before, answer, *_ = contract_shared.composition
+    before, answer, *_ = contract_shared.concatenated
     assert (answer["status"], answer["progress_percentage"]) == ("processing", 0)
     assert answer["finished_medias"] == before["finished_medias"]
     assert "video_url" not in answer
 
 
-@costs(COMPOSED)
+@pytest.mark.vimmerse_costs(CONCATENATED)
 def test_a_composed_batch_has_a_video(contract_shared: Shared) -> None:
-    """After the composition there is a video_url that leads to a video (concat.video)."""
-    _, *course = contract_shared.composition
+    """After the concat there is a video_url that leads to a video (concat.video)."""
+    _, *course = contract_shared.concatenated
     check_progress(course, READ.id)
     assert course[-1]["status"] == "success"
     check_video(download(course[-1]["video_url"]))
 
 
-@costs(creation(TINY))
+@pytest.mark.vimmerse_costs(creation(TINY))
 def test_a_batch_still_processing_cannot_be_composed(
     contract_api: Api, contract_unfinished: Form
 ) -> None:
@@ -51,13 +50,13 @@ def test_a_batch_still_processing_cannot_be_composed(
 
 
 @pytest.mark.vimmerse_needs(Capability.FAILING_MEDIAS)
-@costs(creation(TINY))
+@pytest.mark.vimmerse_costs(creation(TINY))
 def test_a_failed_batch_cannot_be_composed(
-    vimmerse_target: Target, contract_api: Api, contract_failing: Callable[[int], None]
+    contract_api: Api, contract_failing: Callable[[int], None]
 ) -> None:
     """To compose a batch with nothing finished is 400 (concat.too_early, error.400)."""
     contract_failing(1)
     created = contract_api.created(TINY)
-    contract_api.watch(vimmerse_target, created["id"])
+    contract_api.watch(created["id"])
     check_error(contract_api.concat(created["id"]), BAD_REQUEST)
     assert contract_api.seen(created["id"])["status"] == "fail"

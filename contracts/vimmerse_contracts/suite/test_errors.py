@@ -9,7 +9,6 @@ import pytest
 
 from vimmerse_contracts.checks import (
     check_allow,
-    check_batch_answer,
     check_error,
     check_validation,
     check_webhook_count,
@@ -28,7 +27,6 @@ from vimmerse_contracts.operations import (
 )
 from vimmerse_contracts.runs.spending import Form, creation
 from vimmerse_contracts.suite.api import IMAGE_URL, TINY, Api, File, png, upload
-from vimmerse_contracts.suite.costs import costs
 from vimmerse_contracts.suite.shared import FINISHED, Shared
 from vimmerse_contracts.suite.target import Capability, Target
 
@@ -89,14 +87,14 @@ _each_by_id = pytest.mark.parametrize("operation", BY_ID, ids=[each.id for each 
 @_each_keyed
 def test_no_key_is_unauthorized(vimmerse_target: Target, operation: Operation) -> None:
     """Without a key, every operation on batches is 401 (error.401, auth.header)."""
-    with Api(vimmerse_target.base_url, None) as anonymous:
+    with Api(vimmerse_target, None) as anonymous:
         check_error(anonymous.send(operation, UNKNOWN_ID, _valid(operation)), UNAUTHORIZED)
 
 
 @_each_keyed
 def test_a_wrong_key_is_unauthorized(vimmerse_target: Target, operation: Operation) -> None:
     """With a key that nobody has, every operation on batches is 401 (error.401)."""
-    with Api(vimmerse_target.base_url, "nobody-has-this-key") as stranger:
+    with Api(vimmerse_target, "nobody-has-this-key") as stranger:
         check_error(stranger.send(operation, UNKNOWN_ID, _valid(operation)), UNAUTHORIZED)
 
 
@@ -108,7 +106,7 @@ def test_an_unknown_batch_is_not_found(contract_api: Api, operation: Operation) 
 
 @pytest.mark.vimmerse_needs(Capability.OTHER_ACCOUNT)
 @_each_by_id
-@costs(FINISHED)
+@pytest.mark.vimmerse_costs(FINISHED)
 def test_a_foreign_batch_is_not_found(
     contract_other_api: Api, contract_shared: Shared, operation: Operation
 ) -> None:
@@ -176,7 +174,7 @@ def test_a_wrong_field_of_a_creation_is_named(
 
 
 @pytest.mark.parametrize(("field", "value", "problem"), WRONG_ON_UPDATE)
-@costs(FINISHED)
+@pytest.mark.vimmerse_costs(FINISHED)
 def test_a_wrong_field_of_an_update_is_named(
     contract_api: Api, contract_shared: Shared, field: str, value: str, problem: str
 ) -> None:
@@ -232,7 +230,7 @@ def test_a_file_for_text_is_wrong(contract_api: Api) -> None:
 @pytest.mark.parametrize("operation", [CREATE, UPDATE], ids=[CREATE.id, UPDATE.id])
 def test_the_key_is_checked_before_the_form(vimmerse_target: Target, operation: Operation) -> None:
     """A wrong form without a key is 401, not 422 (errors.order)."""
-    with Api(vimmerse_target.base_url, None) as anonymous:
+    with Api(vimmerse_target, None) as anonymous:
         check_error(anonymous.send(operation, UNKNOWN_ID, {"loop": 7}), UNAUTHORIZED)
 
 
@@ -259,11 +257,11 @@ def test_the_batch_is_looked_for_before_the_credit(
     check_error(contract_broke_api.send(operation, UNKNOWN_ID, form), NOT_FOUND)
 
 
-@costs(creation(TINY))
+@pytest.mark.vimmerse_costs(creation(TINY))
 def test_a_refusal_is_no_end(contract_api: Api) -> None:
     """After a refused creation, a good one is accepted (create.refusal)."""
     assert contract_api.create({**TINY, "loop": 7}).status_code == 422
-    check_batch_answer(contract_api.create(TINY))
+    contract_api.created(TINY)
 
 
 def _valid(operation: Operation) -> Form | None:

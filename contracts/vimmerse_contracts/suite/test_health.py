@@ -9,7 +9,7 @@ from vimmerse_contracts.suite.target import Target
 
 def test_health_asks_for_no_key(vimmerse_target: Target) -> None:
     """The service says that it is up to whoever asks (health.no_key)."""
-    with Api(vimmerse_target.base_url, None) as anonymous:
+    with Api(vimmerse_target, None) as anonymous:
         check_status(anonymous.health(), 200)
 
 

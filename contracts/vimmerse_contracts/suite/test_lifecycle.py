@@ -8,11 +8,10 @@ from typing import Final
 
 import pytest
 
-from vimmerse_contracts.checks import Batch, check_batch_answer, check_progress, check_video
+from vimmerse_contracts.checks import Batch, check_progress, check_video
 from vimmerse_contracts.operations import READ
 from vimmerse_contracts.runs.spending import creation
 from vimmerse_contracts.suite.api import IMAGE_URL, LONG, TINY, Api, download
-from vimmerse_contracts.suite.costs import costs
 from vimmerse_contracts.suite.shared import COURSE, Shared
 from vimmerse_contracts.suite.target import Capability, Target
 
@@ -21,14 +20,14 @@ _AHEAD_PERCENT: Final = 25
 """What one batch may be ahead of another that was created just after it, on a live service."""
 
 
-@costs(COURSE)
+@pytest.mark.vimmerse_costs(COURSE)
 def test_a_batch_processes_and_then_succeeds(contract_shared: Shared) -> None:
     """The status is 'processing' until it is 'success' (read.status)."""
     *course, end = (batch["status"] for batch in contract_shared.course)
     assert (set(course), end) == ({"processing"}, "success")
 
 
-@costs(COURSE)
+@pytest.mark.vimmerse_costs(COURSE)
 def test_progress_rises_to_100(contract_shared: Shared) -> None:
     """Progress starts at 0, never falls, and is 100 on success (read.progress)."""
     course = contract_shared.course
@@ -37,7 +36,7 @@ def test_progress_rises_to_100(contract_shared: Shared) -> None:
     assert course[-1]["progress_percentage"] == 100
 
 
-@costs(creation(LONG), creation(LONG))
+@pytest.mark.vimmerse_costs(creation(LONG), creation(LONG))
 def test_progress_is_of_time_and_not_of_polls(contract_api: Api) -> None:
     """Of two batches of an age, the one that was read often is not ahead (read.progress)."""
     polled, other = (contract_api.created(LONG)["id"] for _ in range(2))
@@ -46,7 +45,7 @@ def test_progress_is_of_time_and_not_of_polls(contract_api: Api) -> None:
     assert ahead <= _AHEAD_PERCENT, "the same progress at an age, however often either was read"
 
 
-@costs(COURSE)
+@pytest.mark.vimmerse_costs(COURSE)
 def test_medias_end_all(contract_shared: Shared) -> None:
     """None is finished at first and all are in the end, shaped like medias (read.medias)."""
     course = contract_shared.course
@@ -55,7 +54,7 @@ def test_medias_end_all(contract_shared: Shared) -> None:
     assert course[-1]["failed_medias"] == []
 
 
-@costs(COURSE)
+@pytest.mark.vimmerse_costs(COURSE)
 def test_medias_finish_one_by_one(contract_shared: Shared, vimmerse_target: Target) -> None:
     """From one reading to the next, at most one media is added (read.medias)."""
     course = contract_shared.course
@@ -65,7 +64,7 @@ def test_medias_finish_one_by_one(contract_shared: Shared, vimmerse_target: Targ
     assert added == 1
 
 
-@costs(COURSE)
+@pytest.mark.vimmerse_costs(COURSE)
 def test_a_finished_batch_has_a_video(contract_shared: Shared) -> None:
     """There is a video_url on success, not before, and it leads to a video (read.video)."""
     *course, end = contract_shared.course
@@ -74,13 +73,13 @@ def test_a_finished_batch_has_a_video(contract_shared: Shared) -> None:
 
 
 @pytest.mark.vimmerse_needs(Capability.FAILING_MEDIAS)
-@costs(creation({**TINY, "image_urls": [IMAGE_URL] * 3}))
+@pytest.mark.vimmerse_costs(creation({**TINY, "image_urls": [IMAGE_URL] * 3}))
 def test_a_batch_with_one_finished_media_succeeds(
-    vimmerse_target: Target, contract_api: Api, contract_failing: Callable[[int], None]
+    contract_api: Api, contract_failing: Callable[[int], None]
 ) -> None:
     """A batch succeeds without the media that failed (read.partial)."""
     contract_failing(1)
-    course = _course(vimmerse_target, contract_api, images=3)
+    course = contract_api.course({**TINY, "image_urls": [IMAGE_URL] * 3})
     first, *others = course[-1]["medias"]
     assert course[-1]["status"] == "success"
     assert (course[-1]["failed_medias"], course[-1]["finished_medias"]) == ([first], others)
@@ -89,13 +88,13 @@ def test_a_batch_with_one_finished_media_succeeds(
 
 
 @pytest.mark.vimmerse_needs(Capability.FAILING_MEDIAS)
-@costs(creation({**TINY, "image_urls": [IMAGE_URL] * 2}))
+@pytest.mark.vimmerse_costs(creation({**TINY, "image_urls": [IMAGE_URL] * 2}))
 def test_a_batch_without_a_finished_media_fails(
-    vimmerse_target: Target, contract_api: Api, contract_failing: Callable[[int], None]
+    contract_api: Api, contract_failing: Callable[[int], None]
 ) -> None:
     """A batch of which all medias failed is 'fail', with a message and no video (read.partial)."""
     contract_failing(2)
-    course = _course(vimmerse_target, contract_api, images=2)
+    course = contract_api.course({**TINY, "image_urls": [IMAGE_URL] * 2})
     assert course[-1]["status"] == "fail"
     assert course[-1]["failed_medias"] == course[-1]["medias"]
     assert course[-1]["message"]
@@ -104,19 +103,14 @@ def test_a_batch_without_a_finished_media_fails(
 
 
 @pytest.mark.vimmerse_needs(Capability.FAILING_MEDIAS)
-@costs(creation(TINY))
+@pytest.mark.vimmerse_costs(creation(TINY))
 def test_what_was_submitted_stays_as_it_was_submitted(
-    vimmerse_target: Target, contract_api: Api, contract_failing: Callable[[int], None]
+    contract_api: Api, contract_failing: Callable[[int], None]
 ) -> None:
     """What later batches meet with does not reach one that was accepted before (read.status)."""
-    created = check_batch_answer(contract_api.create(TINY))
+    created = contract_api.created(TINY)
     contract_failing(1)
-    assert contract_api.watch(vimmerse_target, created["id"])[-1]["status"] == "success"
-
-
-def _course(target: Target, api: Api, images: int) -> list[Batch]:
-    created = api.created({**TINY, "image_urls": [IMAGE_URL] * images})
-    return [created, *api.watch(target, created["id"])]
+    assert contract_api.watch(created["id"])[-1]["status"] == "success"
 
 
 def _added(before: Batch, after: Batch) -> int:

@@ -8,21 +8,20 @@ from vimmerse_contracts.checks import asked, check_batch_answer, check_error, ch
 from vimmerse_contracts.operations import BAD_REQUEST, NOT_FOUND
 from vimmerse_contracts.runs.spending import creation
 from vimmerse_contracts.suite.api import TINY, Api
-from vimmerse_contracts.suite.costs import costs
 from vimmerse_contracts.suite.shared import FINISHED, Shared
 from vimmerse_contracts.suite.target import Capability
 
 
-@costs(creation(TINY))
+@pytest.mark.vimmerse_costs(creation(TINY))
 def test_a_read_answers_with_the_batch(contract_api: Api) -> None:
     """What was created can be read, by its id, with all that was asked (read.object)."""
     created = contract_api.created({**TINY, "title": "Read me", "prompt": "A boat"})
-    read = check_batch_answer(contract_api.read(created["id"]))
+    read = contract_api.seen(created["id"])
     asked_for = ("id", "title", "medias", "pose_preset", "submit_params", "created_at")
     assert {key: read[key] for key in asked_for} == {key: created[key] for key in asked_for}
 
 
-@costs(FINISHED)
+@pytest.mark.vimmerse_costs(FINISHED)
 def test_reading_changes_nothing(contract_api: Api, contract_shared: Shared) -> None:
     """A finished batch reads the same however often it is read (read.object)."""
     batch_id = contract_shared.finished["id"]
@@ -39,7 +38,7 @@ def test_a_batch_that_nobody_has_is_not_found(contract_api: Api) -> None:
 
 
 @pytest.mark.vimmerse_needs(Capability.OTHER_ACCOUNT)
-@costs(FINISHED)
+@pytest.mark.vimmerse_costs(FINISHED)
 def test_the_batch_of_another_is_not_found(
     contract_shared: Shared, contract_other_api: Api
 ) -> None:

@@ -9,7 +9,6 @@ import pytest
 from vimmerse_contracts.checks import (
     Batch,
     asked,
-    check_batch_answer,
     check_error,
     check_progress,
     check_unchanged,
@@ -18,7 +17,6 @@ from vimmerse_contracts.checks import (
 from vimmerse_contracts.operations import INSUFFICIENT_CREDIT, READ
 from vimmerse_contracts.runs.spending import Form, again, creation
 from vimmerse_contracts.suite.api import TINY, Api, params
-from vimmerse_contracts.suite.costs import costs
 from vimmerse_contracts.suite.shared import (
     ALL_SET,
     BROKE_BATCH,
@@ -47,43 +45,43 @@ _every_metadata = pytest.mark.parametrize("field", _METADATA)
 _every_resubmitting = pytest.mark.parametrize("field", RESUBMITTING_FIELDS)
 
 
-@costs(creation(TINY))
+@pytest.mark.vimmerse_costs(creation(TINY))
 def test_an_update_answers_with_the_updated_batch(
     contract_api: Api, contract_unfinished: Form
 ) -> None:
     """An update answers with the batch as it now is, and a read says the same (update.object)."""
     created = contract_api.created(contract_unfinished)
     form = {"title": "New title", "description": "Said anew", "visibility_status": "0"}
-    updated = check_batch_answer(contract_api.update(created["id"], form))
+    updated = contract_api.updated(created["id"], form)
     assert {name: updated[name] for name in form} == form
     assert updated["updated_at"] >= created["updated_at"]
     read = contract_api.seen(created["id"])
     assert {name: read[name] for name in form} == form
 
 
-@costs(creation(_TITLED), creation(_TITLED))
+@pytest.mark.vimmerse_costs(creation(_TITLED), creation(_TITLED))
 def test_what_an_update_does_not_name_stays(contract_api: Api) -> None:
     """What is not given stays as it was (update.object)."""
     created = contract_api.created(_TITLED)
-    updated = check_batch_answer(contract_api.update(created["id"], {"loop": 2}))
+    updated = contract_api.updated(created["id"], {"loop": 2})
     assert (updated["title"], params(updated)["Prompt"]) == ("Kept", "A boat")
     assert (updated["id"], updated["medias"]) == (created["id"], created["medias"])
 
 
 @_every_metadata
-@costs(FINISHED)
+@pytest.mark.vimmerse_costs(FINISHED)
 def test_metadata_never_processes_again(
     contract_api: Api, contract_shared: Shared, field: str
 ) -> None:
     """A finished batch stays finished when its metadata changes (update.metadata)."""
     batch = contract_shared.finished
-    updated = check_batch_answer(contract_api.update(batch["id"], {field: _METADATA[field]}))
+    updated = contract_api.updated(batch["id"], {field: _METADATA[field]})
     assert (updated["status"], updated.get("video_url")) == ("success", batch["video_url"])
 
 
 @pytest.mark.vimmerse_needs(Capability.BALANCE)
 @_every_metadata
-@costs(FINISHED)
+@pytest.mark.vimmerse_costs(FINISHED)
 def test_metadata_costs_nothing(
     vimmerse_target: Target, contract_api: Api, contract_shared: Shared, field: str
 ) -> None:
@@ -93,7 +91,7 @@ def test_metadata_costs_nothing(
     assert vimmerse_target.balance() == before
 
 
-@costs(FINISHED)
+@pytest.mark.vimmerse_costs(FINISHED)
 def test_an_empty_text_does_not_process_again(contract_api: Api, contract_shared: Shared) -> None:
     """An empty text is not given, so it does not process again (create.empty_is_absent)."""
     form = {"prompt": "", "duration": "", "motion_type": ""}
@@ -102,36 +100,36 @@ def test_an_empty_text_does_not_process_again(contract_api: Api, contract_shared
 
 
 @_every_resubmitting
-@costs(CHANGE, CHANGEABLE)
+@pytest.mark.vimmerse_costs(CHANGE, CHANGEABLE)
 def test_a_resubmitting_field_processes_again(
-    vimmerse_target: Target, contract_api: Api, contract_shared: Shared, field: str
+    contract_api: Api, contract_shared: Shared, field: str
 ) -> None:
     """Each of the seven fields starts a finished batch again from 0 (update.resubmits)."""
     batch = contract_shared.changeable()
     form = {field: OTHER_VALUES[field]}
-    updated = check_batch_answer(contract_api.update(batch["id"], form))
+    updated = contract_api.updated(batch["id"], form)
     assert (updated["status"], updated["progress_percentage"]) == ("processing", 0)
     assert _shown(updated)[field] == str(OTHER_VALUES[field])
-    course = [updated, *contract_api.watch(vimmerse_target, batch["id"])]
+    course = [updated, *contract_api.watch(batch["id"])]
     check_progress(course, READ.id)
     assert course[-1]["status"] == "success"
 
 
 @_every_resubmitting
-@costs(creation(ALL_SET), SETTLED)
+@pytest.mark.vimmerse_costs(creation(ALL_SET), SETTLED)
 def test_the_same_value_again_processes_again(
     contract_api: Api, contract_shared: Shared, field: str
 ) -> None:
     """A resubmitting field counts even where it changes nothing (update.same_value)."""
     batch = contract_shared.settled()
-    updated = check_batch_answer(contract_api.update(batch["id"], {field: ALL_SET[field]}))
+    updated = contract_api.updated(batch["id"], {field: ALL_SET[field]})
     assert (updated["status"], updated["progress_percentage"]) == ("processing", 0)
     assert updated["pose_preset"] == batch["pose_preset"]
 
 
 @pytest.mark.vimmerse_needs(Capability.BALANCE)
 @_every_resubmitting
-@costs(creation(ALL_SET), CHANGE)
+@pytest.mark.vimmerse_costs(creation(ALL_SET), CHANGE)
 def test_a_resubmitting_field_costs_again(
     vimmerse_target: Target, contract_api: Api, field: str
 ) -> None:
@@ -141,7 +139,7 @@ def test_a_resubmitting_field_costs_again(
     assert vimmerse_target.balance() < before
 
 
-@costs(creation(TINY), again(creation(TINY), {"duration": 2}))
+@pytest.mark.vimmerse_costs(creation(TINY), again(creation(TINY), {"duration": 2}))
 def test_metadata_goes_along_with_a_resubmission(contract_api: Api) -> None:
     """One update may change metadata and process again (update.resubmits)."""
     created = contract_api.created(TINY)
@@ -150,7 +148,7 @@ def test_metadata_goes_along_with_a_resubmission(contract_api: Api) -> None:
     assert (updated["status"], updated["progress_percentage"]) == ("processing", 0)
 
 
-@costs(CHANGE, CHANGEABLE)
+@pytest.mark.vimmerse_costs(CHANGE, CHANGEABLE)
 def test_nothing_is_finished_while_it_processes_again(
     contract_api: Api, contract_shared: Shared
 ) -> None:
@@ -162,7 +160,7 @@ def test_nothing_is_finished_while_it_processes_again(
 
 
 @pytest.mark.vimmerse_needs(Capability.BROKE_ACCOUNT)
-@costs(BROKE_BATCH)
+@pytest.mark.vimmerse_costs(BROKE_BATCH)
 def test_an_update_without_credit_changes_nothing(
     contract_broke_api: Api, contract_shared: Shared
 ) -> None:
@@ -174,7 +172,7 @@ def test_an_update_without_credit_changes_nothing(
     check_unchanged(before, contract_broke_api.seen(batch_id), asked(refused))
 
 
-@costs(FINISHED)
+@pytest.mark.vimmerse_costs(FINISHED)
 def test_an_invalid_update_changes_nothing(contract_api: Api, contract_shared: Shared) -> None:
     """A 422 leaves the batch as it was, valid fields included (update.refusal)."""
     batch_id = contract_shared.finished["id"]

@@ -6,30 +6,32 @@ from collections.abc import Callable
 
 import pytest
 
-from vimmerse_contracts.checks import check_webhook, check_webhook_count
+from vimmerse_contracts.checks import Batch, check_webhook, check_webhook_count
 from vimmerse_contracts.runs.spending import CONCATENATION, Form, creation
 from vimmerse_contracts.suite.api import IMAGE_URL, TINY, Api
-from vimmerse_contracts.suite.costs import costs
 from vimmerse_contracts.suite.target import Capability, Target
 
 pytestmark = pytest.mark.vimmerse_needs(Capability.WEBHOOKS)
 
 
-@costs(creation(TINY))
+def _check_reported(target: Target, url: str, batch: Batch, *ends: str) -> None:
+    """Hold a URL to having been sent these ends of a batch, and nothing else."""
+    target.settle()
+    received = target.webhooks(url)
+    check_webhook_count(received, len(ends))
+    for each, end in zip(received, ends, strict=True):
+        check_webhook(each, customer_id=batch["customer_id"], batch_id=batch["id"], end=end)
+
+
+@pytest.mark.vimmerse_costs(creation(TINY))
 def test_one_webhook_comes_when_a_batch_is_done(vimmerse_target: Target, contract_api: Api) -> None:
     """One webhook, with the documented body, reports success (webhook.body, webhook.when)."""
     url = vimmerse_target.webhook_url()
-    batch = contract_api.created({**TINY, "webhook_url": url})
-    contract_api.watch(vimmerse_target, batch["id"])
-    vimmerse_target.settle()
-    received = vimmerse_target.webhooks(url)
-    check_webhook_count(received, 1)
-    check_webhook(
-        received[0], customer_id=batch["customer_id"], batch_id=batch["id"], end="success"
-    )
+    batch = contract_api.course({**TINY, "webhook_url": url})[0]
+    _check_reported(vimmerse_target, url, batch, "success")
 
 
-@costs(creation(TINY))
+@pytest.mark.vimmerse_costs(creation(TINY))
 def test_no_webhook_comes_before_the_end(
     vimmerse_target: Target, contract_api: Api, contract_unfinished: Form
 ) -> None:
@@ -46,68 +48,50 @@ def test_no_webhook_comes_before_the_end(
 
 
 @pytest.mark.vimmerse_needs(Capability.WEBHOOKS, Capability.FAILING_MEDIAS)
-@costs(creation(TINY))
+@pytest.mark.vimmerse_costs(creation(TINY))
 def test_a_failure_is_reported_too(
     vimmerse_target: Target, contract_api: Api, contract_failing: Callable[[int], None]
 ) -> None:
     """The webhook of a batch that failed says 'fail', once (webhook.fail)."""
     contract_failing(1)
     url = vimmerse_target.webhook_url()
-    batch = contract_api.created({**TINY, "webhook_url": url})
-    contract_api.watch(vimmerse_target, batch["id"])
-    vimmerse_target.settle()
-    received = vimmerse_target.webhooks(url)
-    check_webhook_count(received, 1)
-    check_webhook(received[0], customer_id=batch["customer_id"], batch_id=batch["id"], end="fail")
+    batch = contract_api.course({**TINY, "webhook_url": url})[0]
+    _check_reported(vimmerse_target, url, batch, "fail")
 
 
 @pytest.mark.vimmerse_needs(Capability.WEBHOOKS, Capability.FAILING_MEDIAS)
-@costs(creation({**TINY, "image_urls": [IMAGE_URL] * 2}))
+@pytest.mark.vimmerse_costs(creation({**TINY, "image_urls": [IMAGE_URL] * 2}))
 def test_a_partial_success_is_reported_as_success(
     vimmerse_target: Target, contract_api: Api, contract_failing: Callable[[int], None]
 ) -> None:
     """The webhook of a batch with a finished media says 'success' (read.partial, webhook.body)."""
     contract_failing(1)
     url = vimmerse_target.webhook_url()
-    form: Form = {"image_urls": [IMAGE_URL] * 2, "duration": 1, "webhook_url": url}
-    batch = contract_api.created(form)
-    contract_api.watch(vimmerse_target, batch["id"])
-    vimmerse_target.settle()
-    assert [each.body["status"] for each in vimmerse_target.webhooks(url)] == ["success"]
+    batch = contract_api.course({**TINY, "image_urls": [IMAGE_URL] * 2, "webhook_url": url})[0]
+    _check_reported(vimmerse_target, url, batch, "success")
 
 
-@costs(creation(TINY), CONCATENATION)
-def test_a_composition_is_reported_too(vimmerse_target: Target, contract_api: Api) -> None:
-    """A second webhook comes when a composition ends, and no third (concat.webhook)."""
+@pytest.mark.vimmerse_costs(creation(TINY), CONCATENATION)
+def test_a_concat_is_reported_too(vimmerse_target: Target, contract_api: Api) -> None:
+    """A second webhook comes when a concat ends, and no third (concat.webhook)."""
     url = vimmerse_target.webhook_url()
-    batch = contract_api.created({**TINY, "webhook_url": url})
-    contract_api.watch(vimmerse_target, batch["id"])
-    contract_api.composed(batch["id"])
-    contract_api.watch(vimmerse_target, batch["id"])
-    vimmerse_target.settle()
-    received = vimmerse_target.webhooks(url)
-    check_webhook_count(received, 2)
-    for each in received:
-        check_webhook(each, customer_id=batch["customer_id"], batch_id=batch["id"], end="success")
+    batch = contract_api.course({**TINY, "webhook_url": url})[0]
+    contract_api.concatenated(batch["id"])
+    contract_api.watch(batch["id"])
+    _check_reported(vimmerse_target, url, batch, "success", "success")
 
 
-@costs(creation(TINY), creation(TINY))
+@pytest.mark.vimmerse_costs(creation(TINY), creation(TINY))
 def test_an_update_may_ask_for_the_webhook(vimmerse_target: Target, contract_api: Api) -> None:
     """A webhook_url given on update is sent the end of what that update began (webhook.when)."""
     url = vimmerse_target.webhook_url()
-    batch = contract_api.created(TINY)
-    contract_api.watch(vimmerse_target, batch["id"])
+    batch = contract_api.course(TINY)[0]
     contract_api.updated(batch["id"], {"prompt": "Anew", "webhook_url": url})
-    contract_api.watch(vimmerse_target, batch["id"])
-    vimmerse_target.settle()
-    received = vimmerse_target.webhooks(url)
-    check_webhook_count(received, 1)
-    check_webhook(
-        received[0], customer_id=batch["customer_id"], batch_id=batch["id"], end="success"
-    )
+    contract_api.watch(batch["id"])
+    _check_reported(vimmerse_target, url, batch, "success")
 
 
-@costs(creation(TINY))
+@pytest.mark.vimmerse_costs(creation(TINY))
 def test_a_processing_batch_may_be_given_a_webhook(
     vimmerse_target: Target, contract_api: Api, contract_unfinished: Form
 ) -> None:
@@ -115,26 +99,23 @@ def test_a_processing_batch_may_be_given_a_webhook(
     url = vimmerse_target.webhook_url()
     batch = contract_api.created(contract_unfinished)
     contract_api.updated(batch["id"], {"webhook_url": url})
-    contract_api.watch(vimmerse_target, batch["id"])
-    vimmerse_target.settle()
-    check_webhook_count(vimmerse_target.webhooks(url), 1)
+    contract_api.watch(batch["id"])
+    _check_reported(vimmerse_target, url, batch, "success")
 
 
-@costs(creation(TINY))
+@pytest.mark.vimmerse_costs(creation(TINY))
 def test_a_finished_batch_reports_no_second_time(
     vimmerse_target: Target, contract_api: Api
 ) -> None:
     """Metadata of a finished batch, a new webhook_url included, is no end (update.metadata)."""
     first, second = vimmerse_target.webhook_url(), vimmerse_target.webhook_url()
-    batch = contract_api.created({**TINY, "webhook_url": first})
-    contract_api.watch(vimmerse_target, batch["id"])
+    batch = contract_api.course({**TINY, "webhook_url": first})[0]
     contract_api.updated(batch["id"], {"title": "Done", "webhook_url": second})
-    vimmerse_target.settle()
-    check_webhook_count(vimmerse_target.webhooks(first), 1)
-    check_webhook_count(vimmerse_target.webhooks(second), 0)
+    _check_reported(vimmerse_target, first, batch, "success")
+    _check_reported(vimmerse_target, second, batch)
 
 
-@costs(creation(TINY), creation(TINY))
+@pytest.mark.vimmerse_costs(creation(TINY), creation(TINY))
 def test_a_replaced_submission_is_not_reported(
     vimmerse_target: Target, contract_api: Api, contract_unfinished: Form
 ) -> None:
@@ -142,6 +123,5 @@ def test_a_replaced_submission_is_not_reported(
     url = vimmerse_target.webhook_url()
     batch = contract_api.created({**contract_unfinished, "webhook_url": url})
     contract_api.updated(batch["id"], {"prompt": "Anew", "duration": 1})
-    contract_api.watch(vimmerse_target, batch["id"])
-    vimmerse_target.settle()
-    check_webhook_count(vimmerse_target.webhooks(url), 1)
+    contract_api.watch(batch["id"])
+    _check_reported(vimmerse_target, url, batch, "success")

@@ -70,7 +70,7 @@ def _bare_batch(answer: Answer) -> Answer:
     return answer
 
 
-def _empty_composition(answer: Answer) -> Answer:
+def _empty_concat(answer: Answer) -> Answer:
     if flask.request.path.endswith("/concat") and answer.status_code == 200:
         answer.set_data("{}")
     return answer
@@ -173,10 +173,10 @@ MOCKS: Final[Sequence[BrokenMock]] = (
         "New title",
     ),
     BrokenMock(
-        "a composition answers nothing",
+        "a concat answers nothing",
         "concat.object",
-        changed_answers(_empty_composition),
-        "test_concat::test_a_composition_answers_with_the_batch",
+        changed_answers(_empty_concat),
+        "test_concat::test_a_concat_answers_with_the_batch",
         "envelope",
     ),
     BrokenMock(

@@ -110,7 +110,7 @@ class _LeakyStore(MemoryStore):
 
 
 class _ComposesAnything(BatchService):
-    """Accepts a composition that cannot be."""
+    """Accepts a concat that cannot be."""
 
     def concat(self, customer_id: str, batch_id: str) -> BatchView:
         try:

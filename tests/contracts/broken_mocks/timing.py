@@ -215,14 +215,14 @@ MOCKS: Final[Sequence[BrokenMock]] = (
         "no video_url",
     ),
     BrokenMock(
-        "a composition takes no time",
+        "a concat takes no time",
         "concat.processing",
         lambda _patch: create_mock(pace=Pace(concat=0)),
         "test_concat::test_a_composing_batch_is_processing",
         "success",
     ),
     BrokenMock(
-        "a composition without its video",
+        "a concat without its video",
         "concat.video",
         changed_batches(_link_to_the_first_video),
         "test_concat::test_a_composed_batch_has_a_video",

@@ -75,7 +75,7 @@ def _too_late(**planned: Any) -> Message:
     return replace(Message(**planned), due_at=planned["due_at"] + 7200 * SECOND)
 
 
-class _SilentOnComposition(BatchService):
+class _SilentOnConcat(BatchService):
     """Reports the end of a generation only."""
 
     def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> Submitted:
@@ -133,10 +133,10 @@ MOCKS: Final[Sequence[BrokenMock]] = (
         "expected 1 webhooks; saw 0",
     ),
     BrokenMock(
-        "compositions are not reported",
+        "concats are not reported",
         "concat.webhook",
-        serving(_SilentOnComposition),
-        "test_webhook::test_a_composition_is_reported_too",
+        serving(_SilentOnConcat),
+        "test_webhook::test_a_concat_is_reported_too",
         "expected 2 webhooks; saw 1",
     ),
     BrokenMock(

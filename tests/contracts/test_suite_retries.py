@@ -4,7 +4,7 @@ import pytest
 import requests
 
 from vimmerse_contracts.network import retry_after
-from vimmerse_contracts.suite.patience import patiently
+from vimmerse_contracts.suite.api import sent_until_ready
 
 
 def answer(status: int, method: str = "GET", **headers: str) -> requests.Response:
@@ -20,7 +20,7 @@ def sent(*answers: requests.Response) -> tuple[int, list[float]]:
     """Send until the service is content; return the last status and the pauses."""
     pauses: list[float] = []
     left = list(answers)
-    came = patiently(lambda: left.pop(0) if len(left) > 1 else left[0], pauses.append)
+    came = sent_until_ready(lambda: left.pop(0) if len(left) > 1 else left[0], pauses.append)
     return came.status_code, pauses
 
 
