@@ -274,7 +274,7 @@ def test_an_abort_tells_what_may_still_be_running(
         BUYING
         + """
 def test_ends(buyer, vimmerse_session_target):
-    buyer.watch(vimmerse_session_target, buyer.created(TINY)["id"])
+    buyer.watch(buyer.created(TINY)["id"])
 
 def test_is_aborted(buyer):
     buyer.created({**TINY, "duration": 10})
