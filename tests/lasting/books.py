@@ -49,7 +49,7 @@ def read_books(url: str) -> tuple[Books, ...]:
 
 
 def _batch_ids(url: str) -> dict[str, list[str]]:
-    """List the ids of all batches by customer, which no store tells by itself."""
+    """List the ids of all batches by customer, which no store lists."""
     engine = open_engine(url)
     with reading(engine) as connection:
         rows = connection.execute(select(BATCHES.c.customer_id, BATCHES.c.batch_id)).all()
@@ -72,7 +72,7 @@ def _books_of(store: Store, customer_id: str, batch_ids: Sequence[str]) -> Books
 
 
 def money_problems(books: Books) -> Iterator[str]:
-    """Tell what is wrong with the credits: sums, and charges without their submission."""
+    """Return what is wrong with the credits: sums, and charges without their submission."""
     who = f"customer {books.account.customer_id}"
     total = sum(entry.amount for entry in books.ledger)
     if total != books.balance:
@@ -88,7 +88,7 @@ def money_problems(books: Books) -> Iterator[str]:
 
 
 def _pairing_problems(books: Books) -> Iterator[str]:
-    """Tell which charges have no submission, and which submissions not exactly one charge."""
+    """Return which charges have no submission, and which submissions not exactly one charge."""
     charges = Counter((e.batch_id, e.submission) for e in books.ledger if e.batch_id)
     for batch_id, number in sorted(charges.keys() - books.submissions):
         yield f"batch {batch_id}: submission {number} was charged for, and is not there"
@@ -99,7 +99,7 @@ def _pairing_problems(books: Books) -> Iterator[str]:
 
 
 def promise_problems(promises: Sequence[Promise], books: Sequence[Books]) -> Iterator[str]:
-    """Tell which acknowledged work is not there."""
+    """Return which acknowledged work is not there."""
     batches = {batch_id: batch for book in books for batch_id, batch in book.batches.items()}
     for promise in promises:
         batch = batches.get(promise.batch_id)
@@ -117,7 +117,7 @@ def promise_problems(promises: Sequence[Promise], books: Sequence[Books]) -> Ite
 
 
 def webhook_problems(books: Books, received: Sequence[object]) -> Iterator[str]:
-    """Tell what is wrong with the webhooks, once everything has ended.
+    """Return what is wrong with the webhooks, once everything has ended.
 
     One message for each submission, delivered unless it was superseded; the receiver, who drops
     what it has seen already, holds one of each that was sent.

@@ -57,9 +57,9 @@ class Promise:
 
 @dataclass(slots=True)
 class Caller:
-    """One client: creates, updates and composes, one request at a time, and none of them twice.
+    """One client: creates, updates and concats, one request at a time, and none of them twice.
 
-    `url` tells where the mock is at the moment, "" while it is nowhere. An answer that no request
+    `url` is where the mock is at the moment, "" while it is nowhere. An answer that no request
     may get is a surprise.
     """
 
@@ -75,7 +75,7 @@ class Caller:
     _numbers: count[int] = field(default_factory=count)
 
     def run(self, stopping: Event) -> None:
-        """Make requests until told to stop."""
+        """Make requests until it is to stop."""
         with self._session:
             while not stopping.is_set():
                 self._act()

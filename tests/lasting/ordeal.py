@@ -184,7 +184,7 @@ class Ordeal:
     def _stop(self) -> None:
         code = self._run().stop()
         if code:
-            self._report.problems.append(f"told to stop, serve ended with code {code}")
+            self._report.problems.append(f"asked to stop, serve ended with code {code}")
 
     def _note(self, work: Callable[[], None]) -> None:
         """Do what may take too long, which is a problem, but not the end."""
@@ -229,7 +229,7 @@ def _await_settled(store: Store) -> None:
 
 
 def _http_problems(url: str, key: str, promises: Sequence[Promise]) -> Iterator[str]:
-    """Tell which acknowledged batches cannot be read as they should be."""
+    """Return which acknowledged batches cannot be read as they should be."""
     with requests.Session() as session:
         session.headers["X-Api-Key"] = key
         for promise in promises:

@@ -19,7 +19,7 @@ ServeMany = Callable[..., Sequence[str]]
 
 @pytest.fixture
 def serve_many(tmp_path: Path) -> Iterator[ServeMany]:
-    """Start `serve` so many times, with so many workers and the same options, and tell where."""
+    """Start `serve` so many times, with so many workers and the same options, and yield where."""
     with ExitStack() as stack:
 
         def start(times: int, workers: int, *options: str) -> Sequence[str]:

@@ -57,7 +57,7 @@ class Log:
 
 
 def call(url: str, log: Log, stopping: Event) -> None:
-    """Create and read batches until told to stop; a connection that breaks is wrong, too."""
+    """Create and read batches until it is to stop; a connection that breaks is wrong, too."""
     with requests.Session() as session:
         session.headers.update(HEADERS)
         while not stopping.is_set():

@@ -20,7 +20,7 @@ def begin(serve: Serve, early: int) -> None:
 
 @pytest.mark.parametrize("early", range(4))
 def test_sigterm_stops_it_while_it_starts(tmp_path: Path, early: int) -> None:
-    """Told to stop before all of its workers answer, it ends, and so do they."""
+    """Asked to stop before all of its workers answer, it ends, and so do they."""
     with Serve(tmp_path, "--store", sqlite_url(tmp_path), "--workers", "2") as serve:
         begin(serve, early)
         serve.process.terminate()

@@ -147,8 +147,7 @@ def finished(url: str, batch_id: str) -> bool:
 
 def test_the_compose_file_means_what_is_there() -> None:
     """Its files exist, its settings are settings of `serve`, and nginx names its services."""
-    concat = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-    services = concat["services"]
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     serve = main.get_command(click.Context(main), "serve")
     assert serve is not None
     variables = {option.envvar for option in serve.params}

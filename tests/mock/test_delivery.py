@@ -26,7 +26,7 @@ HOOK = "http://127.0.0.1:9/hook"
 
 
 class ScriptedSender:
-    """A sender that answers as told, then 200, and remembers when it was called."""
+    """A sender that answers as given, then 200, and remembers when it was called."""
 
     def __init__(self, *replies: Reply) -> None:
         self.replies = list(replies)
@@ -149,7 +149,7 @@ def test_a_failed_batch_says_so(
 def test_a_composition_sends_a_webhook_when_it_ends(
     mock: Mock, account: Account, sender: ScriptedSender, form: Form
 ) -> None:
-    """A composition is a request that is done, too."""
+    """A concat is a request that is done, too."""
     batch_id = create(mock, account, form)
     account.clock.advance(60)
     mock.service.concat(account.customer_id, batch_id)

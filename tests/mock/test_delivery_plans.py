@@ -121,7 +121,7 @@ def test_a_stale_webhook_says_success_while_the_batch_processes() -> None:
 
 
 def test_an_early_webhook_is_due_when_the_submission_begins() -> None:
-    """It tells the end that is to come."""
+    """It says the end that is to come."""
     early, _ = planned("early")
     assert (early.due_at, early.status, early.variant) == (BEGIN, "fail", Variant.EARLY)
 

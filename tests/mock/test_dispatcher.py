@@ -184,7 +184,7 @@ class TestCallingBack:
     """A receiver that asks the API from its handler, in every way of running the mock."""
 
     def test_a_server_in_a_thread(self) -> None:
-        """It reads the batch that it is told about in its final state."""
+        """It reads the batch that it hears of in its final state."""
         with MockServer(opening=replace(SAMPLE_ACCOUNT, speed=100)) as server:
             assert told_by(server.url) == ["success"]
 

@@ -52,7 +52,7 @@ def test_more_than_one_transaction_can_take_is_forgotten_all_the_same() -> None:
 
 
 def test_the_dispatcher_forgets_by_itself() -> None:
-    """A mock with a limit keeps to it without being told."""
+    """A mock with a limit keeps to it by itself."""
     time = FrozenTime()
     mock = create_mock(real_time=time, keep=Keep(count=1))
     account = mock.open_account("http://mock", Opening())

@@ -1,4 +1,4 @@
-"""Which scenario a batch meets: its own markers, then the account's next, then its default."""
+"""Which scenario a batch gets: its own markers, then the account's next, then its default."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.errors import InsufficientCreditError, MarkerError
 from vimmerse_mock.model.account import AccountState, Opening
-from vimmerse_mock.model.batch import Batch, Image
+from vimmerse_mock.model.batch import Batch, Image, Submission, SubmissionKind
+from vimmerse_mock.model.clock import SECOND
 from vimmerse_mock.model.scenarios import REFUSED_MESSAGE, SCENARIOS, Pace, Scenario, Script
+from vimmerse_mock.model.timeline import plan
 from vimmerse_mock.server import MockServer
 from vimmerse_mock.stores import open_store
 
@@ -89,7 +91,7 @@ def test_the_next_scenarios_are_taken_in_order(
 def test_an_update_that_processes_again_takes_one_and_others_take_none(
     mock: Mock, account: Account, form: Form, images: list[Image]
 ) -> None:
-    """Whatever generates takes the next scenario; metadata and a composition leave it."""
+    """Whatever generates takes the next scenario; metadata and a concat leave it."""
     batch = mock.service.create(account.customer_id, form(), images[:1]).batch
     account.clock.advance(60)
     plan_next(mock, account, SLOW, STUCK)
@@ -318,7 +320,7 @@ def api(live_server: MockServer) -> Api:
         ("nsfw", 60, "success", 100),
     ],
 )
-def test_every_preset_shows_over_http(
+def test_a_preset_shows_over_http(
     api: Api, name: str, after: int, status: str, progress: int
 ) -> None:
     """A title's marker brings each preset about on a real server, whoever the client is."""
@@ -334,14 +336,18 @@ def test_every_preset_shows_over_http(
     assert ("video_url" in seen) == (status == "success")
 
 
-def test_every_preset_is_shown_over_http_by_some_test() -> None:
-    """A preset that is added is added to the test above."""
-    (mark,) = [
-        mark
-        for mark in test_every_preset_shows_over_http.pytestmark  # type: ignore[attr-defined]
-        if mark.name == "parametrize"
-    ]
-    assert {row[0] for row in mark.args[1]} == set(SCENARIOS)
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_preset_goes_over_http_as_it_is_planned(api: Api, name: str) -> None:
+    """Whatever presets there are, a real server shows the course that the model plans."""
+    two = ["http://images.example/1.jpg", "http://images.example/2.jpg"]
+    created = api.create(title=f"[vimmerse:{name}]", image_urls=two).json()["data"]
+    submission = Submission(1, SubmissionKind.GENERATE, 0, expected(SCENARIOS[name], 2))
+    timeline = plan(submission, 2)
+    api.account.clock.advance(timeline.halts_at / SECOND)
+    seen, planned = api.get(created["id"]), timeline.at(timeline.halts_at)
+    shown = (seen["status"], seen["progress_percentage"], seen["message"])
+    assert shown == (planned.status, planned.progress, planned.message)
+    assert len(seen["failed_medias"]) == len(planned.failed)
 
 
 def test_marked_uploads_and_urls_show_over_http(api: Api, png: bytes) -> None:

@@ -453,7 +453,7 @@ class TestStore:
         assert {entry.batch_id for entry in entries} == {"", "b4"}
 
     def test_every_account_is_listed(self, store: Store) -> None:
-        """The ids of all accounts are told."""
+        """The ids of all accounts are listed."""
         store.add(Snapshot(account("c1")))
         store.add(Snapshot(account("c2")))
         assert sorted(store.customers()) == ["c1", "c2"]

@@ -46,13 +46,13 @@ def call(mock: Mock, account: Account) -> Callable[..., dict[str, Any]]:
 
     def call(method: str, path: str, **form: object) -> dict[str, Any]:
         answer = api.open(path, method=method, headers={"X-Api-Key": account.key}, data=form)
-        told: dict[str, Any] = (answer.json or {}).get("data", {})
-        return told
+        data: dict[str, Any] = (answer.json or {}).get("data", {})
+        return data
 
     return call
 
 
-def told(account: Account, kind: str) -> list[str]:
+def lines(account: Account, kind: str) -> list[str]:
     """What happened, of one sort."""
     return [event.what for event in account.events() if event.kind == kind]
 
@@ -60,7 +60,7 @@ def told(account: Account, kind: str) -> list[str]:
 def test_causes_come_before_effects_and_everything_in_its_time(
     account: Account, call: Callable[..., dict[str, Any]]
 ) -> None:
-    """A request, what it cost, what it began, how that went on, and what it told whom."""
+    """A request, what it cost, what it began, how that went on, and who was called."""
     batch = call("POST", "/batch", image_urls="http://images.example/1.jpg", webhook_url=HOOK)
     account.clock.advance(15)
     call("GET", f"/batch/{batch['id']}")
@@ -90,7 +90,7 @@ def test_what_a_later_submission_superseded_is_not_told(
     account.clock.advance(60)
     call("POST", f"/batch/{batch['id']}/concat")
     account.clock.advance(60)
-    assert told(account, "transition") == [
+    assert lines(account, "transition") == [
         "processes (submission 1)",
         "media 1 of 2 finished",
         "processes (submission 2)",
@@ -105,9 +105,9 @@ def test_what_a_later_submission_superseded_is_not_told(
 def test_what_is_to_come_is_not_told(account: Account, call: Callable[..., dict[str, Any]]) -> None:
     """A story ends at the present."""
     call("POST", "/batch", image_urls="http://images.example/1.jpg")
-    assert told(account, "transition") == ["processes (submission 1)"]
+    assert lines(account, "transition") == ["processes (submission 1)"]
     account.clock.advance(3)
-    assert told(account, "transition")[1:] == ["media 1 of 1 finished"]
+    assert lines(account, "transition")[1:] == ["media 1 of 1 finished"]
 
 
 def test_a_fault_stands_behind_the_request_that_met_it(
@@ -125,9 +125,9 @@ def test_a_fault_stands_behind_the_request_that_met_it(
 def test_a_path_that_matches_nothing_stands_out(
     account: Account, call: Callable[..., dict[str, Any]]
 ) -> None:
-    """A typo is told as what it is."""
+    """A typo is shown as what it is."""
     call("GET", "/bacth/1")
-    assert told(account, "request") == ["GET /bacth/1 (no such operation): 404"]
+    assert lines(account, "request") == ["GET /bacth/1 (no such operation): 404"]
 
 
 def test_it_is_written_for_a_terminal(

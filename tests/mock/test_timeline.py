@@ -79,8 +79,8 @@ def test_all_failed_media_are_a_failure_with_a_message() -> None:
     assert (seen.status, seen.composed, seen.message) == (BatchStatus.FAIL, False, "No.")
 
 
-def test_a_composition_keeps_what_was_finished() -> None:
-    """While it composes, a batch shows its finished media, and no video until it is done."""
+def test_a_concat_keeps_what_was_finished() -> None:
+    """While its videos are joined, a batch shows its finished media, and no video yet."""
     script = Pace().concat_script()
     timeline = plan(Submission(2, SubmissionKind.CONCAT, 0, script, (0, 2), (1,)), FOUR)
     assert (timeline.at(0).finished, timeline.at(0).composed) == ((0, 2), False)

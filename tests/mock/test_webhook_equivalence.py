@@ -166,7 +166,7 @@ class World:
             self.api.call("PUT", f"/batch/{batch_id}/edit", form)
 
     def concat(self, place: int) -> None:
-        """Compose a batch that is in success."""
+        """Concat a batch that is in success."""
         for batch_id in self.batches[place : place + 1]:
             if self.api.get(batch_id).succeeded:
                 self._note_end(batch_id)
@@ -189,7 +189,7 @@ class World:
         """Deliver the webhooks of the next submission by a plan."""
         self.account.plan_next_webhooks(plan)
 
-    def told(self, batch_id: str) -> list[str]:
+    def reported(self, batch_id: str) -> list[str]:
         """What the true webhooks said of each submission that was not replaced, in order."""
         return [
             webhook.status
@@ -213,7 +213,7 @@ class World:
         return f"{URL}?submission={submission}" if self._names_submissions else URL
 
     def _note_end(self, batch_id: str) -> None:
-        """Remember how the present submission ended, as polling tells it, if it has."""
+        """Remember how the present submission ended, as polling shows it, if it has."""
         status = self.api.get(batch_id).status
         if status.is_final:
             self.ends[batch_id].append(status.value)
@@ -247,12 +247,12 @@ def world(fates: Sequence[Fate], *, names_submissions: bool) -> Iterator[World]:
 def test_webhooks_polling_and_ledger_agree(
     *, steps: list[tuple[Any, ...]], fates: list[Fate], calm: bool
 ) -> None:
-    """Each submission that ended was told as polling saw it, and each was charged once."""
+    """Each submission that ended was reported as polling showed it, and each was charged once."""
     with world(fates, names_submissions=True) as w:
         w.play(steps, calm=calm)
         for batch_id in w.batches:
-            assert w.told(batch_id) == w.ends[batch_id]
-            assert w.told(batch_id)[-1] == w.api.get(batch_id).status
+            assert w.reported(batch_id) == w.ends[batch_id]
+            assert w.reported(batch_id)[-1] == w.api.get(batch_id).status
         charged = Counter(line.batch_id for line in w.account.ledger if line.amount < 0)
         assert charged == +w.submissions
         assert w.account.credits == sum(line.amount for line in w.account.ledger) >= 0

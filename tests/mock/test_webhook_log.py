@@ -151,8 +151,8 @@ class TestTheLog:
         account.plan_next_webhooks("stale, 500")
         create(account, inbox.url)
         account.clock.advance(60)
-        told = [event.what for event in account.events() if event.kind == "delivery"]
-        assert told == [
+        lines = [event.what for event in account.events() if event.kind == "delivery"]
+        assert lines == [
             f"webhook 'success' (stale) to {inbox.url}, attempt 1: 200",
             f"webhook 'success' to {inbox.url}, attempt 1: 500 (pretended)",
             f"webhook 'success' to {inbox.url}, attempt 2: 200",

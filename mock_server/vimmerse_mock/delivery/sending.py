@@ -26,7 +26,7 @@ _FRESH_BYTES = 24
 
 
 def new_secret() -> str:
-    """Make up a secret."""
+    """Return a new secret."""
     return SECRET_PREFIX + b64encode(randomness.token_bytes(_FRESH_BYTES)).decode()
 
 

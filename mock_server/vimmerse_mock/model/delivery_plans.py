@@ -287,7 +287,7 @@ def _require_sense(steps: Sequence[Step]) -> None:
 def planned_messages(
     plan: DeliveryPlan | None, true: Message, begins_at: Instant, random: Random
 ) -> tuple[Message, ...]:
-    """Make the messages of one submission, `true` being due at its end, in the order of sending."""
+    """Return the messages of one submission in the order of sending; `true` is due at its end."""
     if plan is None:
         return (true,)
     answers = tuple(step.verb for step in plan.steps if _verb(step.verb).apply is None)

@@ -170,7 +170,7 @@ class Store(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of what the store holds open."""
+        """Close what the store holds open."""
 
 
 def open_store(url: str) -> Store:

@@ -27,7 +27,7 @@ _READING: Final = "vimmerse_reading"
 
 
 def open_engine(url: str) -> Engine:
-    """Make an engine; nothing is connected yet.
+    """Return an engine; nothing is connected yet.
 
     Raises:
         StoreRefusedError: the URL is none that SQLAlchemy can use.

@@ -162,7 +162,7 @@ def _add_journal(connection: Connection) -> None:
 
 
 def _several_messages(connection: Connection) -> None:
-    """Let a submission have several messages, in lanes.
+    """Several messages of one submission, in lanes.
 
     The table is made anew, since SQLite cannot take a constraint off. A later migration of this
     table has to write down here what it looks like before.

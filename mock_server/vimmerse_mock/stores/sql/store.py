@@ -355,7 +355,7 @@ def _database_ahead(engine: Engine) -> Instant:
 
 
 def _refusal(url: URL, error: Exception) -> str:
-    """Say in a line what is wrong with a database, without anything that could be a secret."""
+    """Return in a line what is wrong with a database, without anything that could be a secret."""
     place = f"{url.host}:{url.port or 5432}/{url.database}" if url.host else str(url.database)
     cause = error.orig if isinstance(error, exc.DBAPIError) else error
     return f"the store at {place} cannot be used: {str(cause).strip().splitlines()[0]}"
