@@ -40,7 +40,7 @@ def redirect_webhooks(tx: Transaction, batch: Batch, url: str) -> None:
 def withdraw_webhooks(tx: Transaction, batch: Batch) -> None:
     """Take back what is planned for the submission in force."""
     for message in _pending(tx, batch):
-        tx.save_message(replace(message, state=MessageState.WITHDRAWN))
+        tx.save_message(message.withdrawn())
 
 
 def _pending(tx: Transaction, batch: Batch) -> list[Message]:
