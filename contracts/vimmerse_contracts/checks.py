@@ -64,14 +64,14 @@ class ContractViolation(AssertionError):  # noqa: N818 - a violation is what it 
 
 
 def check_status(response: Response, status: int) -> None:
-    """Hold an answer to its HTTP status (S, P26)."""
+    """Check the HTTP status of an answer (S, P26)."""
     if response.status_code != status:
         saw = f"{response.status_code} {response.text}"
         raise ContractViolation("status", asked(response), f"HTTP {status}", saw)
 
 
 def check_json(response: Response) -> Any:  # noqa: ANN401 - any JSON
-    """Hold an answer to being JSON, by its content type and its content (S)."""
+    """Check that an answer is JSON by its content type and its content; return it (S)."""
     _check_type("content type", asked(response), response.headers, "application/json")
     try:
         return response.json()
@@ -80,7 +80,7 @@ def check_json(response: Response) -> Any:  # noqa: ANN401 - any JSON
 
 
 def check_batch_answer(response: Response) -> Batch:
-    """Hold an answer to being 200 with `{"data": Batch}`, and return the Batch (S)."""
+    """Check that an answer is 200 with `{"data": Batch}`; return the Batch (S)."""
     check_status(response, 200)
     body = check_json(response)
     if not isinstance(body, dict) or list(body) != ["data"]:
@@ -89,7 +89,7 @@ def check_batch_answer(response: Response) -> Batch:
 
 
 def check_batch(value: object, operation: str) -> Batch:
-    """Hold a value to being a Batch by everything that one reading of it can show (S, O, A)."""
+    """Check that a value is a Batch by all that one reading can show; return it (S, O, A)."""
     batch = check_types(value, operation)
     check_key_order(batch, operation)
     check_ids(batch, operation)
@@ -100,7 +100,7 @@ def check_batch(value: object, operation: str) -> Batch:
 
 
 def check_types(value: object, operation: str) -> Batch:
-    """Hold a Batch to the seed's keys and types; keys beyond them are tolerated (S, P26)."""
+    """Check the keys and types of a Batch; keys beyond the seed's are tolerated (S, P26)."""
     if not isinstance(value, dict):
         raise ContractViolation("batch types", operation, "a Batch object", value)
     problems = BatchSchema(unknown=INCLUDE).validate(value)
@@ -111,7 +111,7 @@ def check_types(value: object, operation: str) -> Batch:
 
 
 def check_key_order(batch: Batch, operation: str) -> None:
-    """Hold a Batch, and the objects in it, to the order of keys in the seed's example (S)."""
+    """Check that a Batch, and the objects in it, have their keys in the seed's order (S)."""
     _check_order(batch, BatchSchema, "batch", operation)
     for name, schema in _NESTED.items():
         items = batch[name] if isinstance(batch[name], list) else [batch[name]]
@@ -120,7 +120,7 @@ def check_key_order(batch: Batch, operation: str) -> None:
 
 
 def check_ids(batch: Batch, operation: str) -> None:
-    """Hold the ids of a Batch and its medias to UUID version 4, each of its own (O)."""
+    """Check that the ids of a Batch and its medias are distinct UUIDs of version 4 (O)."""
     ids = [batch["id"], *(media["media_id"] for media in batch["medias"])]
     for each in ids:
         if not re.fullmatch(_UUID4, each):
@@ -130,14 +130,14 @@ def check_ids(batch: Batch, operation: str) -> None:
 
 
 def check_timestamps(batch: Batch, operation: str) -> None:
-    """Hold created_at to not being after updated_at; their format is a matter of types (S)."""
+    """Check that created_at is not after updated_at; `check_types` has their format (S)."""
     if parse_timestamp(batch["created_at"]) > parse_timestamp(batch["updated_at"]):
         saw = f"{batch['created_at']} and {batch['updated_at']}"
         raise ContractViolation("timestamps", operation, "created_at not after updated_at", saw)
 
 
 def check_medias(batch: Batch, operation: str) -> None:
-    """Hold finished and failed medias to being medias of the batch, none of them in both (A)."""
+    """Check that finished and failed medias are medias of the batch, none in both (A)."""
     ended = [media["media_id"] for media in _ended(batch)]
     if len(set(ended)) != len(ended):
         expected = "no media twice in finished_medias and failed_medias"
@@ -149,7 +149,7 @@ def check_medias(batch: Batch, operation: str) -> None:
 
 
 def check_outcome(batch: Batch, operation: str) -> None:
-    """Hold status, progress, medias, message and video_url to telling one story (S, A)."""
+    """Check that progress, medias, message and video_url go with the status (S, A)."""
     status = BatchStatus(batch["status"])
     for when, expected, holds in _OUTCOME_RULES:
         if status is when and not holds(batch):
@@ -159,7 +159,7 @@ def check_outcome(batch: Batch, operation: str) -> None:
 
 
 def check_error(response: Response, error: ApiError) -> None:
-    """Hold an answer to being a documented error: its status, and exactly its body (P26, A)."""
+    """Check that an answer is an error of the contract: its status, and exactly its body (P26, A)."""
     check_status(response, error.status)
     body = check_json(response)
     if body != error.body:
@@ -167,14 +167,14 @@ def check_error(response: Response, error: ApiError) -> None:
 
 
 def check_allow(response: Response, method: str) -> None:
-    """Hold a 405 to naming, in Allow, the method that the path takes (A: HTTP asks for it)."""
+    """Check that a 405 names, in Allow, the method that the path takes (A: HTTP asks for it)."""
     allow = response.headers.get("Allow", "")
     if method not in [name.strip() for name in allow.split(",")]:
         raise ContractViolation("allow", asked(response), f"{method} in the header Allow", allow)
 
 
 def check_validation(response: Response, expected: Iterable[tuple[Loc, str]]) -> None:
-    """Hold a 422 to listing these problems, by place and type, and no others (P26).
+    """Check that a 422 lists these problems, by place and type, and no others (P26).
 
     Every item has `loc`, `msg` and `type` (P26); the types are pydantic's words (A).
     """
@@ -192,7 +192,7 @@ def check_validation(response: Response, expected: Iterable[tuple[Loc, str]]) ->
 
 
 def check_progress(readings: Sequence[Batch], operation: str) -> None:
-    """Hold the readings of one submission, in order, to moving forward only (A).
+    """Check that the readings of one submission, in order, move forward only (A).
 
     Progress never falls, and rises on the way to success; finished and failed medias are only
     added to; a final status stays; updated_at does not go back; and the rest stays as it was.
@@ -210,7 +210,7 @@ def check_progress(readings: Sequence[Batch], operation: str) -> None:
 
 
 def check_unchanged(before: Batch, after: Batch, operation: str) -> None:
-    """Hold a Batch to being exactly what it was, key for key (A)."""
+    """Check that a Batch is exactly what it was, key for key (A)."""
     changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     if changed:
         saw = {name: (before.get(name), after.get(name)) for name in changed}
@@ -218,7 +218,7 @@ def check_unchanged(before: Batch, after: Batch, operation: str) -> None:
 
 
 def check_webhook(received: ReceivedWebhook, *, customer_id: str, batch_id: str, end: str) -> None:
-    """Hold a webhook to the documented body, its keys in order, sent as JSON (S)."""
+    """Check that a webhook has the documented body, its keys in order, sent as JSON (S)."""
     _check_type("webhook type", WEBHOOK, received.headers, "application/json")
     wanted = dict(zip(_WEBHOOK_KEYS, (customer_id, batch_id, end), strict=True))
     if received.body != wanted or list(received.body) != list(_WEBHOOK_KEYS):
@@ -226,14 +226,14 @@ def check_webhook(received: ReceivedWebhook, *, customer_id: str, batch_id: str,
 
 
 def check_webhook_count(received: Sequence[ReceivedWebhook], count: int) -> None:
-    """Hold a URL to having been sent as many webhooks as submissions ended, and no more (S, A)."""
+    """Check that a URL was sent as many webhooks as submissions ended, and no more (S, A)."""
     if len(received) != count:
         saw = f"{len(received)}: {[each.body for each in received]}"
         raise ContractViolation("webhook count", WEBHOOK, f"{count} webhooks", saw)
 
 
 def check_video(response: Response) -> None:
-    """Hold a download to being an MP4 file that a player can open: type, ftyp, whole boxes (S, A).
+    """Check that a download is an MP4 file that players open: type, ftyp, whole boxes (S, A).
 
     What the video shows is not looked at.
     """

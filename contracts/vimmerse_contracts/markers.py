@@ -19,7 +19,7 @@ _BEFORE_A_FIELD: Final = re.compile(r",(?=\s*\w+\s*=)", re.ASCII)
 class Marker:
     """One marker: `text` as it stands, the `name` in it or "", and its fields as they are written.
 
-    What a name or a field means, and which there are, is the affair of who is told.
+    What a name or a field means, and which there are, is decided by who reads it.
     """
 
     text: str

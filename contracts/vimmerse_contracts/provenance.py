@@ -46,7 +46,7 @@ class Rule:
     seen: date | None = None
 
     def __post_init__(self) -> None:
-        """Hold assumed rules, and only those, to giving a reason, and observed ones to a date."""
+        """Refuse an assumed rule without a reason, and an observed one without a date."""
         if (self.source is Source.ASSUMED) != bool(self.reason):
             raise ValueError(f"rule {self.id!r}: an assumed rule, and no other, gives a reason")
         if (self.source is Source.OBSERVED) != bool(self.seen):
@@ -59,7 +59,7 @@ class Rule:
 
     @property
     def provenance(self) -> str:
-        """Tell where it comes from: `documented (P26)`, `observed (O, on ...)`, `assumed: ...`."""
+        """Where it comes from: `documented (P26)`, `observed (O, on ...)`, `assumed: ...`."""
         if self.reason:
             return f"{self.standing}, because {self.reason}"
         when = f", on {self.seen}" if self.seen else ""

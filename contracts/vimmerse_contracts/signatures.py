@@ -1,6 +1,6 @@
 """Signatures by the Standard Webhooks specification (https://www.standardwebhooks.com), v1.
 
-The documented API signs nothing; this is what the mock does when it is told to, and what the client
+The documented API signs nothing; this is what the mock does when it is given secrets, and what the client
 checks. Pure: secrets, texts and bytes in, a text or a truth out.
 """
 
@@ -53,7 +53,7 @@ def sign(key: bytes, message_id: str, timestamp: str, body: bytes) -> str:
 def is_signed(
     signatures: str, keys: tuple[bytes, ...], message_id: str, timestamp: str, body: bytes
 ) -> bool:
-    """Say whether one of the signatures in a header is of one of the keys; in constant time."""
+    """Whether one of the signatures in a header is of one of the keys; in constant time."""
     expected = [sign(key, message_id, timestamp, body).encode() for key in keys]
     given = [_octets(signature) for signature in signatures.split()]
     return any([hmac.compare_digest(one, other) for one in expected for other in given])  # noqa: C419 - any() of a generator would stop early, and tell when

@@ -38,7 +38,7 @@ class BatchStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Say whether nothing more happens until somebody updates or composes the batch."""
+        """Whether nothing more happens until somebody updates the batch or asks for a concat."""
         return self in {BatchStatus.SUCCESS, BatchStatus.FAIL}
 
 

@@ -10,70 +10,15 @@ import requests
 
 from vimmerse_contracts import checks
 from vimmerse_contracts.checks import ContractViolation
+from vimmerse_contracts.examples import BATCHES
 from vimmerse_contracts.operations import NOT_FOUND
 from vimmerse_contracts.suite.target import ReceivedWebhook
 
 Json = dict[str, Any]
-MEDIAS: Final = [
-    {"media_id": "6f1f0f5c-0b1c-4c43-9f0e-0a3a3f1f2b01", "item": "one"},
-    {"media_id": "6f1f0f5c-0b1c-4c43-9f0e-0a3a3f1f2b02", "item": "two"},
-]
-PROCESSING: Final[Json] = {
-    "id": "6f1f0f5c-0b1c-4c43-9f0e-0a3a3f1f2b00",
-    "email": "",
-    "manager_id": "user_id",
-    "customer_id": "customer_id",
-    "title": "New Batch Example",
-    "description": "",
-    "visibility_status": "1",
-    "idea": "",
-    "storyboard": {},
-    "scenes": [],
-    "message": "",
-    "note": "",
-    "feedback": "",
-    "is_transition": "No",
-    "filenames": [],
-    "files": [],
-    "medias": MEDIAS,
-    "upload_urls": {},
-    "finished_medias": [],
-    "failed_medias": [],
-    "pose_preset": [
-        {
-            "MotionType": "Auto",
-            "Params": "Prompt=|CameraPath=|Quantity=1|MotionAmount=5|MotionLength=5|Loop=1",
-        }
-    ],
-    "submit_params": {
-        "scale_factor": "1",
-        "pipeline_preset": "Fast",
-        "file_size": "",
-        "sound_effects": "Yes",
-    },
-    "progress_percentage": 0,
-    "status": "processing",
-    "generate_type": "GENERATE_VIDEO",
-    "version": "2",
-    "created_at": "2025-04-02 16:21:42.465259+00:00",
-    "updated_at": "2025-04-02 16:21:42.465259+00:00",
-}
-"""The seed's example, with ids such as the real service makes (S, O)."""
-
-SUCCESS: Final[Json] = {
-    **PROCESSING,
-    "status": "success",
-    "progress_percentage": 100,
-    "finished_medias": MEDIAS,
-    "video_url": "https://media.vimmerse.net/customer_id/video.mp4",
-}
-FAIL: Final[Json] = {
-    **PROCESSING,
-    "status": "fail",
-    "progress_percentage": 99,
-    "failed_medias": MEDIAS,
-    "message": "All medias failed to process.",
-}
+PROCESSING: Final[Json] = dict(BATCHES["processing"].value)
+SUCCESS: Final[Json] = dict(BATCHES["success"].value)
+FAIL: Final[Json] = dict(BATCHES["fail"].value)
+MEDIAS: Final = PROCESSING["medias"]
 BODY: Final = {"customer_id": "c", "batch_id": "b", "status": "success"}
 
 
@@ -325,7 +270,11 @@ def test_an_unchanged_batch_passes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("after", "name"), [(changed(PROCESSING, title="New"), "title"), (SUCCESS, "video_url")]
+    ("after", "name"),
+    [
+        (changed(PROCESSING, title="New"), "title"),
+        (changed(PROCESSING, video_url="1.mp4"), "video_url"),
+    ],
 )
 def test_a_change_is_told_by_its_key(after: Json, name: str) -> None:
     """An object that differs fails, and the keys that differ are shown with both values."""

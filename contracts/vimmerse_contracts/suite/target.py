@@ -48,7 +48,7 @@ LACKS: Final[Mapping[Capability, str]] = MappingProxyType(
 
 
 def not_run(needed: Iterable[Capability], capabilities: Iterable[Capability]) -> str:
-    """Say why a test with these needs is not run on what a target can; empty if it is run."""
+    """Return why a test with these needs is not run on a target; empty if it is run."""
     lacking = sorted(set(needed) - set(capabilities))
     return f"not run, because {'; '.join(LACKS[each] for each in lacking)}" if lacking else ""
 
@@ -102,7 +102,7 @@ class Target(Protocol):
         """
 
     def settle(self) -> None:
-        """Let time pass for long enough that anything still to come would have come."""
+        """Wait long enough that anything still to come would have come."""
 
     def pause(self, seconds: float) -> None:
-        """Let that much time pass, because the service asked for it (`Retry-After`)."""
+        """Wait that long, because the service asked for it (`Retry-After`)."""

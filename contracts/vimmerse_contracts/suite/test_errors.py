@@ -94,8 +94,8 @@ def test_no_key_is_unauthorized(vimmerse_target: Target, operation: Operation) -
 @_each_keyed
 def test_a_wrong_key_is_unauthorized(vimmerse_target: Target, operation: Operation) -> None:
     """With a key that nobody has, every operation on batches is 401 (error.401)."""
-    with Api(vimmerse_target, "nobody-has-this-key") as stranger:
-        check_error(stranger.send(operation, UNKNOWN_ID, _valid(operation)), UNAUTHORIZED)
+    with Api(vimmerse_target, "nobody-has-this-key") as unknown:
+        check_error(unknown.send(operation, UNKNOWN_ID, _valid(operation)), UNAUTHORIZED)
 
 
 @_each_by_id

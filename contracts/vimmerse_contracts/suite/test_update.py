@@ -183,7 +183,7 @@ def test_an_invalid_update_changes_nothing(contract_api: Api, contract_shared: S
 
 
 def _shown(batch: Batch) -> dict[str, str]:
-    """Tell where a Batch shows each of the fields that resubmit (S)."""
+    """Return what a Batch shows of each of the fields that resubmit (S)."""
     values = params(batch)
     return {
         "prompt": values["Prompt"],

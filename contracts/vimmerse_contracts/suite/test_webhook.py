@@ -15,7 +15,7 @@ pytestmark = pytest.mark.vimmerse_needs(Capability.WEBHOOKS)
 
 
 def _check_reported(target: Target, url: str, batch: Batch, *ends: str) -> None:
-    """Hold a URL to having been sent these ends of a batch, and nothing else."""
+    """Check that a URL was sent these ends of a batch, and nothing else."""
     target.settle()
     received = target.webhooks(url)
     check_webhook_count(received, len(ends))
