@@ -159,7 +159,7 @@ def check_outcome(batch: Batch, operation: str) -> None:
 
 
 def check_error(response: Response, error: ApiError) -> None:
-    """Check that an answer is an error of the contract: its status, and exactly its body (P26, A)."""
+    """Check that an answer is a documented error: its status, and exactly its body (P26, A)."""
     check_status(response, error.status)
     body = check_json(response)
     if body != error.body:

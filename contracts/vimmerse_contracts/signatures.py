@@ -1,7 +1,7 @@
 """Signatures by the Standard Webhooks specification (https://www.standardwebhooks.com), v1.
 
-The documented API signs nothing; this is what the mock does when it is given secrets, and what the client
-checks. Pure: secrets, texts and bytes in, a text or a truth out.
+The documented API signs nothing; this is what the mock does when it is given secrets, and what the
+client checks. Pure: secrets, texts and bytes in, a text or a truth out.
 """
 
 from __future__ import annotations
