@@ -29,7 +29,7 @@ from vimmerse_mock.model.batch import (
 )
 from vimmerse_mock.model.clock import Instant, wall_clock
 from vimmerse_mock.model.credits import LedgerEntry, PriceList, Reason
-from vimmerse_mock.model.faults import Fault, meet
+from vimmerse_mock.model.faults import Fault, count_call
 from vimmerse_mock.model.magic import Magic, read_magic, read_title
 from vimmerse_mock.model.outbox import LEASE, Message
 from vimmerse_mock.model.scenarios import Pace, Scenario
@@ -83,7 +83,7 @@ class BatchService:
         with self.store.transaction(customer_id) as tx:
             account = tx.account
             throttle = account.throttle.admit(self._now(account))
-            faults, met = meet(account.faults, operation)
+            faults, met = count_call(account.faults, operation)
             if (throttle, faults) != (account.throttle, account.faults):
                 tx.save_account(replace(account, throttle=throttle, faults=faults))
         return met

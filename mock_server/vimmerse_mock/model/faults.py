@@ -1,13 +1,16 @@
-"""Faults of the transport: what goes wrong between a client and an operation, and when."""
+"""Faults: what goes wrong between a client and the API, and with which calls.
+
+A kind of fault is defined here by its effect, as data; `web/faults.py` carries any effect out, over
+a socket or without one, and knows no kind.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from random import Random
-from types import MappingProxyType
-from typing import Final
+from typing import Final, Self
 
 from vimmerse_contracts.operations import OPERATIONS
 from vimmerse_mock.errors import FaultError
@@ -15,61 +18,117 @@ from vimmerse_mock.model.clock import Span, parse_span
 
 ANY_OPERATION: Final = ""
 """Stands in an operation's place for every one that needs a key."""
+_OPERATIONS: Final = tuple(operation.id for operation in OPERATIONS if operation.needs_key)
 _STATUSES: Final = range(200, 600)
+_BAD_GATEWAY: Final = (
+    "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n"
+    "<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer in place of the operation's own; without a `body`, the contract's for the status."""
+
+    status: int
+    body: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    mimetype: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """How a connection ends: before the answer or `midway` in it, by a `reset` or just closed."""
+
+    midway: bool
+    reset: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a kind of fault does, in words and as data.
+
+    `carried_out` is whether the request has its effects, such as a batch and a charge. The delay
+    comes before the answer (`delays`) or between pieces of it (`drips`). `answer` makes the answer
+    that is sent in place of the operation's own; `breaks` is how the connection ends instead.
+    """
+
+    what: str
+    carried_out: bool = True
+    delays: bool = False
+    drips: bool = False
+    answer: Callable[[Fault], Answer] | None = None
+    breaks: Break | None = None
 
 
 class FaultKind(StrEnum):
     """What goes wrong."""
 
-    STATUS = "status"
-    LATENCY = "latency"
-    RESET = "reset"
-    RESET_MIDWAY = "reset_midway"
-    TRUNCATE = "truncate"
-    NOT_JSON = "not_json"
-    HTML = "html"
-    DRIP = "drip"
-    LOST = "lost"
+    effect: Effect
 
+    def __new__(cls, name: str, effect: Effect) -> Self:
+        kind = str.__new__(cls, name)
+        kind._value_ = name
+        kind.effect = effect
+        return kind
 
-@dataclass(frozen=True, slots=True)
-class KindInfo:
-    """What a kind of fault does; `carried_out` says whether the request has its effects."""
-
-    what: str
-    carried_out: bool
-
-
-KINDS: Final[Mapping[FaultKind, KindInfo]] = MappingProxyType(
-    {
-        FaultKind.STATUS: KindInfo(
-            "answers with `status`, `headers` and `body` out of turn", carried_out=False
+    STATUS = (
+        "status",
+        Effect(
+            "answers with `status`, `headers` and `body` out of turn",
+            carried_out=False,
+            answer=lambda fault: Answer(fault.status, fault.body, fault.headers),
         ),
-        FaultKind.LATENCY: KindInfo(
-            "answers late, by `delay`, or by a span from `delay` to `delay_to`", carried_out=True
+    )
+    LATENCY = (
+        "latency",
+        Effect("answers late, by `delay`, or by a span from `delay` to `delay_to`", delays=True),
+    )
+    RESET = (
+        "reset",
+        Effect(
+            "resets the connection before the answer",
+            carried_out=False,
+            breaks=Break(midway=False, reset=True),
         ),
-        FaultKind.RESET: KindInfo("resets the connection before the answer", carried_out=False),
-        FaultKind.RESET_MIDWAY: KindInfo(
-            "resets the connection in the middle of the answer", carried_out=True
+    )
+    RESET_MIDWAY = (
+        "reset_midway",
+        Effect(
+            "resets the connection in the middle of the answer",
+            breaks=Break(midway=True, reset=True),
         ),
-        FaultKind.TRUNCATE: KindInfo(
-            "ends the connection after half of the body that was announced", carried_out=True
+    )
+    TRUNCATE = (
+        "truncate",
+        Effect(
+            "ends the connection after half of the body that was announced",
+            breaks=Break(midway=True, reset=False),
         ),
-        FaultKind.NOT_JSON: KindInfo("answers 200 with a body that is no JSON", carried_out=True),
-        FaultKind.HTML: KindInfo(
+    )
+    NOT_JSON = (
+        "not_json",
+        Effect(
+            "answers 200 with a body that is no JSON",
+            answer=lambda _: Answer(200, '{"data": {"id": '),
+        ),
+    )
+    HTML = (
+        "html",
+        Effect(
             "answers as a proxy does whose upstream is gone: 502 with an HTML page",
             carried_out=False,
+            answer=lambda _: Answer(502, _BAD_GATEWAY, mimetype="text/html"),
         ),
-        FaultKind.DRIP: KindInfo(
-            "sends the answer in small pieces, `delay` apart", carried_out=True
-        ),
-        FaultKind.LOST: KindInfo(
+    )
+    DRIP = ("drip", Effect("sends the answer in small pieces, `delay` apart", drips=True))
+    LOST = (
+        "lost",
+        Effect(
             "carries the request out, and resets the connection instead of answering",
-            carried_out=True,
+            breaks=Break(midway=False, reset=True),
         ),
-    }
-)
-"""Every kind of fault."""
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +139,10 @@ class Fault:
     times, None for always. `delay` and `delay_to` are spans as people write them; a latency drawn
     from between them depends on the account's seed alone. `matched` counts the calls that it was
     aimed at, `fired` those that met it.
+
+    Raises:
+        FaultError: it makes no sense.
+        SpanError: a delay is no span.
     """
 
     kind: FaultKind
@@ -95,18 +158,17 @@ class Fault:
     fired: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense."""
-        known = [operation.id for operation in OPERATIONS if operation.needs_key]
-        if self.operation not in (ANY_OPERATION, *known):
+        if self.operation not in (ANY_OPERATION, *_OPERATIONS):
             raise FaultError(
-                f"no operation {self.operation!r} to aim at: there are {', '.join(known)}, and an "
-                "empty text for any"
+                f"no operation {self.operation!r} to aim at: there are {', '.join(_OPERATIONS)}, "
+                "and an empty text for any"
             )
         if self.nth < 1 or (self.times is not None and self.times < 1):
             raise FaultError("nth and times count from 1; times is null for always")
         if self.status not in _STATUSES:
             raise FaultError(f"an HTTP status is 200 to 599, not {self.status}")
-        if parse_span(self.delay) > parse_span(self.latest):
+        shortest, longest = self._delays
+        if shortest > longest:
             raise FaultError(f"delay_to ({self.delay_to}) comes before delay ({self.delay})")
 
     def __str__(self) -> str:
@@ -114,25 +176,23 @@ class Fault:
         return f"{self.kind.value}{detail}, call {self.matched} of {self.operation or 'all'}"
 
     @property
-    def latest(self) -> str | float:
-        """The longest delay."""
-        return self.delay if self.delay_to is None else self.delay_to
+    def _delays(self) -> tuple[Span, Span]:
+        longest = self.delay if self.delay_to is None else self.delay_to
+        return parse_span(self.delay), parse_span(longest)
 
-    @property
-    def is_spent(self) -> bool:
-        """Say whether it will never be met again."""
-        return self.times is not None and self.fired >= self.times
+    def is_aimed_at(self, operation: str) -> bool:
+        """Whether a call of an operation counts; none does once the fault was met `times` times."""
+        is_spent = self.times is not None and self.fired >= self.times
+        return self.operation in (ANY_OPERATION, operation) and not is_spent
 
-    def targets(self, operation: str) -> bool:
-        """Say whether a call of an operation counts."""
-        return self.operation in (ANY_OPERATION, operation) and not self.is_spent
-
-    def pause(self, random: Random) -> Span:
-        """Draw the delay."""
-        return random.randint(parse_span(self.delay), parse_span(self.latest))
+    def draw_delay(self, random: Random) -> Span:
+        """Draw a delay."""
+        return random.randint(*self._delays)
 
 
-def meet(faults: tuple[Fault, ...], operation: str) -> tuple[tuple[Fault, ...], Fault | None]:
+def count_call(
+    faults: tuple[Fault, ...], operation: str
+) -> tuple[tuple[Fault, ...], Fault | None]:
     """Count a call of an operation; return the faults as they then stand, and the one it meets.
 
     Of several that are due, the call meets the one that was planned first; the others wait for the
@@ -141,12 +201,11 @@ def meet(faults: tuple[Fault, ...], operation: str) -> tuple[tuple[Fault, ...], 
     counted: list[Fault] = []
     met: Fault | None = None
     for fault in faults:
-        standing = _counted(fault, operation)
-        if met is None and standing.matched >= standing.nth and standing.targets(operation):
+        if not fault.is_aimed_at(operation):
+            counted.append(fault)
+            continue
+        standing = replace(fault, matched=fault.matched + 1)
+        if met is None and standing.matched >= standing.nth:
             met = standing = replace(standing, fired=standing.fired + 1)
         counted.append(standing)
     return tuple(counted), met
-
-
-def _counted(fault: Fault, operation: str) -> Fault:
-    return replace(fault, matched=fault.matched + 1) if fault.targets(operation) else fault

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol, Self
 
 import flask
 
-from vimmerse_mock.model.faults import FaultKind
+from vimmerse_mock.model.faults import Break
 
 _DESCRIPTORS: Final = "/dev/fd"
 _ABORT: Final = struct.pack("ii", 1, 0)
@@ -256,11 +256,9 @@ __all__ = ["NoConnectionError", "break_off"]
 _LOG = logging.getLogger("vimmerse_mock.web")
 _UNSEEN: Final = (b"." * 401, b"." * 283)
 """Two pieces of an answer that never leaves this machine."""
-_MIDWAY: Final = frozenset({FaultKind.RESET_MIDWAY, FaultKind.TRUNCATE})
-_RESET: Final = frozenset({FaultKind.RESET, FaultKind.RESET_MIDWAY, FaultKind.LOST})
 
 
-def break_off(kind: FaultKind, answer: flask.Response, turn: Lock) -> flask.Response:
+def break_off(how: Break, answer: flask.Response, turn: Lock) -> flask.Response:
     """Break the connection by which an answer would go; one search at a time has its `turn`.
 
     Raises:
@@ -271,10 +269,10 @@ def break_off(kind: FaultKind, answer: flask.Response, turn: Lock) -> flask.Resp
         raise NoConnectionError("the request came over no connection")
     is_named = "REMOTE_PORT" in environ
     body = answer.get_data()
-    first, second = _halved(body) if kind in _MIDWAY else _UNSEEN
-    unsent = _head(answer) + first + second if is_named and kind in _MIDWAY else b""
+    first, second = _halved(body) if how.midway else _UNSEEN
+    unsent = _head(answer) + first + second if is_named and how.midway else b""
     finder: Finder = Named(environ) if is_named else Search(environ, turn)
-    way = _Way(finder, finder.pieces(first, second), unsent, kind)
+    way = _Way(finder, finder.pieces(first, second), unsent, how)
     answer.headers["Content-Length"] = str(max(len(body), len(first + second) + 1))
     return flask.Response(way, answer.status, answer.headers, direct_passthrough=True)
 
@@ -286,9 +284,9 @@ class _Way:
     """
 
     def __init__(
-        self, finder: Finder, pieces: Iterator[bytes], unsent: bytes, kind: FaultKind
+        self, finder: Finder, pieces: Iterator[bytes], unsent: bytes, how: Break
     ) -> None:
-        self._finder, self._pieces, self._unsent, self._kind = finder, pieces, unsent, kind
+        self._finder, self._pieces, self._unsent, self._how = finder, pieces, unsent, how
         self._is_over = False
 
     def __iter__(self) -> Iterator[bytes]:
@@ -313,19 +311,14 @@ class _Way:
         try:
             with self._finder.found() as connection:
                 connection.send(self._unsent)
-                _end(connection, self._kind)
+                if self._how.midway:
+                    connection.flush()
+                if self._how.reset:
+                    connection.reset()
         except NoConnectionError as error:
-            _LOG.warning("the fault '%s' could not be had: %s", self._kind.value, error)
+            _LOG.warning("a fault could not be had: %s", error)
         finally:
             self.close()
-
-
-def _end(connection: Connection, kind: FaultKind) -> None:
-    """End a connection, once what should arrive has arrived."""
-    if kind in _MIDWAY:
-        connection.flush()
-    if kind in _RESET:
-        connection.reset()
 
 
 def _halved(body: bytes) -> tuple[bytes, bytes]:

@@ -61,17 +61,19 @@ def _answer_marker(exception: MarkerError) -> flask.Response:
 
 def _answer_http(exception: HTTPException) -> flask.Response:
     """Keep the status, and headers such as Allow, of what Flask itself refuses."""
-    status = HTTPStatus(exception.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-    answer = json_response(_body_for(status), status)
+    status = exception.code or HTTPStatus.INTERNAL_SERVER_ERROR
+    answer = json_response(body_of_status(status), status)
     for name, value in exception.get_headers():
         if name.lower() != "content-type":
             answer.headers[name] = value
     return answer
 
 
-def _body_for(status: HTTPStatus) -> dict[str, str]:
-    known = {error.status: error for error in e.ERRORS if error.code}
-    return known[status].body if status in known else {"message": status.name}
+def body_of_status(status: int) -> dict[str, str]:
+    """Return the contract's body of a status, or one in its manner."""
+    known = {error.status: error.body for error in e.ERRORS if error.code}
+    names = {each.value: each.name for each in HTTPStatus}
+    return known.get(status) or {"message": names.get(status, f"STATUS_{status}")}
 
 
 def _answer_mistake(exception: Exception) -> flask.Response:
