@@ -24,7 +24,7 @@ from vimmerse_mock.cli.listings import timings
 from vimmerse_mock.control.snapshots import read_snapshots
 from vimmerse_mock.model.credits import PriceList
 from vimmerse_mock.model.delivery_plans import VERBS
-from vimmerse_mock.model.faults import KINDS
+from vimmerse_mock.model.faults import FaultKind
 from vimmerse_mock.model.magic import IMAGE_MARKERS, read_title
 from vimmerse_mock.model.scenarios import FIELDS, PRESETS, read_scenario
 
@@ -216,8 +216,9 @@ def test_every_fault_is_documented() -> None:
     page = (ROOT / "docs" / "faults.md").read_text()
     rows = {tuple(re.split(r"\s*\|\s*", line)[1:5]) for line in page.splitlines()}
     shown = {(kind, what, done) for kind, _, what, done in (row for row in rows if len(row) == 4)}
-    for kind, info in KINDS.items():
-        assert (f"`{kind.value}`", info.what, "yes" if info.carried_out else "no") in shown
+    for kind in FaultKind:
+        does = "yes" if kind.effect.carried_out else "no"
+        assert (f"`{kind.value}`", kind.effect.what, does) in shown
 
 
 def test_every_price_is_documented() -> None:

@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterable
 from contextlib import ContextDecorator
 from functools import cached_property
+from http.client import IncompleteRead
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import requests
 import responses
 from requests.adapters import HTTPAdapter
+from requests.exceptions import ChunkedEncodingError
 from urllib3.exceptions import HTTPError
 
 from vimmerse_contracts.vocabulary import (
@@ -24,18 +26,17 @@ from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.delivery import Post, Reply
 from vimmerse_mock.delivery.sending import KEPT_BODY, explain
-from vimmerse_mock.intercepted_faults import failure_of
-from vimmerse_mock.marks import INTERCEPTED
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT, Opening
 from vimmerse_mock.receiving.in_process import InProcessSender
 from vimmerse_mock.receiving.inbox import AccountSource, Inbox
+from vimmerse_mock.web.record import RECORD, RequestRecord
 from vimmerse_mock.web.render import FILES_PATH
 from vimmerse_mock.wsgi import call_wsgi
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
 
-API_HOST, MEDIA_HOST = PRODUCTION_HOSTS
+_MEDIA_HOST: Final = PRODUCTION_HOSTS[1]
 _EVERYTHING: Final = re.compile("")
 _LOOPBACK: Final = re.compile(r"https?://(127(\.\d+){3}|localhost|\[::1\])(:\d+)?([/?]|$)")
 
@@ -70,7 +71,11 @@ class Intercepted:
         return Inbox("", AccountSource(self.account), self._sender)
 
     def close(self, *, quietly: bool) -> None:
-        """Close the inbox; raises what a receiver of it raised, if nothing did before."""
+        """End it; raises what a receiver of its webhooks raised, unless `quietly`."""
+        try:
+            self.mock.close()
+        finally:
+            self.responses.stop()
         if "webhooks" in self.__dict__:
             self.webhooks.close()
             if not quietly:
@@ -100,8 +105,6 @@ class intercept(ContextDecorator):  # noqa: N801 - it reads as a verb: `with int
             raise ValueError(f"others is 'pass' or 'refuse', not {others!r}")
         self._others = others
         self._opening = opening
-        self._mock: Mock | None = None
-        self._requests_mock: responses.RequestsMock | None = None
         self._intercepted: Intercepted | None = None
 
     def _recreate_cm(self) -> Self:
@@ -109,20 +112,19 @@ class intercept(ContextDecorator):  # noqa: N801 - it reads as a verb: `with int
         return type(self)(others=self._others, opening=self._opening)
 
     def __enter__(self) -> Intercepted:
-        if self._mock is not None:
+        if self._intercepted is not None:
             raise RuntimeError("this interception is at work already: make another intercept()")
         sender = InProcessSender(RequestsSender())
-        mock = create_mock(files_url=f"https://{MEDIA_HOST}", sender=sender)
+        mock = create_mock(files_url=f"https://{_MEDIA_HOST}", sender=sender)
         requests_mock = responses.RequestsMock(
             assert_all_requests_are_fired=False, real_adapter_send=HTTPAdapter.send
         )
         requests_mock.add_passthru(_EVERYTHING if self._others == "pass" else _LOOPBACK)
         requests_mock.add(_ProductionHosts(mock))
-        intercepted = Intercepted(mock, requests_mock, self._opening, sender)
-        self._mock, self._requests_mock, self._intercepted = mock, requests_mock, intercepted
+        self._intercepted = Intercepted(mock, requests_mock, self._opening, sender)
         requests_mock.start()
         mock.dispatcher.start()
-        return intercepted
+        return self._intercepted
 
     def __exit__(
         self,
@@ -130,22 +132,16 @@ class intercept(ContextDecorator):  # noqa: N801 - it reads as a verb: `with int
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._mock is not None and self._requests_mock is not None:
-            mock, requests_mock, intercepted = self._mock, self._requests_mock, self._intercepted
-            self._mock = self._requests_mock = self._intercepted = None
-            try:
-                mock.close()
-            finally:
-                requests_mock.stop()
-            if intercepted is not None:
-                intercepted.close(quietly=error is not None)
+        intercepted, self._intercepted = self._intercepted, None
+        if intercepted is not None:
+            intercepted.close(quietly=error is not None)
 
 
 class RequestsSender:
     """Posts webhooks with `requests`, so that URLs registered on a `responses` mock get them."""
 
     def send(self, post: Post) -> Reply:
-        """POST, and read the beginning of the answer."""
+        """POST a webhook, and read the beginning of the answer."""
         try:
             with requests.Session() as session:
                 session.trust_env = False
@@ -172,28 +168,40 @@ class _ProductionHosts(responses.CallbackResponse):
         self._app = mock.app
 
     def matches(self, request: PreparedRequest) -> tuple[bool, str]:
-        """Say whether a request is for the real hosts."""
+        """Whether a request is for the real hosts, and if not, why."""
         ours = urlsplit(request.url or "").hostname in PRODUCTION_HOSTS
         return ours, "" if ours else f"the host is not one of {', '.join(PRODUCTION_HOSTS)}"
 
     def _call(self, request: PreparedRequest) -> tuple[int, list[tuple[str, str]], bytes]:
+        url, method = urlsplit(request.url or ""), request.method or "GET"
+        if url.hostname == _MEDIA_HOST:  # its files have a folder of their own on the mock
+            url = url._replace(path=FILES_PATH + (url.path or "/"))
         headers = {name: _text(value) for name, value in request.headers.items()}
-        url, method = _on_the_mock(request.url or ""), request.method or "GET"
-        happened: list[object] = []
-        marks = {INTERCEPTED: happened}
-        answer = call_wsgi(self._app, method, url, headers, _body(request.body), marks)
-        for each in happened:
-            if (failure := failure_of(each, request)) is not None:
-                raise failure
+        record, body = RequestRecord(pauses=[]), _body(request.body)
+        answer = call_wsgi(self._app, method, url.geturl(), headers, body, {RECORD: record})
+        _raise_failure(record, request)
         return answer
 
 
-def _on_the_mock(url: str) -> str:
-    """Translate a URL: the media host's files have a folder of their own on the mock."""
-    parts = urlsplit(url)
-    if parts.hostname != MEDIA_HOST:
-        return url
-    return urlunsplit(parts._replace(path=FILES_PATH + (parts.path or "/")))
+def _raise_failure(record: RequestRecord, request: PreparedRequest) -> None:
+    """Raise what `requests` raises of the same fault over a socket.
+
+    Nobody waits: seconds within the request's timeout pass at once.
+    """
+    timeout = getattr(request, "req_kwargs", {}).get("timeout")
+    patience = timeout[1] if isinstance(timeout, tuple) else timeout
+    for seconds in record.pauses or ():
+        if patience is not None and seconds > patience:
+            raise requests.ReadTimeout(f"no answer within {seconds} s", request=request)
+    if record.broken is None:
+        return
+    reset = ConnectionResetError(104, "Connection reset by peer")
+    if not record.broken.midway:
+        raise requests.ConnectionError("Connection aborted.", reset, request=request)
+    if record.broken.reset:
+        raise ChunkedEncodingError("Connection broken", reset, request=request)
+    cut = IncompleteRead(b"")
+    raise ChunkedEncodingError(f"Connection broken: {cut!r}", cut, request=request)
 
 
 def _text(value: str | bytes) -> str:

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
     from waitress.server import BaseWSGIServer  # imported when a server starts
 
+_PORTS: Final = {"http": 80, "https": 443}
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+_THREADS: Final = 8
+"""Enough that a webhook receiver may call back while others wait."""
+
 
 def resolved(host: str) -> str:
     """Return one numeric address of a host, an IPv4 one where there is any.
@@ -37,30 +42,18 @@ def url_of(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-_PORTS: Final = {"http": 80, "https": 443}
-_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
-
-
 def call_wsgi(
     app: WSGIApplication,
     method: str,
     url: str,
     headers: Mapping[str, str],
     body: bytes,
-    marks: Mapping[str, Any] = _NOTHING,
+    extra: Mapping[str, Any] = _NOTHING,
 ) -> tuple[int, list[tuple[str, str]], bytes]:
     """Send a request to an application; return status, headers and body.
 
-    `marks` are put into the environ as they are.
+    `extra` goes into the environ as it is.
     """
-    environ = environ_of(method, url, headers, body)
-    environ.update(marks)
-    chunks, status, answered = run_wsgi_app(app, environ, buffered=True)
-    return int(status.split(" ", 1)[0]), list(answered), b"".join(chunks)
-
-
-def environ_of(method: str, url: str, headers: Mapping[str, str], body: bytes) -> WSGIEnvironment:
-    """Make the environ of a request."""
     parts = urlsplit(url)
     environ: WSGIEnvironment = {
         "REQUEST_METHOD": method,
@@ -86,11 +79,9 @@ def environ_of(method: str, url: str, headers: Mapping[str, str], body: bytes) -
     environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
     environ["CONTENT_LENGTH"] = str(len(body))
     environ.pop("HTTP_CONTENT_LENGTH", None)
-    return environ
-
-
-_THREADS = 8
-"""Enough that a webhook receiver may call back while others wait."""
+    environ.update(extra)
+    chunks, status, answered = run_wsgi_app(app, environ, buffered=True)
+    return int(status.split(" ", 1)[0]), list(answered), b"".join(chunks)
 
 
 class WsgiThread:
@@ -139,14 +130,14 @@ class WsgiThread:
         if server is None or thread is None:
             return
         server.task_dispatcher.shutdown()
-        server.trigger.pull_trigger(lambda: _close_all(server))
+        server.trigger.pull_trigger(lambda: _end_loop(server))
         thread.join()
         server.trigger.close()
         self._server = self._thread = None
 
 
-def _close_all(server: BaseWSGIServer) -> None:
-    """End the server's loop, from within: it runs as long as its map has anything open.
+def _end_loop(server: BaseWSGIServer) -> None:
+    """End the server's loop from within, by closing all that it has: it runs as long as that.
 
     The trigger is only taken off the map, and closed after the loop: whoever pulled it may still
     be at it. The server's own `close` would close it as well.

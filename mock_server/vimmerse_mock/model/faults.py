@@ -28,7 +28,7 @@ _BAD_GATEWAY: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer in place of the operation's own; without a `body`, the contract's for the status."""
+    """An answer in place of the operation's; without a `body`, the contract's for the status."""
 
     status: int
     body: str | None = None
@@ -67,6 +67,7 @@ class FaultKind(StrEnum):
     effect: Effect
 
     def __new__(cls, name: str, effect: Effect) -> Self:
+        """Make a member, whose value is its name in JSON."""
         kind = str.__new__(cls, name)
         kind._value_ = name
         kind.effect = effect
@@ -190,9 +191,7 @@ class Fault:
         return random.randint(*self._delays)
 
 
-def count_call(
-    faults: tuple[Fault, ...], operation: str
-) -> tuple[tuple[Fault, ...], Fault | None]:
+def count_call(faults: tuple[Fault, ...], operation: str) -> tuple[tuple[Fault, ...], Fault | None]:
     """Count a call of an operation; return the faults as they then stand, and the one it meets.
 
     Of several that are due, the call meets the one that was planned first; the others wait for the

@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import flask
-from marshmallow import Schema
 
 from vimmerse_contracts.operations import OPERATIONS, Operation
 from vimmerse_contracts.vocabulary import API_KEY_HEADER
 from vimmerse_mock.errors import BatchNotFoundError, UnauthorizedError
-from vimmerse_mock.marks import ACCOUNT, BEGAN, VIEW
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Image
 from vimmerse_mock.service import BatchService, BatchView
-from vimmerse_mock.web.faults import CarryOut, Faults
+from vimmerse_mock.web.faults import Faults
 from vimmerse_mock.web.forms import FormParser
+from vimmerse_mock.web.record import RequestRecord, record_of
 from vimmerse_mock.web.render import (
     FILES_PATH,
     BatchRenderer,
@@ -50,7 +49,7 @@ class Files:
     def file(self, customer_id: str, batch_id: str, name: str) -> flask.Response:
         """Answer with a video, if it is there by now; ranges are understood."""
         view = self._service.look(customer_id, batch_id)
-        flask.request.environ[ACCOUNT] = view.account
+        record_of(flask.request.environ).account = view.account
         if name not in _available(view):
             raise BatchNotFoundError(f"the batch has no file {name}")
         return flask.send_file(VIDEO, mimetype="video/mp4", conditional=True)
@@ -63,17 +62,17 @@ def _available(view: BatchView) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One authorised request: who asks, and the form where the operation takes one."""
+    """One request of an operation: its record, and the form where the operation takes one."""
 
-    account: AccountState | None
+    record: RequestRecord
     form: dict[str, Any]
 
     @property
     def caller(self) -> AccountState:
-        """Who asks, of an operation that needs a key."""
-        if self.account is None:
+        """Whose request it is, of an operation that needs a key."""
+        if self.record.account is None:
             raise UnauthorizedError
-        return self.account
+        return self.record.account
 
 
 class PublicApi:
@@ -106,52 +105,49 @@ class PublicApi:
     def create_batch(self, call: Call) -> flask.Response:
         """`POST /batch`."""
         images = call.form["image_files"] or [Image(url) for url in call.form["image_urls"]]
-        return self._answer(self._service.create(call.caller.customer_id, call.form, images))
+        view = self._service.create(call.caller.customer_id, call.form, images)
+        return self._answer(call, view)
 
     def get_batch(self, call: Call, batch_id: str) -> flask.Response:
         """`GET /batch/{batch_id}`."""
-        return self._answer(self._service.read(call.caller, batch_id))
+        return self._answer(call, self._service.read(call.caller, batch_id))
 
     def update_batch(self, call: Call, batch_id: str) -> flask.Response:
         """`PUT /batch/{batch_id}/edit`."""
-        return self._answer(self._service.update(call.caller.customer_id, batch_id, call.form))
+        view = self._service.update(call.caller.customer_id, batch_id, call.form)
+        return self._answer(call, view)
 
     def concat_batch(self, call: Call, batch_id: str) -> flask.Response:
         """`POST /batch/{batch_id}/concat`."""
-        return self._answer(self._service.concat(call.caller.customer_id, batch_id))
+        return self._answer(call, self._service.concat(call.caller.customer_id, batch_id))
 
     def health(self, _call: Call) -> flask.Response:
         """`GET /health`."""
         return json_response({"status": "ok"})
 
     def _view(self, operation: Operation) -> Callable[..., flask.Response]:
-        """Make the Flask view of an operation: key first, then the form, then its method."""
+        """Make the Flask view of an operation: key, limits and faults, form, then its method."""
         answer: Callable[..., flask.Response] = getattr(self, operation.id)
         schema = operation.request() if operation.request else None
 
         def view(**path: str) -> flask.Response:
-            environ = flask.request.environ
-            environ[BEGAN] = self._service.real_time()
-            account = environ[ACCOUNT] = self._authenticate() if operation.needs_key else None
+            record = record_of(flask.request.environ)
+            record.began = self._service.real_time()
+            account = record.account = self._authenticate() if operation.needs_key else None
 
             def carry_out() -> flask.Response:
-                return answer(Call(account, self._form(schema)), **path)
+                form = self._parser.parse(schema, flask.request) if schema else {}
+                return answer(Call(record, form), **path)
 
-            return self._admitted(account, operation, carry_out)
+            if account is None or not (account.faults or account.throttle.requests_per_minute):
+                return carry_out()
+            fault = self._service.admit(account.customer_id, operation.id)
+            if fault is None:
+                return carry_out()
+            random = account.random("fault", fault.kind, fault.matched)
+            return self._faults.apply(fault, random, record, carry_out)
 
         return view
-
-    def _admitted(
-        self, account: AccountState | None, operation: Operation, carry_out: CarryOut
-    ) -> flask.Response:
-        """Carry a request out, unless the account's limits or a fault are in the way."""
-        if account is None or not (account.faults or account.throttle.requests_per_minute):
-            return carry_out()
-        fault = self._service.admit(account.customer_id, operation.id)
-        if fault is None:
-            return carry_out()
-        random = account.random("fault", fault.kind, fault.matched)
-        return self._faults.apply(fault, random, carry_out)
 
     def _authenticate(self) -> AccountState:
         key = flask.request.headers.get(API_KEY_HEADER, "")
@@ -160,23 +156,17 @@ class PublicApi:
             raise UnauthorizedError
         return account
 
-    def _form(self, schema: Schema | None) -> dict[str, Any]:
-        if schema is None:
-            return {}
-        form: dict[str, Any] = self._parser.parse(schema, flask.request)
-        return form
-
-    def _answer(self, view: BatchView) -> flask.Response:
-        request = flask.request
-        request.environ[VIEW] = view
-        host = request.host or _listening_address(request)
-        files_url = self._files_url or f"{request.scheme}://{host}{FILES_PATH}"
+    def _answer(self, call: Call, view: BatchView) -> flask.Response:
+        call.record.view = view
+        files_url = self._files_url or _files_url(flask.request)
         return text_response(self._renderer.render(view, files_url))
 
 
-def _listening_address(request: flask.Request) -> str:
-    """Tell the server's own address, for a client that sent no usable Host."""
-    return f"{request.environ['SERVER_NAME']}:{request.environ['SERVER_PORT']}"
+def _files_url(request: flask.Request) -> str:
+    """Where files begin at the address that the client used, or else at the server's own."""
+    environ = request.environ
+    host = request.host or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+    return f"{request.scheme}://{host}{FILES_PATH}"
 
 
 def _openapi() -> flask.Response:

@@ -283,9 +283,7 @@ class _Way:
     `unsent` is what the server has not written, and the client shall get all the same.
     """
 
-    def __init__(
-        self, finder: Finder, pieces: Iterator[bytes], unsent: bytes, how: Break
-    ) -> None:
+    def __init__(self, finder: Finder, pieces: Iterator[bytes], unsent: bytes, how: Break) -> None:
         self._finder, self._pieces, self._unsent, self._how = finder, pieces, unsent, how
         self._is_over = False
 

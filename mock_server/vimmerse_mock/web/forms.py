@@ -15,16 +15,14 @@ from werkzeug.formparser import FormDataParser
 
 from vimmerse_contracts import fields as problems
 from vimmerse_contracts.fields import Problem
-from vimmerse_mock.marks import BROKEN
 from vimmerse_mock.model.batch import Image
+from vimmerse_mock.web.record import record_of
 
 _HEAD_BYTES: Final = 512
 
 
 def accept_image(upload: FileStorage, limit: int) -> Image | Problem:
-    """Make of an upload what is kept of it, or say what is wrong with it.
-
-    This is the place to take the bytes from, once something wants them.
+    """Return what is kept of an upload, or what is wrong with it; its bytes are not kept.
 
     Raises:
         RequestEntityTooLarge: the file has more than `limit` bytes.
@@ -34,19 +32,13 @@ def accept_image(upload: FileStorage, limit: int) -> Image | Problem:
         raise RequestEntityTooLarge
     if size == 0:
         return problems.EMPTY_FILE
-    upload.stream.seek(0)
-    image_format = _sniff(upload.stream.read(_HEAD_BYTES))
-    if image_format is None:
-        return problems.NOT_AN_IMAGE
-    return Image(name=upload.filename or "", format=image_format, size=size)
-
-
-def _sniff(head: bytes) -> str | None:
-    """Tell an image's format by its first bytes."""
     import filetype  # noqa: PLC0415 - 15 ms that only the first upload pays
 
-    kind = filetype.image_match(head)
-    return kind.extension if kind else None
+    upload.stream.seek(0)
+    kind = filetype.image_match(upload.stream.read(_HEAD_BYTES))
+    if kind is None:
+        return problems.NOT_AN_IMAGE
+    return Image(name=upload.filename or "", format=kind.extension, size=size)
 
 
 _PIECE_BYTES: Final = 65_536
@@ -58,11 +50,13 @@ def finish_reading(response: flask.Response, limit: int) -> flask.Response:
 
     Whoever is refused for the key, or for a store that is away, may still be sending. granian would
     close such a connection after the answer without a word, and the client's next request with it.
-    waitress reads every request to its end by itself, and lets nobody speak of connections.
+    waitress reads every request to its end by itself, and allows no `Connection` header.
     """
     environ, left = flask.request.environ, limit
-    if not environ.get("wsgi.input_terminated") or BROKEN in environ or _WAITRESS in environ:
-        return response  # without an end of its own to read to, or without a connection
+    if not environ.get("wsgi.input_terminated") or _WAITRESS in environ:
+        return response  # the body has no end of its own to read to, or was read to it
+    if record_of(environ).broken is not None:
+        return response
     body = environ["wsgi.input"]
     while left > 0 and (piece := body.read(min(left, _PIECE_BYTES))):
         left -= len(piece)
@@ -101,7 +95,7 @@ class StrictFormDataParser(FormDataParser):
 
 
 def _named(parts: MultiDict[str, V]) -> MultiDict[str, V]:
-    """Leave out what werkzeug found under no name, which its types do not tell."""
+    """Leave out what werkzeug found under no name, which its types do not mention."""
     return type(parts)((name, part) for name, part in parts.items(multi=True) if name is not None)
 
 
@@ -127,9 +121,12 @@ class FormParser(FlaskParser):
 
     def load_body(self, req: flask.Request, schema: Schema) -> dict[str, Any]:
         """Collect the fields that the schema knows; of a repeated text field the last counts."""
+        sent: dict[str, list[Any]] = req.form.to_dict(flat=False)
+        for name, uploads in req.files.lists():
+            sent[name] = [*sent.get(name, []), *map(self._accept, uploads)]
         return {
             name: values if isinstance(schema.fields[name], fields.List) else values[-1]
-            for name, values in self._all_values(req).items()
+            for name, values in sent.items()
             if name in schema.fields
         }
 
@@ -144,9 +141,3 @@ class FormParser(FlaskParser):
     ) -> NoReturn:
         """Let the app's error handler answer."""
         raise error
-
-    def _all_values(self, req: flask.Request) -> dict[str, list[Any]]:
-        values: dict[str, list[Any]] = req.form.to_dict(flat=False)
-        for name, uploads in req.files.lists():
-            values[name] = [*values.get(name, []), *map(self._accept, uploads)]
-        return values

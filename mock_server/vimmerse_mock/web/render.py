@@ -98,7 +98,12 @@ def _fields(batch: Batch, seen: Observation, manager_id: str, files_url: str) ->
         "finished_medias": _references(batch, seen.finished),
         "failed_medias": _references(batch, seen.failed),
         "pose_preset": [_pose_preset(batch.settings)],
-        "submit_params": _submit_params(batch.settings),
+        "submit_params": {
+            "scale_factor": "1",
+            "pipeline_preset": "Fast",
+            "file_size": "",
+            "sound_effects": batch.settings.sound_effects,
+        },
         "progress_percentage": seen.progress,
         "status": seen.status.value,
         "generate_type": "GENERATE_VIDEO",
@@ -129,13 +134,4 @@ def _pose_preset(settings: VideoSettings) -> dict[str, str]:
     return {
         "MotionType": settings.motion_type,
         "Params": "|".join(f"{name}={value}" for name, value in params.items()),
-    }
-
-
-def _submit_params(settings: VideoSettings) -> dict[str, str]:
-    return {
-        "scale_factor": "1",
-        "pipeline_preset": "Fast",
-        "file_size": "",
-        "sound_effects": settings.sound_effects,
     }

@@ -20,7 +20,7 @@ def _with_images(choose: Callable[[Json], Sequence[Image]]) -> Build:
 
     def create_batch(api: PublicApi, call: Call) -> flask.Response:
         images = choose(call.form)
-        return api._answer(api._service.create(call.caller.customer_id, call.form, images))
+        return api._answer(call, api._service.create(call.caller.customer_id, call.form, images))
 
     return patched("vimmerse_mock.web.api.PublicApi.create_batch", create_batch)
 

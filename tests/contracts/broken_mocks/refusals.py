@@ -24,6 +24,7 @@ from vimmerse_mock.model.batch import Batch, Image
 from vimmerse_mock.service import BatchService, BatchView
 from vimmerse_mock.stores.memory import MemoryStore
 from vimmerse_mock.web.api import Call, PublicApi
+from vimmerse_mock.web.record import RequestRecord
 
 
 def _only_the_first_problem(answer: Answer) -> Answer:
@@ -89,8 +90,9 @@ def _form_before_key(api: PublicApi, operation: Operation) -> Callable[..., flas
     schema = operation.request() if operation.request else None
 
     def view(**path: str) -> flask.Response:
-        form = api._form(schema)
-        return answer(Call(api._authenticate() if operation.needs_key else None, form), **path)
+        form = api._parser.parse(schema, flask.request) if schema else {}
+        account = api._authenticate() if operation.needs_key else None
+        return answer(Call(RequestRecord(account=account), form), **path)
 
     return view
 
