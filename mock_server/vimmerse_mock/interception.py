@@ -28,7 +28,7 @@ from vimmerse_mock.delivery import Post, Reply
 from vimmerse_mock.delivery.sending import KEPT_BODY, explain
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT, Opening
 from vimmerse_mock.receiving.in_process import InProcessSender
-from vimmerse_mock.receiving.inbox import AccountSource, Inbox
+from vimmerse_mock.receiving.inbox import Inbox
 from vimmerse_mock.web.record import RECORD, RequestRecord
 from vimmerse_mock.web.render import FILES_PATH
 from vimmerse_mock.wsgi import call_wsgi
@@ -68,7 +68,7 @@ class Intercepted:
 
         `webhooks.deliver_to(app)` hands what comes on to a WSGI application.
         """
-        return Inbox("", AccountSource(self.account), self._sender)
+        return Inbox("", self.account, self._sender)
 
     def close(self, *, quietly: bool) -> None:
         """End it; raises what a receiver of its webhooks raised, unless `quietly`."""

@@ -9,7 +9,7 @@ from vimmerse_client import Client
 from vimmerse_mock.account.account import Account, Accounts
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.receiving.in_process import InProcessSender
-from vimmerse_mock.receiving.inbox import AccountSource, Inbox, Listener
+from vimmerse_mock.receiving.inbox import Inbox, Listener
 from vimmerse_mock.server import MockServer
 
 
@@ -53,7 +53,7 @@ class Vimmerse(Account):
 
         Expecting moves the account's clock.
         """
-        return self._listener.open_inbox(AccountSource(self), self._sender)
+        return self._listener.open_inbox(self, self._sender)
 
     def close(self) -> None:
         """Remove the account, and forget its webhooks.

@@ -93,8 +93,7 @@ def test_the_exit_code_follows_fail_on(
 ) -> None:
     """1 where something is found that is as bad as asked for, or worse; 0 otherwise."""
     assert drift(old, new, "--fail-on", fail_on).returncode == additive
-    variable = {"VIMMERSE_MOCK_FAIL_ON": fail_on}
-    assert drift(old, broken, env=variable).returncode == breaking
+    assert drift(old, broken, "--fail-on", fail_on).returncode == breaking
 
 
 def test_a_pipe_gets_a_line_for_each_finding(old: Path, broken: Path) -> None:

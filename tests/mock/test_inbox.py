@@ -1,8 +1,8 @@
-"""What an inbox answers, returns and explains, over real sockets, with a source made for it."""
+"""What an inbox answers, returns and explains, over real sockets."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from threading import Thread
 from typing import Any
 
@@ -10,9 +10,11 @@ import flask
 import pytest
 import requests
 
+from pytest_vimmerse.handle import Vimmerse
 from vimmerse_mock.receiving.answers import Answer
-from vimmerse_mock.receiving.inbox import Inbox, IsOurs, Listener
+from vimmerse_mock.receiving.inbox import Inbox, Listener
 
+PNG = b"\x89PNG\r\n\x1a\n"
 BODY = {"customer_id": "c", "batch_id": "b", "status": "success"}
 
 
@@ -21,31 +23,6 @@ def post(url: str, body: Any = None, **fields: str) -> requests.Response:
     with requests.Session() as session:
         session.trust_env = False
         return session.post(url, json={**BODY, **fields} if body is None else body, timeout=60)
-
-
-class Planned:
-    """A source with webhooks that are due after so many seconds."""
-
-    def __init__(self, *due: float) -> None:
-        self.due = list(due)
-        self.now = 0.0
-        self.url = ""
-
-    def due_in(self, is_ours: IsOurs) -> float | None:
-        """Tell when the next is due."""
-        return self.due[0] - self.now if self.due and is_ours(self.url) else None
-
-    def advance(self, span: float) -> None:
-        """Move the clock, and deliver."""
-        until = self.now + span
-        while self.due and self.due[0] <= until:
-            self.now = self.due.pop(0)
-            post(self.url, batch_id=f"at {self.now:g}")
-        self.now = until
-
-    def describe(self, is_ours: IsOurs) -> Sequence[str]:
-        """Tell what is planned."""
-        return [f"due in {due - self.now:g} s" for due in self.due if is_ours(self.url)]
 
 
 @pytest.fixture(scope="module")
@@ -58,18 +35,10 @@ def listener() -> Iterator[Listener]:
 
 @pytest.fixture
 def inbox(listener: Listener) -> Iterator[Inbox]:
-    """An inbox without a source."""
+    """An inbox without an account."""
     inbox = listener.open_inbox()
     yield inbox
     listener.close_inbox(inbox)
-
-
-def planned(listener: Listener, *due: float) -> tuple[Planned, Inbox]:
-    """An inbox with a source."""
-    source = Planned(*due)
-    inbox = listener.open_inbox(source)
-    source.url = inbox.url
-    return source, inbox
 
 
 class TestExpect:
@@ -126,36 +95,53 @@ class TestExpect:
 
 
 class TestTheClock:
-    """Expecting moves the source's clock."""
+    """Expecting moves the account's clock: a webhook is due after 4 s, and once more after 14 s."""
 
-    def test_it_moves_from_webhook_to_webhook_until_it_finds(self, listener: Listener) -> None:
+    @pytest.fixture
+    def passed(self, vimmerse: Vimmerse) -> Callable[[], float]:
+        """Create the batch; returns how many seconds have passed since."""
+        vimmerse.webhooks.answer_with(500)
+        began = vimmerse.clock.now()
+        vimmerse.client.create([PNG], webhook_url=vimmerse.webhooks.url)
+
+        def seconds() -> float:
+            return (vimmerse.clock.now() - began).total_seconds()
+
+        return seconds
+
+    def test_it_moves_from_webhook_to_webhook_until_it_finds(
+        self, vimmerse: Vimmerse, passed: Callable[[], float]
+    ) -> None:
         """And no further."""
-        source, inbox = planned(listener, 4, 14, 74)
-        assert inbox.expect(batch_id="at 14").number == 2
-        assert source.now == 14
+        assert vimmerse.webhooks.expect(answered=200).number == 2
+        assert passed() == 14
 
-    def test_it_does_not_move_beyond_what_is_allowed(self, listener: Listener) -> None:
+    def test_it_does_not_move_beyond_what_is_allowed(
+        self, vimmerse: Vimmerse, passed: Callable[[], float]
+    ) -> None:
         """The miss says what is due later, and the clock stands where it stood."""
-        source, inbox = planned(listener, 4)
         with pytest.raises(AssertionError, match="due in 4 s"):
-            inbox.expect(within=0.1)
-        assert source.now == 0
+            vimmerse.webhooks.expect(within=0.1)
+        assert passed() == 0
 
-    def test_the_span_counts_from_the_call(self, listener: Listener) -> None:
+    def test_the_span_counts_from_the_call(
+        self, vimmerse: Vimmerse, passed: Callable[[], float]
+    ) -> None:
         """Skipping to one webhook leaves less for the next."""
-        source, inbox = planned(listener, 0.2, 0.5)
-        with pytest.raises(AssertionError, match=r"due in 0\.3 s"):
-            inbox.expect(batch_id="at 0.5", within=0.4)
-        assert source.now == 0.2
+        vimmerse.clock.advance(3.9)
+        with pytest.raises(AssertionError, match="due in 10 s"):
+            vimmerse.webhooks.expect(answered=200, within=1)
+        assert passed() == 4
 
-    def test_expecting_none_lets_the_span_pass(self, listener: Listener) -> None:
+    def test_expecting_none_lets_the_span_pass(
+        self, vimmerse: Vimmerse, passed: Callable[[], float]
+    ) -> None:
         """All of it, at once; a webhook in it is one too many."""
-        source, inbox = planned(listener, 6)
-        inbox.expect_none()
-        assert source.now == 5
-        with pytest.raises(AssertionError, match=r"but one came:\n.*at 6"):
-            inbox.expect_none(within=2)
-        assert source.now == 7
+        vimmerse.webhooks.expect_none(within=3)
+        assert passed() == 3
+        with pytest.raises(AssertionError, match=r"but one came:\n.*success.* answered 500"):
+            vimmerse.webhooks.expect_none(within=2)
+        assert passed() == 5
 
 
 class TestAnswers:

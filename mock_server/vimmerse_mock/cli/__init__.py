@@ -1,4 +1,4 @@
-"""The command line `vimmerse-mock`: one module for each command, imported when it is asked for."""
+"""The command line `vimmerse-mock`: one module for each command, imported when it is run."""
 
 from __future__ import annotations
 
@@ -9,28 +9,26 @@ from typing import Final
 
 import click
 
-COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
+COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
-        "serve": "serve:command",
-        "run": "run:command",
-        "export": "snapshots:export_command",
-        "import": "snapshots:import_command",
-        "check": "check:command",
-        "webhooks": "webhooks:command",
-        "scenarios": "listings:scenarios_command",
-        "openapi": "listings:openapi_command",
-        "drift": "drift:command",
-        "listen": "listen:command",
-        "trigger": "trigger:command",
-        "schemas": "listings:schemas_command",
+        "serve": ("serve:command", "Serve the mock until SIGTERM or Ctrl-C."),
+        "run": ("run:command", "Run a command beside a mock of its own."),
+        "export": ("snapshots:export_command", "Export accounts of a running mock to a file."),
+        "import": ("snapshots:import_command", "Import accounts from a file into a running mock."),
+        "check": ("check:command", "Hold a target to the contract."),
+        "webhooks": ("webhooks:command", "Look at webhooks of a running mock, or send one again."),
+        "scenarios": ("listings:scenarios_command", "List what can become of a batch."),
+        "openapi": ("listings:openapi_command", "Print the OpenAPI 3.1 document of the API."),
+        "drift": ("drift:command", "Compare two runs of the contract suite, or two documents."),
+        "listen": ("listen:command", "Print each webhook as it arrives."),
+        "trigger": ("trigger:command", "Run a batch to its end at once, and send its webhook."),
+        "schemas": ("listings:schemas_command", "Print the JSON Schemas (2020-12) of the API."),
     }
 )
-"""The commands by name, in the order of the help; and where each is."""
+"""Where each command is, and what `vimmerse-mock --help` says of it without importing it."""
 
 
 class _Commands(click.Group):
-    """A group that imports a command when it is run: `serve` must not pay for all the others."""
-
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
 
@@ -41,9 +39,26 @@ class _Commands(click.Group):
     ) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(f"vimmerse_mock.cli.{module}"), name)
         return command
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        formatter: click.HelpFormatter,
+    ) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> object:
+        from vimmerse_mock.cli.options import fail  # noqa: PLC0415 - `--help` needs neither
+        from vimmerse_mock.errors import MockError  # noqa: PLC0415 - as above
+
+        try:
+            return super().invoke(ctx)
+        except MockError as error:
+            fail(str(error))
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import click
 
 from vimmerse_contracts.openapi import EXPORTED, json_schemas, openapi_document
-from vimmerse_mock.cli.options import fail, option
+from vimmerse_mock.cli.options import fail
 from vimmerse_mock.model.magic import IMAGE_MARKERS
 from vimmerse_mock.model.scenarios import FIELDS, PRESETS, Pace, Scenario, write_fields
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 
 @click.command("openapi")
@@ -25,7 +22,7 @@ def openapi_command() -> None:
 
 @click.command("schemas")
 @click.argument("name", required=False, type=click.Choice(list(EXPORTED)))
-@option(
+@click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder to write a file for each schema into, NAME.schema.json, instead of printing.",
@@ -33,22 +30,17 @@ def openapi_command() -> None:
 def schemas_command(name: str | None, out: Path | None) -> None:
     """Print the JSON Schemas (2020-12) of Batch, webhook and errors: all, or one by NAME."""
     schemas = json_schemas()
-    chosen = {name: schemas[name]} if name else schemas
-    if out is not None:
-        _write(chosen, out)
-    else:
+    if out is None:
         click.echo(json.dumps(schemas[name] if name else schemas, indent=2))
-
-
-def _write(schemas: dict[str, dict[str, object]], folder: Path) -> None:
+        return
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, schema in schemas.items():
-            path = folder / f"{name}.schema.json"
-            path.write_text(json.dumps(schema, indent=2) + "\n", encoding="utf-8")
+        out.mkdir(parents=True, exist_ok=True)
+        for each in [name] if name else schemas:
+            path = out / f"{each}.schema.json"
+            path.write_text(json.dumps(schemas[each], indent=2) + "\n", encoding="utf-8")
             click.echo(path)
     except OSError as error:
-        fail(f"the schemas cannot be written into {folder}: {error.strerror}")
+        fail(f"the schemas cannot be written into {out}: {error.strerror}")
 
 
 _MARKERS: Final = f"""
@@ -69,17 +61,7 @@ Without a control plane, ask for it by a marker:
 def scenarios_command(*, as_json: bool) -> None:
     """List the scenarios: what becomes of a batch, how long it takes, and how to ask for one."""
     if as_json:
-        click.echo(json.dumps(_document(), indent=2))
-        return
-    from rich.console import Console  # noqa: PLC0415 - only who looks at the table pays for it
-
-    Console(highlight=False).print(_table())
-    click.echo(_MARKERS, nl=False)
-
-
-def _document() -> dict[str, Any]:
-    return {
-        "scenarios": [
+        listed = [
             {
                 "name": name,
                 "outcome": preset.outcome,
@@ -87,21 +69,20 @@ def _document() -> dict[str, Any]:
                 "marker": f"[vimmerse:{name}]",
             }
             for name, preset in PRESETS.items()
-        ],
-        "fields": list(FIELDS),
-        "image_markers": {f"vimmerse--{name}": what for name, what in IMAGE_MARKERS.items()},
-    }
-
-
-def _table() -> Table:
+        ]
+        markers = {f"vimmerse--{name}": what for name, what in IMAGE_MARKERS.items()}
+        document = {"scenarios": listed, "fields": list(FIELDS), "image_markers": markers}
+        click.echo(json.dumps(document, indent=2))
+        return
+    from rich.console import Console  # noqa: PLC0415 - only who looks at the table pays for it
     from rich.table import Table  # noqa: PLC0415 - as above
 
-    table = Table(
-        "name", "what becomes of a batch", "queue", "processing", box=None, pad_edge=False
-    )
+    columns = ("name", "what becomes of a batch", "queue", "processing")
+    table = Table(*columns, box=None, pad_edge=False)
     for name, preset in PRESETS.items():
         table.add_row(name, preset.outcome, *timings(preset.scenario))
-    return table
+    Console(highlight=False).print(table)
+    click.echo(_MARKERS, nl=False)
 
 
 def timings(scenario: Scenario) -> tuple[str, str]:

@@ -1,24 +1,28 @@
-"""Options and their types, and how a command ends that cannot be carried out."""
+"""Options that commands share, and how a command ends that cannot be carried out."""
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any, Final, NoReturn, TypeVar
 
 import click
 
-from vimmerse_contracts.fields import url_problem
-from vimmerse_mock.errors import RetentionError
-from vimmerse_mock.model.limits import Keep, parse_keep
-
 _PREFIX: Final = "VIMMERSE_MOCK"
+_ADMIN_URL: Final = "http://127.0.0.1:8765"
 PORT: Final = click.IntRange(0, 65535)
 NATURAL: Final = click.IntRange(0, 10**15)
 POSITIVE: Final = click.IntRange(min=1)
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+
+
+def fail(sentence: str) -> NoReturn:
+    """End a command that cannot be carried out: the sentence on stderr, and exit code 2."""
+    click.echo(f"vimmerse-mock: {sentence}", err=True)
+    sys.exit(2)
 
 
 def option(
@@ -27,7 +31,7 @@ def option(
     of: str = "",
     **attributes: Any,  # noqa: ANN401 - click's own
 ) -> Callable[[F], F]:
-    """Make an option that an environment variable can set as well.
+    """Make an option of a process that is configured from outside: a variable sets it as well.
 
     `of` is the command that the variable names, where it should not be set for all.
     """
@@ -35,81 +39,78 @@ def option(
     return click.option(name, envvar=variable, show_envvar=True, show_default=True, **attributes)
 
 
-def fail(sentence: str) -> NoReturn:
-    """Say on stderr why the command cannot be carried out, and end with exit code 2."""
-    click.echo(f"vimmerse-mock: {sentence}", err=True)
-    sys.exit(2)
+def with_control_plane(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that name a running mock; the command gets its control plane first."""
+
+    @click.option(
+        "--admin-url",
+        default=_ADMIN_URL,
+        envvar="VIMMERSE_ADMIN_URL",
+        show_envvar=True,
+        show_default=True,
+        help="Where the mock runs.",
+    )
+    @click.option(
+        "--admin-token",
+        default="",
+        envvar="VIMMERSE_ADMIN_TOKEN",
+        show_envvar=True,
+        help="Token of its control plane, if it asks for one.",
+    )
+    @wraps(command)
+    def connected(*, admin_url: str, admin_token: str, **options: object) -> None:
+        from vimmerse_mock.control.calls import ControlClient, HttpCaller  # noqa: PLC0415 - requests
+
+        control = ControlClient(HttpCaller(admin_url, admin_token))
+        try:
+            command(control, **options)
+        finally:
+            control.close()
+
+    return connected
 
 
-class RateType(click.FloatRange):
-    """A speed: a number in range, which `nan` slips past."""
+class Parsed(click.ParamType[T]):
+    """The type of an option whose text a function reads; its ValueError says what is expected."""
 
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401 - click's own
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> float:
-        """Read it, or say what is wrong with it."""
-        rate = float(super().convert(value, param, ctx))
-        if math.isnan(rate):
-            self.fail(f"{value!r} is not a number.", param, ctx)
-        return rate
-
-
-class UrlType(click.ParamType[str]):
-    """An absolute http(s) URL."""
-
-    name = "URL"
-
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401 - click's own
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> str:
-        """Accept it, or say what it should be like."""
-        if value and url_problem(value) is not None:
-            self.fail(f"{value!r} is not like http://127.0.0.1:5000/hook", param, ctx)
-        return str(value)
-
-
-class PairType(click.ParamType[tuple[str, int]]):
-    """A word and a number: `KEY:CREDITS`, `MOTION_TYPE=CREDITS`."""
-
-    def __init__(self, name: str, separator: str, known: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, read: Callable[[str], T]) -> None:
         self.name = name
-        self._separator = separator
-        self._known = known
+        self._read = read
 
     def convert(
         self,
         value: Any,  # noqa: ANN401 - click's own
         param: click.Parameter | None,
         ctx: click.Context | None,
-    ) -> tuple[str, int]:
-        """Take the pair apart, or say how it is written."""
-        word, _, number = str(value).rpartition(self._separator)
+    ) -> T:
+        """Read the text; a default that was read already stays as it is."""
+        try:
+            read: T = self._read(value) if isinstance(value, str) else value
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return read
+
+
+def _url(text: str) -> str:
+    from vimmerse_contracts.fields import url_problem  # noqa: PLC0415 - marshmallow is slow to import
+
+    if text and url_problem(text) is not None:
+        raise ValueError(f"{text!r} is not like http://127.0.0.1:5000/hook")
+    return text
+
+
+URL: Final = Parsed("URL", _url)
+
+
+def pairs(form: str, separator: str, known: Sequence[str] = ()) -> Parsed[tuple[str, int]]:
+    """Make the type of a word and a number: `KEY:CREDITS`, `MOTION_TYPE=CREDITS`."""
+
+    def read(text: str) -> tuple[str, int]:
+        word, _, number = text.rpartition(separator)
         if not word or not number.isdecimal():
-            self.fail(f"{value!r} is not like {self.name}, with a number of credits", param, ctx)
-        if self._known and word not in self._known:
-            self.fail(f"{word!r} is none of {', '.join(self._known)}", param, ctx)
+            raise ValueError(f"{text!r} is not like {form}, with a number of credits")
+        if known and word not in known:
+            raise ValueError(f"{word!r} is none of {', '.join(known)}")
         return word, int(number)
 
-
-class KeepType(click.ParamType[Keep]):
-    """An age like `7d`, or a number of batches."""
-
-    name = "AGE|NUMBER"
-
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401 - click's own
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> Keep:
-        """Read it, or say how it is written."""
-        try:
-            return value if isinstance(value, Keep) else parse_keep(value)
-        except RetentionError as error:
-            self.fail(str(error), param, ctx)
+    return Parsed(form, read)

@@ -7,8 +7,7 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
@@ -37,60 +36,44 @@ def command(words: tuple[str, ...]) -> None:
     VIMMERSE_API_KEY and VIMMERSE_ADMIN_URL, and pytest's fixtures use it. The VIMMERSE_MOCK_...
     variables set it up, as they do for serve.
     """
-    with _mock() as found:
-        code = _run(words, {**os.environ, **found})
-    sys.exit(code)
-
-
-@contextmanager
-def _mock() -> Iterator[Mapping[str, str]]:
-    """Start a mock, wait until it is ready, and tell how to find it; stop it afterwards."""
-    key = os.environ.get("VIMMERSE_MOCK_API_KEY") or SAMPLE_API_KEY
     token = os.environ.get("VIMMERSE_MOCK_ADMIN_TOKEN") or secrets.token_urlsafe(24)
     with TemporaryDirectory(prefix="vimmerse-mock-") as folder:
         ready = Path(folder) / "address"
-        process = _start(ready, token)
+        serve = [sys.executable, "-m", "vimmerse_mock.cli", "serve", "--host=127.0.0.1", "--port=0"]
+        mock = subprocess.Popen(  # noqa: S603 - this project's own command
+            [*serve, f"--ready-file={ready}"],
+            env={**os.environ, "VIMMERSE_MOCK_ADMIN_TOKEN": token},
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,  # a Ctrl-C is the command's, and the mock's end ours
+        )
         try:
-            url = _await(process, ready)
-            yield {
-                "VIMMERSE_BASE_URL": url,
-                "VIMMERSE_API_KEY": key,
-                "VIMMERSE_ADMIN_URL": url,
-                "VIMMERSE_ADMIN_TOKEN": token,
-                **_past_proxies(),
-            }
+            while not ready.exists():
+                if mock.poll() is not None:
+                    fail("the mock did not start; what it says stands above")
+                Event().wait(_LOOK_AGAIN_SECONDS)
+            code = _run(words, _variables(ready.read_text().strip(), token))
         finally:
-            _stop(process)
+            mock.terminate()
+            try:
+                mock.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(mock.pid, signal.SIGKILL)
+                mock.wait()
+    sys.exit(code)
 
 
-def _start(ready: Path, token: str) -> subprocess.Popen[bytes]:
-    """Start the mock in a group of its own: a Ctrl-C is the command's, and the mock's end ours."""
-    serve = [sys.executable, "-m", "vimmerse_mock.cli", "serve", "--host=127.0.0.1", "--port=0"]
-    variables = {**os.environ, "VIMMERSE_MOCK_ADMIN_TOKEN": token}
-    return subprocess.Popen(  # noqa: S603 - this project's own command
-        [*serve, f"--ready-file={ready}"],
-        env=variables,
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-
-def _await(process: subprocess.Popen[bytes], ready: Path) -> str:
-    """Wait for the mock's address, as long as the mock lives."""
-    while not ready.exists():
-        if process.poll() is not None:
-            fail("the mock did not start; what it says stands above")
-        Event().wait(_LOOK_AGAIN_SECONDS)
-    return ready.read_text().strip()
-
-
-def _past_proxies() -> dict[str, str]:
-    """Keep the way to the loopback clear of proxies, for every client that reads the variables."""
-    past = {}
+def _variables(url: str, token: str) -> dict[str, str]:
+    """Return how a command finds the mock, past any proxy."""
+    found = {
+        "VIMMERSE_BASE_URL": url,
+        "VIMMERSE_API_KEY": os.environ.get("VIMMERSE_MOCK_API_KEY") or SAMPLE_API_KEY,
+        "VIMMERSE_ADMIN_URL": url,
+        "VIMMERSE_ADMIN_TOKEN": token,
+    }
     for name in ("NO_PROXY", "no_proxy"):
         others = os.environ.get(name, "")
-        past[name] = f"{others},127.0.0.1" if others else "127.0.0.1"
-    return past
+        found[name] = f"{others},127.0.0.1" if others else "127.0.0.1"
+    return {**os.environ, **found}
 
 
 def _run(words: tuple[str, ...], variables: Mapping[str, str]) -> int:
@@ -111,12 +94,3 @@ def _run(words: tuple[str, ...], variables: Mapping[str, str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the command as well
     code = child.wait()
     return code if code >= 0 else _BY_SIGNAL - code
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from vimmerse_contracts.vocabulary import MOTION_TYPES, SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
-from vimmerse_mock.cli.options import (
-    NATURAL,
-    PORT,
-    POSITIVE,
-    KeepType,
-    PairType,
-    RateType,
-    fail,
-    option,
-)
-from vimmerse_mock.cli.snapshots import Seeds, read_seeds
-from vimmerse_mock.errors import InvalidError, ServeError
+from vimmerse_mock.cli.options import NATURAL, PORT, POSITIVE, Parsed, fail, option, pairs
+from vimmerse_mock.cli.snapshots import read_file
+from vimmerse_mock.control.messages import read_opening
 from vimmerse_mock.model.account import DEFAULT_CREDITS, Opening
-from vimmerse_mock.model.clock import CLOCK_MODES, FASTEST, ClockMode
+from vimmerse_mock.model.clock import CLOCK_MODES, ClockMode
 from vimmerse_mock.model.credits import PriceList
 from vimmerse_mock.model.exchange import JOURNAL_LENGTH
-from vimmerse_mock.model.limits import MEBIBYTE, Keep, Limits
+from vimmerse_mock.model.limits import MEBIBYTE, Limits, parse_keep
 from vimmerse_mock.model.scenarios import SCENARIOS
 from vimmerse_mock.model.scenarios import scenario as preset
+from vimmerse_mock.model.snapshot import Snapshot
 from vimmerse_mock.serve import MEMORY, ServeSettings, serve
 
 
@@ -45,12 +38,7 @@ from vimmerse_mock.serve import MEMORY, ServeSettings, serve
     type=click.Choice(CLOCK_MODES),
     help="What moves time: live is real time, manual is whoever advances it, stepping every read.",
 )
-@option(
-    "--speed",
-    default=1.0,
-    type=RateType(0, FASTEST, min_open=True),
-    help="Run a live clock this many times as fast.",
-)
+@option("--speed", default=1.0, help="Run a live clock this many times as fast.")
 @option("--step", default="1s", help="How far a stepping clock moves at each read, such as 2s.")
 @option("--credits", default=DEFAULT_CREDITS, type=NATURAL, help="Credits to start with.")
 @option("--api-key", default=SAMPLE_API_KEY, help="The account's API key.")
@@ -63,7 +51,7 @@ from vimmerse_mock.serve import MEMORY, ServeSettings, serve
 )
 @option(
     "--account",
-    type=PairType("KEY:CREDITS", ":"),
+    type=pairs("KEY:CREDITS", ":"),
     multiple=True,
     help="A further account, with its key and its credits; repeatable.",
 )
@@ -75,17 +63,17 @@ from vimmerse_mock.serve import MEMORY, ServeSettings, serve
 )
 @option(
     "--price",
-    type=PairType("MOTION_TYPE=CREDITS", "=", MOTION_TYPES),
+    type=pairs("MOTION_TYPE=CREDITS", "=", MOTION_TYPES),
     multiple=True,
     help="Credits for a second of video of a motion type; repeatable.",
 )
-@option("--concat-price", default=0, type=NATURAL, help="Credits for a composition.")
+@option("--concat-price", default=0, type=NATURAL, help="Credits for a concat.")
 @option("--max-image-mib", default=32, type=POSITIVE, help="Largest image, in MiB.")
 @option("--max-request-mib", default=256, type=POSITIVE, help="Largest request, in MiB.")
 @option(
     "--keep",
     default="",
-    type=KeepType(),
+    type=Parsed("AGE|NUMBER", parse_keep),
     help="Forget ended batches: of an age (7d, 12h, 30m) or beyond the newest so many (100000).",
 )
 @option(
@@ -113,10 +101,6 @@ from vimmerse_mock.serve import MEMORY, ServeSettings, serve
 )
 def command(
     *,
-    host: str,
-    port: int,
-    store: str,
-    workers: int,
     clock: ClockMode,
     speed: float,
     step: str,
@@ -131,50 +115,29 @@ def command(
     concat_price: int,
     max_image_mib: int,
     max_request_mib: int,
-    keep: Keep,
-    journal: int,
-    admin_token: str,
-    webhook_allow: tuple[str, ...],
-    public_url: str,
-    ready_file: Path | None,
+    **settings: Any,  # noqa: ANN401 - click's own; they are named as `ServeSettings` has them
 ) -> None:
     """Serve the mock until it is told to stop (SIGTERM, or Ctrl-C)."""
-    try:
-        begin = Opening(
-            clock=clock, speed=speed, step=step, seed=id_seed, scenario=preset(scenario)
-        )
-        first = replace(begin, api_key=api_key, customer_id=customer_id, credits=credits)
-        others = tuple(replace(begin, api_key=key, credits=n) for key, n in account)
-    except InvalidError as error:
-        fail(str(error))
-    seeded = Seeds((first,)) if seed is None else read_seeds(seed)
-    default = PriceList()
-    settings = ServeSettings(
-        host=host,
-        port=port,
-        store=store,
-        workers=workers,
-        accounts=(*seeded.openings, *others),
-        snapshots=seeded.snapshots,
-        prices=replace(
-            default, per_second={**default.per_second, **dict(price)}, concat=concat_price
-        ),
-        limits=Limits(max_image_mib * MEBIBYTE, max_request_mib * MEBIBYTE),
-        keep=keep,
-        journal=journal,
-        admin_token=admin_token,
-        webhook_allow=webhook_allow,
-        public_url=public_url,
-        ready_file=ready_file,
-    )
-    try:
-        _require_distinct_keys(settings.accounts)
-        serve(settings)
-    except ServeError as error:
-        fail(str(error))
-
-
-def _require_distinct_keys(accounts: tuple[Opening, ...]) -> None:
+    begin = Opening(clock=clock, speed=speed, step=step, seed=id_seed, scenario=preset(scenario))
+    accounts = [replace(begin, api_key=api_key, customer_id=customer_id, credits=credits)]
+    snapshots: tuple[Snapshot, ...] = ()
+    if seed is not None:
+        file = read_file(seed, f"--seed {seed}")
+        accounts, snapshots = [read_opening(each) for each in file.accounts], file.snapshots
+        if not accounts and not snapshots:
+            fail(f"--seed {seed}: there is no account in it")
+    accounts += [replace(begin, api_key=key, credits=its_credits) for key, its_credits in account]
     keys = [opening.api_key for opening in accounts if opening.api_key]
     if len(set(keys)) < len(keys):
         fail("two accounts have the same API key: give each --account a key of its own")
+    default = PriceList()
+    per_second = {**default.per_second, **dict(price)}
+    serve(
+        ServeSettings(
+            accounts=tuple(accounts),
+            snapshots=snapshots,
+            prices=replace(default, per_second=per_second, concat=concat_price),
+            limits=Limits(max_image_mib * MEBIBYTE, max_request_mib * MEBIBYTE),
+            **settings,
+        )
+    )

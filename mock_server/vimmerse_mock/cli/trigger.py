@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from vimmerse_contracts.vocabulary import SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
-from vimmerse_mock.cli.options import POSITIVE, UrlType, option
+from vimmerse_mock.cli.options import POSITIVE, URL
 from vimmerse_mock.model.outbox import MessageState
 from vimmerse_mock.model.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
-    from vimmerse_mock.account.account import Account
-    from vimmerse_mock.app import Mock
     from vimmerse_mock.control.messages import WebhookInfo
     from vimmerse_mock.delivery import Post, Reply, Sender
 
@@ -24,10 +22,15 @@ _LONGEST_SECONDS: Final = 30 * 86_400.0
 
 @click.command()
 @click.argument("scenario", type=click.Choice(list(SCENARIOS)))
-@option("--webhook-url", required=True, type=UrlType(), help="Where the webhook goes.")
-@option("--images", default=1, type=POSITIVE, help="How many images the batch has.")
-@option(
-    "--customer-id", of="trigger", default=SAMPLE_CUSTOMER_ID, help="Whose batch the webhook tells."
+@click.option("--webhook-url", required=True, type=URL, help="Where the webhook goes.")
+@click.option(
+    "--images", default=1, type=POSITIVE, show_default=True, help="How many images the batch has."
+)
+@click.option(
+    "--customer-id",
+    default=SAMPLE_CUSTOMER_ID,
+    show_default=True,
+    help="Whose batch the webhook is about.",
 )
 def command(*, scenario: str, webhook_url: str, images: int, customer_id: str) -> None:
     """Run a whole batch to its end, at once, and deliver its webhook.
@@ -35,17 +38,24 @@ def command(*, scenario: str, webhook_url: str, images: int, customer_id: str) -
     The batch is of a mock of its own, whose clock skips all waiting, also between retries. Exit
     code 0 if the receiver took the webhook, 1 if it did not.
     """
-    from vimmerse_mock.app import create_mock  # noqa: PLC0415 - as above
+    from vimmerse_mock.app import create_mock  # noqa: PLC0415 - only who runs a mock pays for it
     from vimmerse_mock.delivery import Allowlist, HttpSender  # noqa: PLC0415 - as above
-    from vimmerse_mock.model.account import Opening  # noqa: PLC0415 - only who runs a mock pays for it
+    from vimmerse_mock.model.account import Opening  # noqa: PLC0415 - as above
 
     anywhere = Allowlist(patterns=("*",))  # whoever types a URL means it
-    mock = create_mock(sender=_Telling(HttpSender(allowlist=anywhere)))
+    mock = create_mock(sender=_PrintingSender(HttpSender(allowlist=anywhere)))
     try:
         opening = Opening(api_key=SAMPLE_API_KEY, customer_id=customer_id, clock="manual")
         account = mock.open_account("http://in-process.test", opening)
         account.use_scenario(scenario)
-        _create(mock, account, webhook_url, images)
+        urls = [f"http://images.example/{number}.jpg" for number in range(1, images + 1)]
+        answer = mock.app.test_client().post(
+            "/batch",
+            headers={"X-Api-Key": account.key},
+            data={"image_urls": urls, "webhook_url": webhook_url, "title": "Triggered"},
+        )
+        batch = answer.get_json()["data"]
+        click.echo(f"batch {batch['id']} of {images} images is {batch['status']}")
         account.clock.advance(_LONGEST_SECONDS)
         (webhook, *_) = account.outbox
     finally:
@@ -53,34 +63,19 @@ def command(*, scenario: str, webhook_url: str, images: int, customer_id: str) -
     _conclude(webhook)
 
 
-class _Telling:
-    """A sender that tells of each attempt."""
-
+class _PrintingSender:
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
 
     def send(self, post: Post) -> Reply:
-        """POST, and say what came of it."""
+        """Send a webhook, and print what came of it."""
         click.echo(f"POST {post.url} {post.body.decode()}")
         reply = self._sender.send(post)
         click.echo(f"  answered {reply.status}" if reply.status else f"  no answer: {reply.error}")
         return reply
 
 
-def _create(mock: Mock, account: Account, webhook_url: str, images: int) -> None:
-    """Create the batch as a client would, through the API."""
-    urls = [f"http://images.example/{number}.jpg" for number in range(1, images + 1)]
-    answer = mock.app.test_client().post(
-        "/batch",
-        headers={"X-Api-Key": account.key},
-        data={"image_urls": urls, "webhook_url": webhook_url, "title": "Triggered"},
-    )
-    batch = answer.get_json()["data"]
-    click.echo(f"batch {batch['id']} of {images} images is {batch['status']}")
-
-
 def _conclude(webhook: WebhookInfo) -> None:
-    """Say how it ended, in the exit code too."""
     if not webhook.attempts:
         click.echo("nothing was sent: this scenario never ends", err=True)
         sys.exit(1)

@@ -1,14 +1,16 @@
-"""What a receiver answers: as it was told, else what an application says, else 200."""
+"""What a receiver answers: what was planned, else what an application answers, else 200."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from http import HTTPStatus
 from io import BytesIO
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Final, TypeAlias
+
+from werkzeug.http import HTTP_STATUS_CODES, is_hop_by_hop_header
+from werkzeug.test import run_wsgi_app
 
 from vimmerse_contracts.suite.target import ReceivedWebhook
 
@@ -38,63 +40,58 @@ class Answer:
         """Give it to a WSGI server."""
         own = {name.lower() for name, _ in self.headers}
         length = [] if "content-length" in own else [("Content-Length", str(len(self.body)))]
-        start_response(_status_line(self.status), [*self.headers, *length])
+        phrase = HTTP_STATUS_CODES.get(self.status, "Unknown")
+        start_response(f"{self.status} {phrase}", [*self.headers, *length])
         return [self.body]
 
 
-Told: TypeAlias = int | Answer | Callable[[ReceivedWebhook], int | Answer]
-"""A status, a whole answer, or what decides on one when the webhook is there."""
+AnswerLike: TypeAlias = int | Answer | Callable[[ReceivedWebhook], int | Answer]
+"""A status, a whole answer, or a function of the webhook that returns one."""
 
 
 class Answers:
-    """Decides what is answered; may be told more at any time, from any thread."""
+    """Decides what is answered; more can be planned at any time, from any thread."""
 
     def __init__(self, app: WSGIApplication | None = None) -> None:
         self.app = app
-        self._told: deque[Told] = deque()
+        self._planned: deque[AnswerLike] = deque()
         self._lock = Lock()
         self._closing = Event()
 
-    def tell(self, told: Sequence[Told]) -> None:
-        """Say what the next requests are answered, in place of what was said before.
+    def plan(self, answers: Iterable[AnswerLike]) -> None:
+        """Set what the next requests are answered, in place of what was planned before.
 
         Raises:
             ValueError: a status is none.
             TypeError: something is no answer at all.
         """
-        checked = [Answer(each) if isinstance(each, int) else each for each in told]
-        for each in checked:
+        planned = [Answer(each) if isinstance(each, int) else each for each in answers]
+        for each in planned:
             if not (isinstance(each, Answer) or callable(each)):
                 raise TypeError(f"an answer is a status, an Answer or a function, not {each!r}")
         with self._lock:
-            self._told = deque(checked)
+            self._planned = deque(planned)
 
     def answer(self, webhook: ReceivedWebhook, content: bytes, environ: WSGIEnvironment) -> Answer:
         """Answer a webhook; raises whatever the application or the function raises."""
         with self._lock:
-            told = self._told.popleft() if self._told else None
-        if told is not None:
-            return self._as_told(told, webhook)
-        return Answer() if self.app is None else call(self.app, environ, content)
-
-    def close(self) -> None:
-        """Keep nobody waiting any longer."""
-        self._closing.set()
-
-    def _as_told(self, told: Told, webhook: ReceivedWebhook) -> Answer:
-        if callable(told):
-            told = told(webhook)
-        answer = told if isinstance(told, Answer) else Answer(told)
+            planned = self._planned.popleft() if self._planned else None
+        if planned is None:
+            return Answer() if self.app is None else call(self.app, environ, content)
+        if callable(planned):
+            planned = planned(webhook)
+        answer = planned if isinstance(planned, Answer) else Answer(planned)
         if answer.after:
             self._closing.wait(answer.after)
         return answer
 
+    def close(self) -> None:
+        """End every delay."""
+        self._closing.set()
+
 
 def call(app: WSGIApplication, environ: WSGIEnvironment, content: bytes) -> Answer:
     """Call an application in this thread; what it raises passes through."""
-    from werkzeug.http import is_hop_by_hop_header  # noqa: PLC0415 - as below
-    from werkzeug.test import run_wsgi_app  # noqa: PLC0415 - slow to import, and often not needed
-
     request = {
         **environ,
         "wsgi.input": BytesIO(content),
@@ -104,10 +101,3 @@ def call(app: WSGIApplication, environ: WSGIEnvironment, content: bytes) -> Answ
     chunks, status, headers = run_wsgi_app(app, request, buffered=True)
     kept = [(n, v) for n, v in headers if not is_hop_by_hop_header(n)]
     return Answer(int(status.split(" ", 1)[0]), b"".join(chunks), tuple(kept))
-
-
-def _status_line(status: int) -> str:
-    try:
-        return f"{status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return f"{status} Unknown"

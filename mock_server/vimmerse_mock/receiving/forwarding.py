@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 import requests
+from werkzeug.datastructures import EnvironHeaders
 from werkzeug.http import is_hop_by_hop_header
 
 from vimmerse_contracts.network import is_loopback_url
@@ -20,7 +21,7 @@ KEPT_BODY: Final = 64 * 1024
 _NOT_PASSED: Final = frozenset(
     {"host", "content-length", "content-encoding", "proxy-connection", "expect"}
 )
-"""Besides the hop-by-hop headers."""
+"""Headers that requests, or the server, writes anew; besides those of one connection."""
 
 
 class Forwarder:
@@ -35,44 +36,30 @@ class Forwarder:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Forward a request."""
-        content = environ["wsgi.input"].read()
         try:
-            status, headers, body = self._post(_passed(_headers(environ)), content)
+            with requests.Session() as session:
+                session.trust_env = not is_loopback_url(self._url)
+                with session.post(
+                    self._url,
+                    data=environ["wsgi.input"].read(),
+                    headers=_passed(EnvironHeaders(environ)),
+                    timeout=self._timeout,
+                    allow_redirects=False,
+                    stream=True,
+                ) as answer:
+                    body = next(answer.iter_content(KEPT_BODY), b"")
         except (requests.RequestException, OSError, ValueError) as error:
-            status, headers = "502 Bad Gateway", {"Content-Type": "text/plain; charset=utf-8"}
-            body = f"{self._url} gave no answer ({type(error).__name__})".encode()
-        start_response(status, list(headers.items()))
+            headers = {"Content-Type": "text/plain; charset=utf-8"}
+            start_response("502 Bad Gateway", list(headers.items()))
+            return [f"{self._url} gave no answer ({type(error).__name__})".encode()]
+        status = f"{answer.status_code} {answer.reason or 'Unknown'}"
+        start_response(status, list(_passed(answer.headers.items()).items()))
         return [body]
 
-    def _post(
-        self, headers: Mapping[str, str], content: bytes
-    ) -> tuple[str, dict[str, str], bytes]:
-        with requests.Session() as session:
-            session.trust_env = not is_loopback_url(self._url)
-            with session.post(
-                self._url,
-                data=content,
-                headers=headers,
-                timeout=self._timeout,
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
-                body = next(answer.iter_content(KEPT_BODY), b"")
-                status = f"{answer.status_code} {answer.reason or 'Unknown'}"
-                return status, _passed(answer.headers), body
 
-
-def _headers(environ: WSGIEnvironment) -> dict[str, str]:
-    return {
-        name.removeprefix("HTTP_").replace("_", "-"): value
-        for name, value in environ.items()
-        if name.startswith("HTTP_") or name == "CONTENT_TYPE"
-    }
-
-
-def _passed(headers: Mapping[str, str]) -> dict[str, str]:
+def _passed(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {
         name: value
-        for name, value in headers.items()
+        for name, value in headers
         if name.lower() not in _NOT_PASSED and not is_hop_by_hop_header(name)
     }

@@ -1,29 +1,32 @@
-"""An inbox: what was delivered to one address, what is answered there, and what is expected."""
+"""Receiving webhooks in a test: an inbox with what came and what is expected, and a listener.
+
+An inbox of an account moves that account's clock while it expects something, so that nobody waits.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Condition
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from werkzeug.datastructures import EnvironHeaders
+
 from vimmerse_contracts.suite.target import ReceivedWebhook
 from vimmerse_mock.account.account import Account
-from vimmerse_mock.control.messages import AttemptInfo, WebhookInfo
+from vimmerse_mock.control.messages import WebhookInfo
 from vimmerse_mock.model.outbox import MessageState
-from vimmerse_mock.receiving.answers import Answer, Answers, Told
+from vimmerse_mock.receiving.answers import Answer, AnswerLike, Answers
 from vimmerse_mock.receiving.in_process import InProcessSender
 from vimmerse_mock.wsgi import WsgiThread
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
-
-    from vimmerse_mock.receiving.in_process import InProcessSender
 
 
 PATIENCE_SECONDS: Final = 5.0
@@ -31,7 +34,9 @@ PATIENCE_SECONDS: Final = 5.0
 
 _LOOK_AGAIN_SECONDS: Final = 0.02
 _SHOWN: Final = 10
+"""Webhooks that an explanation lists at most, of those that came and of those planned."""
 _NOT_ALLOWED: Final = Answer(405, headers=(("Allow", "POST"),))
+_NOT_FOUND: Final = Answer(404)
 _CRASHED: Final = Answer(500, b"the receiver raised an exception")
 
 
@@ -66,33 +71,53 @@ class Arrival(ReceivedWebhook):
         return said if isinstance(said, str) else ""
 
 
-IsOurs = Callable[[str], bool]
-"""Says whether a webhook for a URL comes to the inbox."""
+def received(environ: WSGIEnvironment, content: bytes) -> ReceivedWebhook:
+    """Read a webhook from a WSGI request and its body: parsed, or as text where it is no JSON."""
+    headers = {name: value for name, value in EnvironHeaders(environ) if name != "Content-Length"}
+    body: Any
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        body = content.decode("utf-8", "replace")
+    return ReceivedWebhook(headers, body)
 
 
-class Source(Protocol):
-    """Whoever sends to an inbox, with a clock that can be moved."""
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a webhook has to be like; None is anything."""
 
-    def due_in(self, is_ours: IsOurs) -> float | None:
-        """Tell in how many seconds of its clock the next webhook is due; None: none is planned."""
+    batch_id: str | None
+    status: str | None
+    customer_id: str | None
+    answered: int | None
 
-    def advance(self, span: float) -> None:
-        """Move its clock forward by seconds, and deliver what falls due."""
+    def _asked(self) -> dict[str, object]:
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return {name: value for name, value in values.items() if value is not None}
 
-    def describe(self, is_ours: IsOurs) -> Sequence[str]:
-        """Tell in a few lines what it has sent, and what it has yet to send."""
+    def __str__(self) -> str:
+        listed = ", ".join(f"{name}={str(value)!r}" for name, value in self._asked().items())
+        return f" with {listed}" if listed else ""
+
+    def differences(self, arrival: Arrival) -> list[str]:
+        return [
+            f"{name} is {getattr(arrival, name)!r}, not {str(value)!r}"
+            for name, value in self._asked().items()
+            if getattr(arrival, name) != value
+        ]
 
 
 class Inbox:
     """What was delivered to one address.
 
-    Where there is a source, expecting moves its clock, so that nobody has to wait or to advance.
+    Where it is of an account, expecting moves that account's clock. Without a URL it is mounted on
+    a sender of this process, and needs no socket.
     """
 
     def __init__(
-        self, url: str, source: Source | None = None, sender: InProcessSender | None = None
+        self, url: str, account: Account | None = None, sender: InProcessSender | None = None
     ) -> None:
-        self._source = source
+        self._account = account
         self._sender = sender
         self._answers = Answers()
         self._arrival = Condition()
@@ -108,7 +133,7 @@ class Inbox:
         """Everything so far, oldest first."""
         return tuple(self._received)
 
-    def answer_with(self, *answers: Told) -> None:
+    def answer_with(self, *answers: AnswerLike) -> None:
         """Say what the next requests are answered; after that it is as before: 200, or the app.
 
         Each is a status, an `Answer` (body, headers, a delay in real seconds), or a function of the
@@ -118,7 +143,7 @@ class Inbox:
             ValueError: a status is none.
             TypeError: something is no answer at all.
         """
-        self._answers.tell(answers)
+        self._answers.plan(answers)
 
     def deliver_to(self, app: WSGIApplication, path: str = "/", *, raises: bool = True) -> str:
         """Hand what comes on to a WSGI application (Flask, Django), whose answer counts.
@@ -151,7 +176,7 @@ class Inbox:
     ) -> Arrival:
         """Return the first webhook that is so and that was not returned before.
 
-        Looks at what has come; then moves the source's clock from webhook to webhook, for at most
+        Looks at what has come; then moves the account's clock from webhook to webhook, for at most
         `within` seconds of that clock; and waits as many real seconds for what others may do.
         Without `within` the clock is moved as far as webhooks are planned, and the wait is
         `PATIENCE_SECONDS`.
@@ -161,7 +186,7 @@ class Inbox:
             Exception: what the application of `deliver_to` raised.
         """
         __tracebackhide__ = True
-        wanted = _wanted(batch_id, status, customer_id, answered)
+        wanted = _Wanted(batch_id, status, customer_id, answered)
         ahead = float("inf") if within is None else within
         deadline = monotonic() + (PATIENCE_SECONDS if within is None else within)
         while True:
@@ -186,16 +211,16 @@ class Inbox:
     ) -> None:
         """Make sure that no such webhook comes `within` seconds, but for those returned before.
 
-        They are seconds of the source's clock, which is moved; real ones where there is no source.
+        They are seconds of the account's clock, which is moved; without an account, real ones.
 
         Raises:
             AssertionError: one came.
             Exception: what the application of `deliver_to` raised.
         """
         __tracebackhide__ = True
-        wanted = _wanted(batch_id, status, customer_id, answered)
-        if self._source is not None:
-            self._source.advance(within)
+        wanted = _Wanted(batch_id, status, customer_id, answered)
+        if self._account is not None:
+            self._account.clock.advance(within)
         else:
             deadline = monotonic() + within
             while self._find(wanted) is None and self._waited(deadline):
@@ -204,7 +229,7 @@ class Inbox:
         found = self._find(wanted)
         if found is not None:
             raise AssertionError(
-                f"expected no webhook{_with(wanted)} within {within:g} s, but one came:\n"
+                f"expected no webhook{wanted} within {within:g} s, but one came:\n"
                 f"  {self._line(found)}"
             )
 
@@ -268,11 +293,11 @@ class Inbox:
             raise ValueError("an inbox without a URL needs a sender that it can be mounted on")
         return self._sender.mount(self.app)
 
-    def _find(self, wanted: Mapping[str, object]) -> Arrival | None:
+    def _find(self, wanted: _Wanted) -> Arrival | None:
         fresh = (each for each in self._received if each.number not in self._expected)
-        return next((each for each in fresh if not _differences(each, wanted)), None)
+        return next((each for each in fresh if not wanted.differences(each)), None)
 
-    def _take(self, wanted: Mapping[str, object]) -> Arrival | None:
+    def _take(self, wanted: _Wanted) -> Arrival | None:
         with self._arrival:
             found = self._find(wanted)
             if found is not None:
@@ -281,11 +306,20 @@ class Inbox:
 
     def _skip(self, ahead: float) -> float:
         """Move the clock to the next webhook if it is due soon enough; return by how much."""
-        due = None if self._source is None else self._source.due_in(self._is_ours)
-        if self._source is None or due is None or due > ahead:
+        if self._account is None:
             return 0.0
-        self._source.advance(due)
-        return due
+        pending = [
+            webhook.due_at
+            for webhook in self._account.outbox
+            if webhook.state is MessageState.PENDING and self._is_ours(webhook.url)
+        ]
+        if not pending:
+            return 0.0
+        span = _seconds(self._account.clock.now(), min(pending))
+        if span > ahead:
+            return 0.0
+        self._account.clock.advance(span)
+        return span
 
     def _waited(self, deadline: float) -> bool:
         """Wait a moment, or for an arrival; False once the deadline has passed."""
@@ -296,15 +330,15 @@ class Inbox:
     def _is_ours(self, url: str) -> bool:
         return any(url == base or url.startswith((f"{base}/", f"{base}?")) for base in self._bases)
 
-    def _missed(self, wanted: Mapping[str, object], within: float | None) -> str:
+    def _missed(self, wanted: _Wanted, within: float | None) -> str:
         span = "" if within is None else f" within {within:g} s"
 
         def judge(arrival: Arrival) -> str:
             if arrival.number in self._expected:
                 return "returned before"
-            return ", ".join(_differences(arrival, wanted)) or "it came just now"
+            return ", ".join(wanted.differences(arrival)) or "it came just now"
 
-        return f"no webhook{_with(wanted)} came{span}\n{self._story(judge)}"
+        return f"no webhook{wanted} came{span}\n{self._story(judge)}"
 
     def _story(self, judge: Callable[[Arrival], str]) -> str:
         came = self._received[-_SHOWN:]
@@ -314,120 +348,40 @@ class Inbox:
             judged = judge(each)
             near = " (nearest)" if each is nearest and len(came) > 1 and judged else ""
             lines.append(f"  {self._line(each)}{judged and f' <- {judged}'}{near}")
-        if self._source is not None:
-            lines += ["in the outbox:", *(f"  {e}" for e in self._source.describe(self._is_ours))]
+        if self._account is not None:
+            lines += ["in the outbox:", *(f"  {each}" for each in self._outbox(self._account))]
         return "\n".join(lines)
+
+    def _outbox(self, account: Account) -> Sequence[str]:
+        """Describe each webhook for here; where there is none, say where the others go."""
+        now, planned = account.clock.now(), account.outbox
+        ours = [_outbox_line(webhook, now) for webhook in planned if self._is_ours(webhook.url)]
+        if ours:
+            return ours[-_SHOWN:]
+        if not planned:
+            return ["nothing: no batch was created with a webhook_url"]
+        others = sorted({urlsplit(webhook.url).netloc.rpartition("@")[2] for webhook in planned})
+        return [f"nothing for this URL; webhook_url led elsewhere: {', '.join(others[:3])}"]
 
     def _line(self, arrival: Arrival) -> str:
         return f"{arrival.number}. {json.dumps(arrival.body)[:300]} answered {arrival.answered}"
 
 
-def received(environ: WSGIEnvironment, content: bytes) -> ReceivedWebhook:
-    """Take a webhook out of a WSGI request whose body was read."""
-    named = {
-        name.removeprefix("HTTP_"): value
-        for name, value in environ.items()
-        if name.startswith("HTTP_") or name == "CONTENT_TYPE"
-    }
-    headers = {name.replace("_", "-").title(): value for name, value in named.items()}
-    return ReceivedWebhook(headers, _parsed(content))
-
-
-def _parsed(content: bytes) -> Any:  # noqa: ANN401 - whatever JSON can hold
-    """Return the JSON value, or the text where it is none."""
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        return content.decode("utf-8", "replace")
-
-
-def _wanted(
-    batch_id: str | None, status: str | None, customer_id: str | None, answered: int | None
-) -> dict[str, object]:
-    """Gather what is asked for."""
-    asked = {
-        "batch_id": batch_id,
-        "status": status,
-        "customer_id": customer_id,
-        "answered": answered,
-    }
-    return {name: value for name, value in asked.items() if value is not None}
-
-
-def _with(wanted: Mapping[str, object]) -> str:
-    listed = ", ".join(f"{name}={str(value)!r}" for name, value in wanted.items())
-    return f" with {listed}" if listed else ""
-
-
-def _differences(arrival: Arrival, wanted: Mapping[str, object]) -> list[str]:
-    """Say how a webhook is not what is wanted; nothing where it is."""
-    seen = {name: getattr(arrival, name) for name in wanted}
-    return [
-        f"{name} is {seen[name]!r}, not {str(value)!r}"
-        for name, value in wanted.items()
-        if seen[name] != value
-    ]
-
-
-_SHOWN_DUE: Final = 10
-
-
-class AccountSource:
-    """An account as the source of an inbox."""
-
-    def __init__(self, account: Account) -> None:
-        self._account = account
-
-    def due_in(self, is_ours: IsOurs) -> float | None:
-        """Tell in how many seconds of the account's clock the next webhook is due."""
-        pending = [w.due_at for w in self._ours(is_ours) if w.state is MessageState.PENDING]
-        return _seconds(self._account.clock.now(), min(pending)) if pending else None
-
-    def advance(self, span: float) -> None:
-        """Move the account's clock forward by seconds, and deliver what falls due."""
-        self._account.clock.advance(span)
-
-    def describe(self, is_ours: IsOurs) -> Sequence[str]:
-        """Tell of each webhook for the inbox; where there is none, where the others go."""
-        now = self._account.clock.now()
-        ours = [_line(webhook, now) for webhook in self._ours(is_ours)]
-        return ours[-_SHOWN_DUE:] or [_nothing(self._account.outbox)]
-
-    def _ours(self, is_ours: IsOurs) -> Iterator[WebhookInfo]:
-        return (webhook for webhook in self._account.outbox if is_ours(webhook.url))
+def _outbox_line(webhook: WebhookInfo, now: datetime) -> str:
+    line = f"batch {webhook.batch_id}, submission {webhook.submission}, {webhook.status!r}"
+    line += f": {webhook.state.value}"
+    if webhook.attempts:
+        tried = len(webhook.attempts)
+        answers = ", ".join(str(each.status or each.error) for each in webhook.attempts)
+        line += f" after {tried} attempt{'s' * (tried > 1)} ({answers})"
+    if webhook.state is MessageState.PENDING:
+        span = f"{_seconds(now, webhook.due_at):g} s"
+        line += f", due in {span}: expect it within {span}, or advance the clock by {span}"
+    return line
 
 
 def _seconds(now: datetime, due_at: datetime) -> float:
     return max(0.0, (due_at - now).total_seconds())
-
-
-def _line(webhook: WebhookInfo, now: datetime) -> str:
-    name = f"batch {webhook.batch_id}, submission {webhook.submission}, {webhook.status!r}"
-    return f"{name}: {webhook.state.value}{_tried(webhook.attempts)}{_due(webhook, now)}"
-
-
-def _tried(attempts: Sequence[AttemptInfo]) -> str:
-    if not attempts:
-        return ""
-    answers = ", ".join(str(each.status or each.error) for each in attempts)
-    return f" after {len(attempts)} attempt{'s' * (len(attempts) > 1)} ({answers})"
-
-
-def _due(webhook: WebhookInfo, now: datetime) -> str:
-    if webhook.state is not MessageState.PENDING:
-        return ""
-    span = _seconds(now, webhook.due_at)
-    return f", due in {span:g} s: expect it within {span:g} s, or advance the clock by {span:g} s"
-
-
-def _nothing(outbox: Sequence[WebhookInfo]) -> str:
-    if not outbox:
-        return "nothing: no batch was created with a webhook_url"
-    others = sorted({urlsplit(webhook.url).netloc.rpartition("@")[2] for webhook in outbox})
-    return f"nothing for this URL; webhook_url led elsewhere: {', '.join(others[:3])}"
-
-
-_NOBODY: Final = Answer(404)
 
 
 class Listener:
@@ -451,16 +405,16 @@ class Listener:
         self._thread.stop()
 
     def open_inbox(
-        self, source: Source | None = None, sender: InProcessSender | None = None
+        self, account: Account | None = None, sender: InProcessSender | None = None
     ) -> Inbox:
         """Open an inbox with a URL that nothing was delivered to yet; starts to listen.
 
-        Expectations of the inbox move the source's clock. With a sender, `deliver_to` needs no
+        Expectations of the inbox move the account's clock. With a sender, `deliver_to` needs no
         socket.
         """
         self.start()
         name = uuid4().hex
-        self._inboxes[name] = Inbox(f"{self._thread.url}/{name}", source, sender)
+        self._inboxes[name] = Inbox(f"{self._thread.url}/{name}", account, sender)
         return self._inboxes[name]
 
     def close_inbox(self, inbox: Inbox) -> None:
@@ -473,5 +427,5 @@ class Listener:
         inbox = self._inboxes.get(name)
         if inbox is None:
             environ["wsgi.input"].read()
-            return _NOBODY.write(start_response)
+            return _NOT_FOUND.write(start_response)
         return inbox.app({**environ, "PATH_INFO": f"/{path}"}, start_response)
