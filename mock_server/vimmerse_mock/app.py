@@ -94,7 +94,7 @@ def create_mock(
     Real time is the store's, unless `real_time` says otherwise. `files_url` is where links to
     files begin (None: at the address that the client used). `journal` is how many exchanges of an
     account are kept. Without `admin_token` the control plane answers to the loopback only. Webhooks
-    go to loopback and private networks, or as far as `reach` says; a `sender` decides by itself.
+    go to loopback and private networks, or where `allowlist` says; a `sender` decides by itself.
     """
     store, limits = store or MemoryStore(), limits or Limits()
     sender = sender or HttpSender(allowlist=allowlist or Allowlist())

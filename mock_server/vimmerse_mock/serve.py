@@ -74,7 +74,7 @@ class ServeSettings:
 
     @property
     def is_lasting(self) -> bool:
-        """Say whether the store outlives a process, and can be shared by several."""
+        """Whether the store outlives a process, and can be shared by several."""
         return self.store != MEMORY
 
 
@@ -95,7 +95,7 @@ def serve(settings: ServeSettings) -> None:
     with _reserve(settings.host, settings.port) as reserved:
         host, port = reserved.getsockname()[:2]
         first = multiprocessing.Lock()
-        os.register_at_fork(after_in_child=_stop_when_told)
+        os.register_at_fork(after_in_child=_stop_by_signal)
         Granian(
             "vimmerse_mock",
             address=host,
@@ -136,7 +136,7 @@ def _open(url: str) -> Store:
 
 
 def _is_private(host: str) -> bool:
-    """Say whether a host is the loopback; an address that cannot be had is refused later."""
+    """Whether a host is the loopback; an address that cannot be had is refused later."""
     try:
         return is_loopback(resolved(host))
     except OSError:
@@ -189,8 +189,8 @@ def _load(settings: ServeSettings, port: int, first: Lock, parent: int) -> WSGIA
     return mock.app
 
 
-def _stop_when_told() -> None:
-    """Let SIGTERM and SIGINT end a worker that does not answer yet.
+def _stop_by_signal() -> None:
+    """Make SIGTERM and SIGINT end a worker that does not answer yet.
 
     A forked one has the parent's handlers, which would not; granian sets its own only later.
     """
@@ -219,14 +219,14 @@ def _wire(settings: ServeSettings) -> Mock:
 def _announcement(mock: Mock, settings: ServeSettings, url: str, first: AccountState) -> str:
     """Say where the mock is, and with which account to begin."""
     credits_left, speed = mock.courier.store.balance(first.customer_id), first.clock.rate
-    told = (
+    text = (
         f"Vimmerse mock at {url}\n"
         f"  X-Api-Key: {first.api_key}   customer: {first.customer_id}"
         f"   credits: {credits_left}   speed: {speed:g}"
     )
     if settings.admin_token:
-        told += f"\n  control plane: {url}{CONTROL_ROOT}/   token: {settings.admin_token}"
-    return told
+        text += f"\n  control plane: {url}{CONTROL_ROOT}/   token: {settings.admin_token}"
+    return text
 
 
 def _watch(settings: ServeSettings, url: str, announcement: str, parent: int) -> None:

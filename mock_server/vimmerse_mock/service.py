@@ -1,10 +1,9 @@
-"""The use cases: create, read, update and compose batches. Knows time and stores, not HTTP."""
+"""The use cases: create, read, update and concat batches. Knows time and stores, not HTTP."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from random import Random
 from typing import Any, Final
 from uuid import UUID
 
@@ -159,7 +158,8 @@ class BatchService:
                 batch = replace(batch, settings=replace(batch.settings, **changes))
                 magic = read_magic(batch.title, [media.image for media in batch.medias])
                 batch = self._generated(tx, batch, now, magic)
-                _withdraw_webhooks(tx, before)
+                if not before.seen.status.is_final:
+                    withdraw_webhooks(tx, before.batch)
                 done = self._submit(tx, batch, Reason.RESUBMIT)
             else:
                 done = _change_metadata(tx, batch, before)
@@ -169,7 +169,7 @@ class BatchService:
 
     @retried
     def concat(self, customer_id: str, batch_id: str) -> BatchView:
-        """Compose the finished videos of a batch into one (S).
+        """Make one video of the finished ones of a batch (S).
 
         Raises:
             InvalidBatchIdError: the id is no UUID.
@@ -182,7 +182,17 @@ class BatchService:
             before = _view(account, tx.batch(checked_id(batch_id)), now)
             if before.seen.status is not BatchStatus.SUCCESS:
                 raise NotConcatenableError("a batch can be composed once it is in 'success'")
-            batch = self._composed(before, now)
+            batch = replace(before.batch, touched_at=now)
+            batch = batch.submitted(
+                Submission(
+                    number=batch.next_number,
+                    kind=SubmissionKind.CONCAT,
+                    at=now,
+                    script=self.pace.concat_script(),
+                    finished=before.seen.finished,
+                    failed=before.seen.failed,
+                )
+            )
             done = self._submit(tx, batch, Reason.CONCAT)
         return self._answer(account, batch, now, done)
 
@@ -220,27 +230,14 @@ class BatchService:
             Submission(batch.next_number, SubmissionKind.GENERATE, now, shared(script))
         )
 
-    def _composed(self, before: BatchView, now: Instant) -> Batch:
-        """Add a submission that composes what is finished."""
-        batch = replace(before.batch, touched_at=now)
-        return batch.submitted(
-            Submission(
-                number=batch.next_number,
-                kind=SubmissionKind.CONCAT,
-                at=now,
-                script=self.pace.concat_script(),
-                finished=before.seen.finished,
-                failed=before.seen.failed,
-            )
-        )
-
     def _submit(self, tx: Transaction, batch: Batch, reason: Reason) -> Submitted:
         """Write batch, charge and webhook together, or nothing."""
-        _require_room(tx, batch)
+        throttle, now = tx.account.throttle, batch.submission.at
+        if throttle.concurrent_batches is not None:
+            throttle.require_room(tx.processing(now, batch.id), now)
         charges: tuple[LedgerEntry, ...] = ()
         if price := self._price(batch):
-            now, number = batch.submission.at, batch.submission.number
-            charges = (tx.book(-price, reason, now, batch.id, number),)
+            charges = (tx.book(-price, reason, now, batch.id, batch.submission.number),)
         tx.save_batch(batch)
         early = plan_webhooks(tx, batch)
         if early is not None:
@@ -251,13 +248,6 @@ class BatchService:
         if batch.submission.kind is SubmissionKind.CONCAT:
             return self.prices.concat
         return self.prices.generation(batch.settings, len(batch.medias))
-
-
-def _require_room(tx: Transaction, batch: Batch) -> None:
-    """Hold the account to its limit of batches at once."""
-    throttle, now = tx.account.throttle, batch.submission.at
-    if throttle.concurrent_batches is not None:
-        throttle.require_room(tx.processing(now, batch.id), now)
 
 
 def checked_id(batch_id: str) -> str:
@@ -304,6 +294,7 @@ def _new_batch(
     account: AccountState, form: Mapping[str, Any], images: Sequence[Image], now: Instant
 ) -> Batch:
     random = account.random("batch", account.batches)
+    settings = VideoSettings(**_given(form, _SETTINGS))
     return Batch(
         id=random_uuid(random),
         customer_id=account.customer_id,
@@ -315,25 +306,10 @@ def _new_batch(
         rating=None,
         is_highlights=form["is_highlights"],
         webhook_url=form["webhook_url"],
-        settings=_settings(form),
-        medias=tuple(_new_media(random, image) for image in images),
+        settings=settings if settings.prompt else shared(settings),
+        medias=tuple(Media(id=random_uuid(random), image=image) for image in images),
         submissions=(),
     )
-
-
-def _settings(form: Mapping[str, Any]) -> VideoSettings:
-    settings = VideoSettings(**_given(form, _SETTINGS))
-    return settings if settings.prompt else shared(settings)
-
-
-def _new_media(random: Random, image: Image) -> Media:
-    return Media(id=random_uuid(random), image=image)
-
-
-def _withdraw_webhooks(tx: Transaction, before: BatchView) -> None:
-    """Take back the webhooks of a submission that has not ended."""
-    if not before.seen.status.is_final:
-        withdraw_webhooks(tx, before.batch)
 
 
 def _change_metadata(tx: Transaction, batch: Batch, before: BatchView) -> Submitted:

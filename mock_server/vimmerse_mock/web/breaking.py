@@ -63,7 +63,7 @@ class Connection:
             self._socket.sendall(data)
 
     def flush(self) -> None:
-        """Let go what waits, and wait until the client's machine has it."""
+        """Send what waits, and wait until the client's machine has it."""
         descriptor = self._socket.fileno()
         _set_cork(descriptor, on=False)
         for _ in range(_DRAIN_LOOKS):
@@ -92,7 +92,7 @@ class Finder(Protocol):
         """
 
     def end(self) -> None:
-        """Let go of whatever was held meanwhile."""
+        """Release whatever was held meanwhile."""
 
 
 class Named:
@@ -159,7 +159,7 @@ class Search:
         return Connection(_exchanged(self._found))
 
     def end(self) -> None:
-        """Let every other connection go on, and another search begin."""
+        """Uncork every other connection, and allow another search."""
         for descriptor in self._corked:
             if descriptor != self._found:
                 _set_cork(descriptor, on=False)
@@ -197,7 +197,7 @@ def _connections(host: str, port: int) -> Iterator[int]:
 
 
 def _ends(descriptor: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Tell the addresses at both ends of a connection; nothing where there is none."""
+    """Return the addresses at both ends of a connection; nothing where there is none."""
     try:
         with _borrowed(descriptor) as connection:
             if connection.family in (socket.AF_INET, socket.AF_INET6):
@@ -298,7 +298,7 @@ class _Way:
             raise
 
     def close(self) -> None:
-        """Let go of what the search holds, if nobody saw it through."""
+        """Release what the search holds, if it was not finished."""
         if not self._is_over:
             self._is_over = True
             self._finder.end()

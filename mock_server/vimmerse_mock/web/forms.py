@@ -82,7 +82,7 @@ class StrictFormDataParser(FormDataParser):
 
         Raises:
             BadRequest: it is no form.
-            RequestEntityTooLarge: it goes on after the limit; a chunked one does not foretell.
+            RequestEntityTooLarge: it goes on after the limit, which a chunked one may.
         """
         self.silent = False
         try:
@@ -139,5 +139,5 @@ class FormParser(FlaskParser):
         error_status_code: int | None,  # noqa: ARG002 - webargs' signature
         error_headers: Any,  # noqa: ANN401, ARG002 - webargs' signature
     ) -> NoReturn:
-        """Let the app's error handler answer."""
+        """Raise the error, which the app's error handler answers."""
         raise error
