@@ -112,6 +112,19 @@ def test_the_default_install_is_small(python: Path) -> None:
     assert not {"sqlalchemy", "psycopg"} & {path.name for path in site.iterdir()}
 
 
+def test_the_help_of_the_command_line_imports_no_command(python: Path) -> None:
+    """`vimmerse-mock --help` needs neither the server nor the contract's schemas."""
+    code = (
+        "import sys\n"
+        "from vimmerse_mock.cli import main\n"
+        "main(['--help'], standalone_mode=False)\n"
+        "print(*sys.modules)"
+    )
+    printed = ran(python, code)
+    assert "Serve the mock until" in printed
+    assert not {"flask", "werkzeug", "marshmallow", "requests"} & set(printed.split())
+
+
 @pytest.mark.parametrize(
     ("store", "extra"),
     [("sqlite:///x.db", "sqlite"), ("postgresql://nobody@127.0.0.1/x", "postgres")],

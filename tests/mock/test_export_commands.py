@@ -66,7 +66,7 @@ def test_all_accounts_are_exported_without_being_named(invoke: Invoke) -> None:
         (("export", "--output", "/nowhere/at/all.json"), "cannot write /nowhere/at/all.json"),
     ],
 )
-def test_what_cannot_be_exported_is_told(
+def test_what_cannot_be_exported_is_refused(
     invoke: Invoke, words: tuple[str, ...], sentence: str
 ) -> None:
     """A wrong id or file is one sentence and exit code 2."""
@@ -76,7 +76,7 @@ def test_what_cannot_be_exported_is_told(
     assert sentence in refused.output
 
 
-def test_a_mock_that_does_not_run_is_told(invoke: Invoke) -> None:
+def test_a_mock_that_does_not_run_is_reported(invoke: Invoke) -> None:
     """Nobody at the address: exit code 2, and what to do."""
     refused = invoke("export", "--admin-url", "http://127.0.0.1:9")
     assert refused.exit_code == 2
@@ -96,7 +96,7 @@ def test_an_account_that_is_there_already_is_not_imported(invoke: Invoke, tmp_pa
 
 
 def test_a_file_that_is_none_is_named_with_its_line(invoke: Invoke, tmp_path: Path) -> None:
-    """What is wrong with a file is told by line and field before anything is sent."""
+    """What is wrong with a file is said by line and field before anything is sent."""
     file = tmp_path / "accounts.json"
     file.write_text(
         '{"format": "vimmerse-mock snapshot", "version": 1,\n'

@@ -56,7 +56,7 @@ def intercepted(_no_sockets: None) -> Iterator[Intercepted]:
 
 
 def receiver_of(client: Client) -> tuple[flask.Flask, list[str]]:
-    """A Flask receiver that confirms what it is told."""
+    """A Flask receiver that confirms what it receives."""
     app, done = flask.Flask("receiver"), list[str]()
     receiver = Receiver(client, lambda _, batch: done.append(batch.status.value))
     app.testing = True

@@ -147,14 +147,14 @@ class TestTheClock:
 class TestAnswers:
     """What the sender gets to see."""
 
-    def test_it_answers_as_told_then_well(self, inbox: Inbox) -> None:
-        """In the order in which it was told, then 200 again."""
+    def test_it_answers_as_planned_then_well(self, inbox: Inbox) -> None:
+        """In the order in which they were planned, then 200 again."""
         inbox.answer_with(500, 503, 200)
         assert [post(inbox.url).status_code for _ in range(4)] == [500, 503, 200, 200]
         assert [event.answered for event in inbox.received] == [500, 503, 200, 200]
         assert inbox.expect(answered=200, within=0).number == 3
 
-    def test_a_whole_answer_can_be_told(self, inbox: Inbox) -> None:
+    def test_a_whole_answer_can_be_planned(self, inbox: Inbox) -> None:
         """With body, headers and a status that has no name."""
         inbox.answer_with(Answer(599, b"later", (("Retry-After", "7"),), after=0.01))
         answer = post(inbox.url)
@@ -169,8 +169,8 @@ class TestAnswers:
         inbox.answer_with(lambda webhook: 200 if webhook.body["status"] == "success" else 410)
         assert post(inbox.url, status="fail").status_code == 410
 
-    def test_telling_again_replaces_what_was_told(self, inbox: Inbox) -> None:
-        """And telling nothing takes it back."""
+    def test_planning_again_replaces_what_was_planned(self, inbox: Inbox) -> None:
+        """And planning nothing takes it back."""
         inbox.answer_with(500, 500)
         inbox.answer_with()
         assert post(inbox.url).status_code == 200
@@ -263,7 +263,7 @@ class TestDeliverTo:
         assert [event.answered for event in inbox.received] == [202, 500, 404]
         assert [path for path, _ in app.config["TAKEN"]] == ["/hook?", "/hook?a=1"]
 
-    def test_what_is_told_comes_before_the_application(
+    def test_what_is_planned_comes_before_the_application(
         self, inbox: Inbox, app: flask.Flask
     ) -> None:
         """As if something before it failed: it is not called."""

@@ -101,7 +101,7 @@ def test_it_ends_cleanly(by: signal.Signals) -> None:
             listen.post()
 
 
-def test_it_answers_as_told() -> None:
+def test_it_answers_as_asked() -> None:
     """Then 200."""
     with listening("--answer", "500,503") as listen:
         assert [listen.post().status_code for _ in range(3)] == [500, 503, 200]
@@ -109,7 +109,7 @@ def test_it_answers_as_told() -> None:
 
 
 def test_it_forwards_and_answers_what_is_answered_there(inbox: Inbox) -> None:
-    """Bytes and headers as they came, past any proxy; what is told comes first."""
+    """Bytes and headers as they came, past any proxy; what --answer says comes first."""
     inbox.answer_with(418)
     with listening(
         *("--forward-to", f"{inbox.url}?via=listen", "--answer", "500"),

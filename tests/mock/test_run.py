@@ -41,11 +41,11 @@ def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_command_finds_the_mock_by_its_variables() -> None:
-    """Address, key and control plane are told, and the mock answers before the command runs."""
-    told = json.loads(run(sys.executable, "-c", SHOW).stdout)
-    assert told["VIMMERSE_BASE_URL"].startswith("http://127.0.0.1:")
-    assert told["VIMMERSE_ADMIN_URL"] == told["VIMMERSE_BASE_URL"]
-    assert told["VIMMERSE_API_KEY"] == "YOUR_API_KEY"
+    """Address, key and control plane are set, and the mock answers before the command runs."""
+    variables = json.loads(run(sys.executable, "-c", SHOW).stdout)
+    assert variables["VIMMERSE_BASE_URL"].startswith("http://127.0.0.1:")
+    assert variables["VIMMERSE_ADMIN_URL"] == variables["VIMMERSE_BASE_URL"]
+    assert variables["VIMMERSE_API_KEY"] == "YOUR_API_KEY"
     assert run(sys.executable, "-c", ASK).stdout == "200\n"
 
 
@@ -61,7 +61,7 @@ def test_the_exit_code_is_passed_on(code: int) -> None:
     assert run(sys.executable, "-c", f"raise SystemExit({code})").returncode == code
 
 
-def test_a_command_that_is_not_there_is_told_as_shells_do() -> None:
+def test_a_command_that_is_not_there_ends_as_in_a_shell() -> None:
     """A typo is 127 and one sentence."""
     ran = run("no-such-command")
     assert (ran.returncode, ran.stderr) == (
@@ -70,7 +70,7 @@ def test_a_command_that_is_not_there_is_told_as_shells_do() -> None:
     )
 
 
-def test_a_mock_that_does_not_start_is_told_at_once() -> None:
+def test_a_mock_that_does_not_start_is_reported_at_once() -> None:
     """Wrong settings end with exit code 2 and what they are, and the command is not run."""
     ran = run(sys.executable, "-c", "print('ran')", VIMMERSE_MOCK_SPEED="fast")
     assert ran.returncode == 2

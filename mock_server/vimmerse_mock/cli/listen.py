@@ -66,7 +66,7 @@ def _statuses(text: str) -> tuple[int, ...]:
 def command(
     *, host: str, port: int, forward_to: str, answer: tuple[int, ...], secret: tuple[str, ...]
 ) -> None:
-    """Print each webhook as it arrives, until it is told to stop (SIGTERM, or Ctrl-C)."""
+    """Print each webhook as it arrives, until SIGTERM or Ctrl-C."""
     from rich.console import Console  # noqa: PLC0415 - only who prints pays for it
 
     try:

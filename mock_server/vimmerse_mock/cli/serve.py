@@ -117,7 +117,7 @@ def command(
     max_request_mib: int,
     **settings: Any,  # noqa: ANN401 - click's own; they are named as `ServeSettings` has them
 ) -> None:
-    """Serve the mock until it is told to stop (SIGTERM, or Ctrl-C)."""
+    """Serve the mock until SIGTERM or Ctrl-C."""
     begin = Opening(clock=clock, speed=speed, step=step, seed=id_seed, scenario=preset(scenario))
     accounts = [replace(begin, api_key=api_key, customer_id=customer_id, credits=credits)]
     snapshots: tuple[Snapshot, ...] = ()
