@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.filling import Filled, Pattern, a_busy_month, fill_database, require_filled
-from vimmerse_mock.control.plane import ControlPlane
+from vimmerse_mock.control.registry import AccountRegistry
 from vimmerse_mock.delivery import Courier, HttpSender
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT, AccountState, Opening
 from vimmerse_mock.stores import Store, open_store
@@ -108,7 +108,7 @@ class Databases:
 
 def opened(store: Store, opening: Opening) -> AccountState:
     """Open an account, as a mock would."""
-    return ControlPlane(Courier(store, HttpSender(), store.real_time)).open(opening)
+    return AccountRegistry(Courier(store, HttpSender(), store.real_time)).open(opening)
 
 
 def _tests_postgres() -> Any:  # noqa: ANN401 - a module

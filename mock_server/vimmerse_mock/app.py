@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import flask
 
 from vimmerse_mock.control.access import Access, ControlRoute
-from vimmerse_mock.control.plane import ControlPlane
+from vimmerse_mock.control.registry import AccountRegistry
 from vimmerse_mock.delivery import Allowlist, Courier, Dispatcher, HttpSender, Sender
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.clock import Instant
@@ -38,7 +38,7 @@ class Mock:
 
     app: flask.Flask
     service: BatchService
-    control_plane: ControlPlane
+    accounts: AccountRegistry
     control_route: ControlRoute
     courier: Courier
     dispatcher: Dispatcher
@@ -109,14 +109,14 @@ def create_mock(
         on_planned=dispatcher.wake,
         deliver_early=courier.deliver_early,
     )
-    control_plane = ControlPlane(courier, dispatcher.wake)
+    accounts = AccountRegistry(courier, dispatcher.wake)
     app = _create_app(limits)
     PublicApi(service, FormParser(limits.file), files_url).register(app)
     Files(service).register(app)
     Recorder(store, courier.real_time, journal).register(app)
-    control_route = ControlRoute(control_plane, service, Access(admin_token))
+    control_route = ControlRoute(accounts, service, Access(admin_token))
     control_route.register(app)
-    return Mock(app, service, control_plane, control_route, courier, dispatcher)
+    return Mock(app, service, accounts, control_route, courier, dispatcher)
 
 
 def _create_app(limits: Limits) -> flask.Flask:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from vimmerse_contracts.network import is_loopback
 from vimmerse_contracts.vocabulary import CONTROL_ROOT
-from vimmerse_mock.control.plane import ControlPlane
+from vimmerse_mock.control.registry import AccountRegistry
 from vimmerse_mock.delivery import Allowlist, Courier, HttpSender
 from vimmerse_mock.errors import (
     AllowlistError,
@@ -124,7 +124,7 @@ def _prepare(settings: ServeSettings) -> None:
         raise ServeError(f"--webhook-allow: {error}") from error
     if settings.is_lasting:
         store = _open(settings.store)
-        _ensure_accounts(ControlPlane(Courier(store, HttpSender(), store.real_time)), settings)
+        _ensure_accounts(AccountRegistry(Courier(store, HttpSender(), store.real_time)), settings)
         store.close()
 
 
@@ -143,10 +143,10 @@ def _is_private(host: str) -> bool:
         return True
 
 
-def _ensure_accounts(control_plane: ControlPlane, settings: ServeSettings) -> list[AccountState]:
+def _ensure_accounts(registry: AccountRegistry, settings: ServeSettings) -> list[AccountState]:
     try:
-        accounts = [control_plane.ensure(opening) for opening in settings.accounts]
-        return accounts + [control_plane.ensure_restored(each) for each in settings.snapshots]
+        accounts = [registry.ensure(opening) for opening in settings.accounts]
+        return accounts + [registry.ensure_restored(each) for each in settings.snapshots]
     except DuplicateAccountError as error:
         raise ServeError(f"{error}: use the key and the customer id it was made with") from error
 
@@ -180,7 +180,7 @@ def _load(settings: ServeSettings, port: int, first: Lock, parent: int) -> WSGIA
     """Wire the mock in a worker process; the first of them announces it, once it answers."""
     url = _url(settings.host, port)
     mock = _wire(settings)
-    accounts = _ensure_accounts(mock.control_plane, settings)
+    accounts = _ensure_accounts(mock.accounts, settings)
     mock.dispatcher.start()
     Finalize(None, mock.close, exitpriority=10)
     announced = _announcement(mock, settings, url, accounts[0])

@@ -70,7 +70,7 @@ class MockServer:
         return self
 
     def _ensure_account(self) -> Account:
-        state = self.mock.control_plane.ensure(self._opening)
+        state = self.mock.accounts.ensure(self._opening)
         return self.mock.find_account(self.url, state.customer_id)
 
     def open_account(self, opening: Opening | None = None) -> Account:

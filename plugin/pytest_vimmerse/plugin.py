@@ -144,7 +144,11 @@ def vimmerse(
     unfired = handle.faults.unfired if _is_strict(request.node) else ()
     handle.close()
     if unfired:
-        listed = "; ".join(map(str, unfired))
+        listed = "; ".join(
+            f"{fault.kind.value} at call {fault.nth} of {fault.operation or 'any operation'}; "
+            f"{fault.matched} such calls came"
+            for fault in unfired
+        )
         pytest.fail(f"{_UNFIRED}: {listed}. {_UNFIRED_ADVICE}", pytrace=False)
 
 

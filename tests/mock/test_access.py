@@ -124,7 +124,7 @@ def test_a_refusal_says_what_to_do(server: MockServer) -> None:
     host = requests.get(url, headers={"Host": "evil.example"}, timeout=60).json()["message"]
     origin = requests.get(url, headers={"Origin": "http://evil.example"}, timeout=60)
     assert "--admin-token" in host
-    assert "web page of another origin" in origin.json()["message"]
+    assert "no web page of another origin" in origin.json()["message"]
     assert "evil" not in host + origin.text
 
 

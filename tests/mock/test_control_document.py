@@ -14,7 +14,7 @@ from openapi_spec_validator import validate
 
 from vimmerse_contracts.vocabulary import CONTROL_ROOT
 from vimmerse_mock.control.calls import HttpCaller
-from vimmerse_mock.control.operations import OPERATIONS, ControlOperation
+from vimmerse_mock.control.operations import NOTHING, OPERATIONS, Operation
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.receiving.inbox import Listener
 from vimmerse_mock.server import MockServer
@@ -100,7 +100,7 @@ def test_the_document_has_the_table_and_no_more(document: dict[str, Any]) -> Non
         names = [(each["in"], each["name"]) for each in told["parameters"]]
         in_path = [("path", name) for name in re.findall(r"{(\w+)}", operation.path)]
         assert names == in_path + [("query", name) for name in operation.query]
-        assert ("requestBody" in told) is (operation.takes is not None)
+        assert ("requestBody" in told) is (operation.takes is not NOTHING)
         assert {str(operation.status), "400", "401", "403", "404"} <= set(told["responses"])
 
 
@@ -115,7 +115,7 @@ def test_the_index_lists_every_operation(server: MockServer) -> None:
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: each.id)
 def test_bodies_and_answers_are_as_described(
-    server: MockServer, document: dict[str, Any], operation: ControlOperation
+    server: MockServer, document: dict[str, Any], operation: Operation[Any, Any]
 ) -> None:
     """What is sent and what comes back fit their schemas, with no field that is not in them."""
     account = (
@@ -127,7 +127,7 @@ def test_bodies_and_answers_are_as_described(
         body = json.loads(HttpCaller(server.url).send("GET", _export(other.customer_id), b"")[1])
         other.close()
     told = document["paths"][operation.path][operation.method.lower()]
-    if operation.takes is not None:
+    if operation.takes is not NOTHING:
         jsonschema.validate(body, schema_of(document, told["requestBody"]))
     message_id = server.account.outbox[0].id
     path = operation.path.format(customer_id=account.customer_id, message_id=message_id)

@@ -124,7 +124,7 @@ class TestAccounts:
         account = accounts.open_account(
             replace(MANUAL, credits=7, clock="stepping", step=0.5, scenario=scenario)
         )
-        shown = account.call(o.SHOW_ACCOUNT, r.AccountInfo)
+        shown = account.call(o.SHOW_ACCOUNT)
         assert (account.key, account.customer_id, account.credits) == ("mine", "me", 7)
         assert (shown.clock.mode, shown.clock.step, shown.clock.now) == ("stepping", 0.5, NOON)
         assert shown.scenario["fail_medias"] == [1]
@@ -141,7 +141,7 @@ class TestAccounts:
         other = accounts.open_account()
 
         def listed() -> set[str]:
-            answer = other.control.call(o.LIST_ACCOUNTS, r.AccountList)
+            answer = other.control.call(o.LIST_ACCOUNTS)
             return {each.customer_id for each in answer.accounts}
 
         assert listed() == {"YOUR_CUSTOMER_ID", account.customer_id, other.customer_id}
@@ -412,7 +412,7 @@ class TestClock:
             account.clock.advance("36500d")
         create(account)
         assert account.clock.now().year == 8920
-        assert len(account.control.call(o.LIST_ACCOUNTS, r.AccountList).accounts) == 2
+        assert len(account.control.call(o.LIST_ACCOUNTS).accounts) == 2
 
     def test_a_fast_clock_stops_at_the_end_of_the_calendar(
         self, accounts: Accounts, frozen_time: FrozenTime
@@ -487,10 +487,10 @@ def test_an_account_that_cannot_be_opened_leaves_no_trace(
     accounts: Accounts, account: Account, opening: Opening, kind: type[Exception]
 ) -> None:
     """Whatever is wrong with it, the accounts are afterwards the same."""
-    before = account.control.call(o.LIST_ACCOUNTS, r.AccountList)
+    before = account.control.call(o.LIST_ACCOUNTS)
     with pytest.raises(kind):
         accounts.open_account(opening)
-    assert account.control.call(o.LIST_ACCOUNTS, r.AccountList) == before
+    assert account.control.call(o.LIST_ACCOUNTS) == before
 
 
 BAD = "InvalidRequestError"
@@ -573,7 +573,7 @@ def test_a_wrong_request_is_told_and_changes_nothing(
 ) -> None:
     """Status, a word for programs, and a sentence with what was expected."""
     account = server.open_account(MANUAL)
-    before = account.export(), account.control.call(o.LIST_ACCOUNTS, r.AccountList)
+    before = account.export(), account.control.call(o.LIST_ACCOUNTS)
     came, said = caller(way, server).send(method, CONTROL_ROOT + path, body)
     assert came == status, said
     if word:
@@ -581,7 +581,7 @@ def test_a_wrong_request_is_told_and_changes_nothing(
         assert list(answer) == ["error", "message"]
         assert answer["error"] == word
         assert re.search(sentence, answer["message"]), answer["message"]
-    assert (account.export(), account.control.call(o.LIST_ACCOUNTS, r.AccountList)) == before
+    assert (account.export(), account.control.call(o.LIST_ACCOUNTS)) == before
 
 
 def test_every_operation_on_an_account_knows_an_unknown_one(store: Store) -> None:

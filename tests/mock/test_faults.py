@@ -126,7 +126,7 @@ def test_a_drawn_latency_depends_on_the_seed_alone() -> None:
     fault = Fault(FaultKind.LATENCY, delay="10ms", delay_to="10s", matched=1)
     drawn = []
     for seed in ("a", "a", "b"):
-        account = create_mock().control_plane.open(Opening(customer_id="c", seed=seed))
+        account = create_mock().accounts.open(Opening(customer_id="c", seed=seed))
         drawn.append(fault.draw_delay(account.random("fault", fault.kind, fault.matched)))
     assert drawn[0] == drawn[1] != drawn[2]
     assert all(SECOND // 100 <= pause <= 10 * SECOND for pause in drawn)

@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 
 from vimmerse_contracts.network import REDACTED
 from vimmerse_contracts.operations import OPERATIONS
-from vimmerse_mock.account.account import Account
+from vimmerse_mock.account.account import Account, open_account
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.errors import StoreConflictError, StoreFullError, StoreUnavailableError
 from vimmerse_mock.model.account import Opening
@@ -443,8 +443,7 @@ class TestQuestions:
 
     def test_an_account_without_requests_says_so(self, asked: Account) -> None:
         """There is no nearest miss then."""
-        fresh = Account(asked.control, asked.url, asked.info)
-        fresh.journal._read = lambda: ()
+        fresh = open_account(asked.control, asked.url, Opening())
         with pytest.raises(AssertionError) as caught:
             fresh.journal.assert_requested()
         assert str(caught.value).splitlines() == [
@@ -469,5 +468,5 @@ def _send(account: Account, method: str, path: str, **form: object) -> None:
 
 def test_a_stored_exchange_reads_as_it_was_written() -> None:
     """An exchange of only its required fields is one without form, answer and charges."""
-    exchange = Exchange(1, 2, 3, "GET", "/", "", 404)
+    exchange = Exchange(at=1, real=2, took=3, method="GET", path="/", operation="", status=404)
     assert (exchange.form, exchange.answer, exchange.charges, exchange.fault) == ({}, "", (), "")

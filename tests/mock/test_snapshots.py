@@ -50,7 +50,7 @@ def test_an_account_goes_on_elsewhere_as_it_would_have_here(
         for move in moves:
             hand.do(move)
         exported = hand.account.export()
-        other.control().call(o.IMPORT, r.AccountList, exported)
+        other.control().call(o.IMPORT, exported)
         moved = Hand(other.find_account("http://mock", "me"), in_process(other), receivers)
         moved.batches = list(hand.batches)
         assert moved.account.export() == exported
@@ -68,7 +68,7 @@ def test_a_clock_goes_on_from_where_it_stood() -> None:
     time.pass_seconds(10)
     moment, exported = account.clock.now(), account.export()
     time.pass_seconds(3_600)
-    other.control().call(o.IMPORT, r.AccountList, exported)
+    other.control().call(o.IMPORT, exported)
     imported = other.find_account("http://mock", "me")
     assert imported.clock.now() == moment
     time.pass_seconds(10)
@@ -89,7 +89,7 @@ def test_of_several_accounts_all_are_imported_or_none() -> None:
         snapshots=tuple(file.snapshots[0] for file in files),
     )
     with pytest.raises(DuplicateAccountError):
-        other.control().call(o.IMPORT, r.AccountList, both)
+        other.control().call(o.IMPORT, both)
     for name in ("zero", "one"):
         with pytest.raises(UnknownAccountError):
             other.find_account("http://mock", name)

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Protocol, TypedDict, TypeVar, Unpack
+from typing import Protocol, TypedDict, TypeVar, Unpack
 
 import msgspec
 
-from vimmerse_mock.account.clock import AccountClock, Events
+from vimmerse_mock.account.clock import AccountClock
 from vimmerse_mock.account.faults import AccountFaults
 from vimmerse_mock.account.journal import AccountJournal
 from vimmerse_mock.control import messages as r
 from vimmerse_mock.control import operations as o
 from vimmerse_mock.control.calls import ControlClient, HttpCaller
-from vimmerse_mock.control.messages import write_opening
 from vimmerse_mock.control.snapshots import SnapshotFile
 from vimmerse_mock.errors import ScenarioError, UnknownAccountError
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.scenarios import Scenario
 
-T = TypeVar("T")
+Takes = TypeVar("Takes")
+Gives = TypeVar("Gives")
 
 
 class Details(TypedDict, total=False):
-    """A scenario in detail, as `vimmerse_mock.model.scenarios.Scenario` describes it."""
+    """A scenario in detail, as `Scenario` describes it."""
 
     queue: str | float
     processing: str | float
@@ -50,8 +50,8 @@ class Account:
         self.key = info.api_key
         self.customer_id = info.customer_id
         self.clock = AccountClock(self)
-        self.faults = AccountFaults(self.call)
-        self.journal = AccountJournal(self._exchanges)
+        self.faults = AccountFaults(self)
+        self.journal = AccountJournal(self)
 
     def __repr__(self) -> str:
         return f"<Account {self.customer_id} at {self.url}>"
@@ -59,27 +59,27 @@ class Account:
     @property
     def credits(self) -> int:
         """The credits left: the sum of the ledger."""
-        return self.call(o.SHOW_ACCOUNT, r.AccountInfo).credits
+        return self.call(o.SHOW_ACCOUNT).credits
 
     @property
     def ledger(self) -> tuple[r.LedgerLine, ...]:
         """Where every credit went, oldest entry first."""
-        return self.call(o.SHOW_LEDGER, r.Ledger).entries
+        return self.call(o.SHOW_LEDGER).entries
 
     @property
     def batches(self) -> tuple[r.BatchInfo, ...]:
         """Every batch as it stands now, oldest first."""
-        return self.call(o.LIST_BATCHES, r.BatchList).batches
+        return self.call(o.LIST_BATCHES).batches
 
     @property
     def outbox(self) -> tuple[r.WebhookInfo, ...]:
         """Every webhook that was planned, with its attempts, in the order of planning."""
-        return self.call(o.LIST_WEBHOOKS, r.WebhookList).webhooks
+        return self.call(o.LIST_WEBHOOKS).webhooks
 
     @property
     def webhook_settings(self) -> r.WebhookSettingsInfo:
         """How webhooks are delivered: plans, retries, secrets."""
-        return self.call(o.SHOW_WEBHOOK_SETTINGS, r.WebhookSettingsInfo)
+        return self.call(o.SHOW_WEBHOOK_SETTINGS)
 
     def webhook(self, message_id: str) -> r.WebhookInfo:
         """Return one webhook of the outbox, as it is now.
@@ -87,7 +87,7 @@ class Account:
         Raises:
             UnknownMessageError: the outbox has none with that id.
         """
-        return self._of_webhook(o.SHOW_WEBHOOK, message_id)
+        return self.call(o.SHOW_WEBHOOK, message_id=message_id)
 
     def redeliver(self, message_id: str) -> r.WebhookInfo:
         """Send a webhook again, really, as a further attempt; return it as it is then.
@@ -95,7 +95,7 @@ class Account:
         Raises:
             UnknownMessageError: the outbox has none with that id.
         """
-        return self._of_webhook(o.REDELIVER, message_id)
+        return self.call(o.REDELIVER, message_id=message_id)
 
     def plan_webhooks(self, plan: str | None) -> None:
         """Deliver the webhooks of every submission from now on by a plan, None for as they should.
@@ -105,7 +105,7 @@ class Account:
         Raises:
             PlanError: the plan makes no sense; the sentence says what is allowed.
         """
-        self._change_webhooks(r.ChangeWebhooks(plan=plan))
+        self.call(o.CHANGE_WEBHOOK_SETTINGS, o.ChangeWebhooks(plan=plan))
 
     def plan_next_webhooks(self, *plans: str) -> None:
         """Deliver the webhooks of the next submissions by a plan each.
@@ -113,7 +113,7 @@ class Account:
         Raises:
             PlanError: a plan makes no sense; the sentence says what is allowed.
         """
-        self.call(o.ADD_DELIVERY_PLANS, r.WebhookSettingsInfo, r.AddPlans(plans=plans))
+        self.call(o.ADD_DELIVERY_PLANS, o.AddPlans(plans=plans))
 
     def retry_webhooks_after(self, *spans: str | float) -> None:
         """Repeat a failed attempt after these spans, one after another; without any, never.
@@ -122,7 +122,7 @@ class Account:
             SpanError: one is no span.
             WebhookSettingsError: there are too many.
         """
-        self._change_webhooks(r.ChangeWebhooks(retry_after=spans))
+        self.call(o.CHANGE_WEBHOOK_SETTINGS, o.ChangeWebhooks(retry_after=spans))
 
     def sign_webhooks(self, *secrets: str) -> None:
         """Sign webhooks with these secrets (`whsec_...`), the newest first; without any, do not.
@@ -130,11 +130,11 @@ class Account:
         Raises:
             WebhookSettingsError: one is no secret, or there are more than two.
         """
-        self._change_webhooks(r.ChangeWebhooks(secrets=secrets))
+        self.call(o.CHANGE_WEBHOOK_SETTINGS, o.ChangeWebhooks(secrets=secrets))
 
     def rotate_webhook_secret(self) -> str:
         """Make up a new secret, and sign with the present one beside it; return the new one."""
-        return self.call(o.ROTATE_SECRET, r.WebhookSettingsInfo).secrets[0]
+        return self.call(o.ROTATE_SECRET).secrets[0]
 
     def pay_in(self, amount: int) -> None:
         """Add credits.
@@ -142,7 +142,7 @@ class Account:
         Raises:
             InvalidRequestError: the amount is no number from 1 on.
         """
-        self.call(o.PAY_IN, r.Ledger, r.PayIn(amount=amount))
+        self.call(o.PAY_IN, o.PayIn(amount=amount))
 
     def use_scenario(self, wanted: str | Scenario) -> None:
         """Decide what becomes of the submissions from now on, by a preset's name or in detail.
@@ -150,8 +150,8 @@ class Account:
         Raises:
             UnknownScenarioError: no preset has that name.
         """
-        body = r.ChangeAccount(scenario=_written(wanted))
-        self.call(o.CHANGE_ACCOUNT, r.AccountInfo, body)
+        written = wanted if isinstance(wanted, str) else msgspec.to_builtins(wanted)
+        self.call(o.CHANGE_ACCOUNT, o.ChangeAccount(scenario=written))
 
     def next_batch(self, *names: str, **details: Unpack[Details]) -> None:
         """Decide what becomes of the next batches: one for each preset's name, or one in detail.
@@ -166,12 +166,11 @@ class Account:
         if details and len(names) > 1:
             raise ScenarioError("details are for one batch: call next_batch for each")
         scenarios = tuple({"name": name, **details} for name in names) or (details,)
-        body = r.AddScenarios(scenarios=scenarios)
-        self.call(o.ADD_SCENARIOS, r.AccountInfo, body)
+        self.call(o.ADD_SCENARIOS, o.AddScenarios(scenarios=scenarios))
 
     def forget_next_batches(self) -> None:
         """Take back what `next_batch` decided and no batch has taken."""
-        self.call(o.CLEAR_SCENARIOS, type(None))
+        self.call(o.CLEAR_SCENARIOS)
 
     def limit(
         self,
@@ -186,57 +185,47 @@ class Account:
         Raises:
             InvalidLimitError: a limit would let nothing through.
         """
-        body = r.ChangeAccount(
+        body = o.ChangeAccount(
             requests_per_minute=requests_per_minute, concurrent_batches=concurrent_batches
         )
-        self.call(o.CHANGE_ACCOUNT, r.AccountInfo, body)
+        self.call(o.CHANGE_ACCOUNT, body)
 
     def story(self, most: int = 200) -> str:
-        """Tell everything that happened, in order, on the account's clock, for a terminal.
+        """Return everything that happened, in order, on the account's clock, for a terminal.
 
         Of more than `most` lines those in the middle are left out.
         """
-        return self.call(o.SHOW_STORY, r.Story, query={"most": str(most)}).written
+        return self.call(o.SHOW_STORY, query={"most": str(most)}).written
 
-    def events(self) -> Events:
+    def events(self) -> tuple[r.EventInfo, ...]:
         """Return everything that happened, in order."""
-        return self.call(o.SHOW_STORY, r.Story).events
+        return self.call(o.SHOW_STORY).events
 
     def export(self) -> SnapshotFile:
         """Take a snapshot of the account's whole state; it has the key in it."""
-        return self.call(o.EXPORT, SnapshotFile)
+        return self.call(o.EXPORT)
 
     def close(self) -> None:
         """Remove the account and everything of it; closing twice is no error."""
         try:
-            self.call(o.CLOSE_ACCOUNT, type(None))
+            self.call(o.CLOSE_ACCOUNT)
         except UnknownAccountError:
             return
 
     def call(
         self,
-        operation: o.ControlOperation,
-        answer: type[T],
-        body: object = None,
+        operation: o.Operation[Takes, Gives],
+        body: Takes | None = None,
+        *,
         query: Mapping[str, str] = MappingProxyType({}),
-    ) -> T:
-        """Call an operation of the control plane for this account.
+        **path: str,
+    ) -> Gives:
+        """Call an operation of the control plane for this account, and return its answer.
 
         Raises:
             ControlError: it was refused, or not reached.
         """
-        return self.control.call(operation, answer, body, query=query, customer_id=self.customer_id)
-
-    def _change_webhooks(self, change: r.ChangeWebhooks) -> None:
-        self.call(o.CHANGE_WEBHOOK_SETTINGS, r.WebhookSettingsInfo, change)
-
-    def _of_webhook(self, operation: o.ControlOperation, message_id: str) -> r.WebhookInfo:
-        return self.control.call(
-            operation, r.WebhookInfo, customer_id=self.customer_id, message_id=message_id
-        )
-
-    def _exchanges(self) -> tuple[r.ExchangeInfo, ...]:
-        return self.call(o.SHOW_JOURNAL, r.Journal).exchanges
+        return self.control.call(operation, body, query=query, customer_id=self.customer_id, **path)
 
 
 class Accounts(Protocol):
@@ -283,9 +272,7 @@ def open_account(control: ControlClient, url: str, opening: Opening) -> Account:
     Raises:
         DuplicateAccountError: its key or customer id is taken.
     """
-    return Account(
-        control, url, control.call(o.OPEN_ACCOUNT, r.AccountInfo, write_opening(opening))
-    )
+    return Account(control, url, control.call(o.OPEN_ACCOUNT, r.OpenAccount.of(opening)))
 
 
 def find_account(control: ControlClient, url: str, customer_id: str) -> Account:
@@ -294,12 +281,4 @@ def find_account(control: ControlClient, url: str, customer_id: str) -> Account:
     Raises:
         UnknownAccountError: there is none.
     """
-    found = control.call(o.SHOW_ACCOUNT, r.AccountInfo, customer_id=customer_id)
-    return Account(control, url, found)
-
-
-def _written(scenario: str | Scenario) -> str | Mapping[str, Any]:
-    if isinstance(scenario, str):
-        return scenario
-    written: dict[str, Any] = msgspec.to_builtins(scenario)
-    return written
+    return Account(control, url, control.call(o.SHOW_ACCOUNT, customer_id=customer_id))

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 from vimmerse_mock.control import messages as r
 from vimmerse_mock.control import operations as o
 from vimmerse_mock.model.clock import ClockMode, ClockSetting, in_seconds, parse_span
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from vimmerse_mock.account.account import Account
+
 Events = tuple[r.EventInfo, ...]
 
 
-class _Owner(Protocol):
-    """The account that a clock is of."""
+class Identified(Protocol):
+    """A batch, as the client or the control plane has it."""
 
     @property
-    def batches(self) -> tuple[r.BatchInfo, ...]: ...
-
-    def story(self) -> str: ...
-
-    def call(self, operation: o.ControlOperation, answer: type[T], body: object = None) -> T: ...
-
-
-class _Identified(Protocol):
-    @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """The batch's id."""
 
 
 class AccountClock:
@@ -38,17 +32,17 @@ class AccountClock:
     happened.
     """
 
-    def __init__(self, account: _Owner) -> None:
+    def __init__(self, account: Account) -> None:
         self._account = account
 
     @property
     def mode(self) -> ClockMode:
         """What moves it: real time, a hand, or every read of an unfinished batch."""
-        return self._info().mode
+        return self._account.call(o.SHOW_CLOCK).mode
 
     def now(self) -> datetime:
-        """Tell the time on this clock, in UTC."""
-        return self._info().now
+        """Return the time on this clock, in UTC."""
+        return self._account.call(o.SHOW_CLOCK).now
 
     def advance(self, span: str | float) -> Events:
         """Move forward by a span.
@@ -56,8 +50,7 @@ class AccountClock:
         Raises:
             SpanError: it is none, or negative.
         """
-        body = r.AdvanceBy(by=in_seconds(parse_span(span)))
-        return self._account.call(o.ADVANCE, r.Moved, body).events
+        return self._account.call(o.ADVANCE, o.AdvanceBy(by=in_seconds(parse_span(span)))).events
 
     def move_to(self, moment: datetime) -> Events:
         """Move forward to an aware datetime.
@@ -65,17 +58,17 @@ class AccountClock:
         Raises:
             ClockError: the moment lies in the past.
         """
-        return self._account.call(o.MOVE_TO, r.Moved, r.MoveTo(to=moment)).events
+        return self._account.call(o.MOVE_TO, o.MoveTo(to=moment)).events
 
     def advance_to_next(self) -> Events:
         """Move to the next instant at which a batch moves on or a webhook falls due.
 
         Returns nothing, and does not move, if nothing is to come.
         """
-        return self._account.call(o.ADVANCE_TO_NEXT, r.Moved).events
+        return self._account.call(o.ADVANCE_TO_NEXT).events
 
     def run_until(
-        self, condition: Callable[[], bool] | _Identified | str, within: str | float = "1d"
+        self, condition: Callable[[], bool] | Identified | str, within: str | float = "1d"
     ) -> Events:
         """Move from one thing that happens to the next until a condition holds.
 
@@ -88,7 +81,7 @@ class AccountClock:
         end = self.now() + timedelta(microseconds=parse_span(within))
         happened: list[r.EventInfo] = []
         while not holds():
-            moved = self._account.call(o.ADVANCE_TO_NEXT, r.Moved)
+            moved = self._account.call(o.ADVANCE_TO_NEXT)
             happened += moved.events
             if moved.nothing_to_come and holds():  # a clock that runs came there by itself
                 break
@@ -111,12 +104,9 @@ class AccountClock:
             ClockError: no clock runs so.
             SpanError: the step is no span.
         """
-        self._account.call(o.SET_CLOCK, r.ClockInfo, ClockSetting(mode, speed, step))
+        self._account.call(o.SET_CLOCK, ClockSetting(mode, speed, step))
 
-    def _info(self) -> r.ClockInfo:
-        return self._account.call(o.SHOW_CLOCK, r.ClockInfo)
-
-    def _done(self, batch: _Identified | str) -> Callable[[], bool]:
+    def _done(self, batch: Identified | str) -> Callable[[], bool]:
         batch_id = batch if isinstance(batch, str) else batch.id
 
         def holds() -> bool:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final, Protocol, TypedDict, Unpack
+from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 
-from vimmerse_mock.control import messages as r
 from vimmerse_mock.control import operations as o
-from vimmerse_mock.model.faults import FaultKind
+from vimmerse_mock.model.faults import Fault, FaultKind
+
+if TYPE_CHECKING:
+    from vimmerse_mock.account.account import Account
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
-
-
-class _Call(Protocol):
-    def __call__(
-        self, operation: o.ControlOperation, answer: type[Any], body: object = None
-    ) -> Any: ...  # noqa: ANN401 - the operation's own answer
 
 
 class Aim(TypedDict, total=False):
@@ -37,25 +33,24 @@ class AccountFaults:
     Every method raises FaultError, or SpanError, for what makes no sense.
     """
 
-    def __init__(self, call: Callable[..., Any]) -> None:
-        self._call: _Call = call
+    def __init__(self, account: Account) -> None:
+        self._account = account
         self._is_used = False
 
     @property
-    def planned(self) -> tuple[r.FaultInfo, ...]:
+    def planned(self) -> tuple[Fault, ...]:
         """Every fault of the account, as it stands: how often it was met, and by how many calls."""
-        listed: r.FaultList = self._call(o.LIST_FAULTS, r.FaultList)
-        return listed.faults
+        return self._account.call(o.LIST_FAULTS).faults
 
     @property
-    def unfired(self) -> tuple[r.FaultInfo, ...]:
+    def unfired(self) -> tuple[Fault, ...]:
         """The faults that no call has met, of an account whose faults were planned here."""
         return tuple(f for f in self.planned if not f.fired) if self._is_used else ()
 
     def clear(self) -> None:
         """Take every fault back."""
         self._is_used = False
-        self._call(o.CLEAR_FAULTS, type(None))
+        self._account.call(o.CLEAR_FAULTS)
 
     def status(
         self,
@@ -69,41 +64,38 @@ class AccountFaults:
 
         Without a `body`, the contract's for that status is sent.
         """
-        kind = FaultKind.STATUS
-        self._plan(r.PlanFault(kind=kind, status=status, headers=dict(headers), body=body, **aim))
+        self._plan(Fault(FaultKind.STATUS, status=status, headers=dict(headers), body=body, **aim))
 
     def latency(
         self, delay: str | float, delay_to: str | float | None = None, **aim: Unpack[Aim]
     ) -> None:
         """Answer late, in real time: by `delay`, or by a span drawn from `delay` to `delay_to`."""
-        kind = FaultKind.LATENCY
-        self._plan(r.PlanFault(kind=kind, delay=delay, delay_to=delay_to, **aim))
+        self._plan(Fault(FaultKind.LATENCY, delay=delay, delay_to=delay_to, **aim))
 
     def reset(self, *, midway: bool = False, **aim: Unpack[Aim]) -> None:
         """Reset the connection before the request is carried out, or `midway` in its answer."""
-        kind = FaultKind.RESET_MIDWAY if midway else FaultKind.RESET
-        self._plan(r.PlanFault(kind=kind, **aim))
+        self._plan(Fault(FaultKind.RESET_MIDWAY if midway else FaultKind.RESET, **aim))
 
     def truncate(self, **aim: Unpack[Aim]) -> None:
         """End the connection after half of the body that was announced."""
-        self._plan(r.PlanFault(kind=FaultKind.TRUNCATE, **aim))
+        self._plan(Fault(FaultKind.TRUNCATE, **aim))
 
     def not_json(self, **aim: Unpack[Aim]) -> None:
         """Answer 200 with a body that is no JSON."""
-        self._plan(r.PlanFault(kind=FaultKind.NOT_JSON, **aim))
+        self._plan(Fault(FaultKind.NOT_JSON, **aim))
 
     def html(self, **aim: Unpack[Aim]) -> None:
         """Answer as a proxy does whose upstream is gone: 502 with an HTML page."""
-        self._plan(r.PlanFault(kind=FaultKind.HTML, **aim))
+        self._plan(Fault(FaultKind.HTML, **aim))
 
     def drip(self, delay: str | float, **aim: Unpack[Aim]) -> None:
         """Send the answer in small pieces, `delay` apart."""
-        self._plan(r.PlanFault(kind=FaultKind.DRIP, delay=delay, **aim))
+        self._plan(Fault(FaultKind.DRIP, delay=delay, **aim))
 
     def lose_answer(self, **aim: Unpack[Aim]) -> None:
         """Carry the request out, with all that it costs, and reset the connection in its place."""
-        self._plan(r.PlanFault(kind=FaultKind.LOST, **aim))
+        self._plan(Fault(FaultKind.LOST, **aim))
 
-    def _plan(self, body: r.PlanFault) -> None:
-        self._call(o.PLAN_FAULT, r.FaultList, body)
+    def _plan(self, fault: Fault) -> None:
+        self._account.call(o.PLAN_FAULT, fault)
         self._is_used = True

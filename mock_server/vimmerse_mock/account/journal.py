@@ -2,53 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final, TypedDict, Unpack
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 
+from vimmerse_mock.control import operations as o
 from vimmerse_mock.control.messages import ExchangeInfo
 
+if TYPE_CHECKING:
+    from vimmerse_mock.account.account import Account
+
 _SHOWN: Final = 20
-_Value = str | int
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What a request should be like; None means that it does not matter."""
-
-    operation: str | None = None
-    status: int | None = None
-    method: str | None = None
-    path: str | None = None
-    batch_id: str | None = None
-    form: Mapping[str, _Value] | None = None
-
-    def __str__(self) -> str:
-        names = self.__dataclass_fields__
-        asked = [f"{n}={getattr(self, n)!r}" for n in names if getattr(self, n) is not None]
-        return ", ".join(asked) or "any request"
-
-    def differences(self, exchange: ExchangeInfo) -> tuple[str, ...]:
-        """Say in what a request is not as wanted."""
-        return tuple(self._differences(exchange))
-
-    def _differences(self, exchange: ExchangeInfo) -> Iterator[str]:
-        came = {
-            "operation": exchange.operation,
-            "status": exchange.status,
-            "method": exchange.method,
-            "path": exchange.path.partition("?")[0],
-            "batch_id": exchange.batch_id,
-        }
-        for name, value in came.items():
-            wanted = getattr(self, name)
-            if wanted is not None and wanted != value:
-                yield f"{name} was {value!r}, not {wanted!r}"
-        for name, text in (self.form or {}).items():
-            sent = exchange.form.get(name, ())
-            if str(text) not in sent:
-                told = ", ".join(map(repr, sent)) or "not sent"
-                yield f"{name} was {told}, not {str(text)!r}"
 
 
 class RequestLike(TypedDict, total=False):
@@ -63,38 +26,49 @@ class RequestLike(TypedDict, total=False):
     method: str
     path: str
     batch_id: str
-    form: Mapping[str, _Value]
+    form: Mapping[str, str | int]
 
 
 class AccountJournal:
     """The requests of an account, as far as the journal keeps them, oldest first."""
 
-    def __init__(self, read: Callable[[], tuple[ExchangeInfo, ...]]) -> None:
-        self._read = read
+    def __init__(self, account: Account) -> None:
+        self._account = account
 
     def requests(self, **described: Unpack[RequestLike]) -> tuple[ExchangeInfo, ...]:
         """Return the requests that are as described (`RequestLike`)."""
-        wanted = _Wanted(**described)
-        return tuple(each for each in self._read() if not wanted.differences(each))
+        came = self._account.call(o.SHOW_JOURNAL).exchanges
+        return tuple(each for each in came if not _differences(described, each))
 
     def assert_requested(
         self, *, times: int | None = None, **described: Unpack[RequestLike]
     ) -> tuple[ExchangeInfo, ...]:
-        """Hold the account to having made such requests, at least one or exactly `times`.
+        """Assert that the account made such requests, at least one or exactly `times`.
 
         Returns them.
 
         Raises:
             AssertionError: it says what was expected, what came, and the nearest miss.
         """
-        wanted, came = _Wanted(**described), self._read()
-        found = tuple(each for each in came if not wanted.differences(each))
+        came = self._account.call(o.SHOW_JOURNAL).exchanges
+        found = tuple(each for each in came if not _differences(described, each))
         if len(found) == times or (times is None and found):
             return found
-        raise AssertionError(_explain(wanted, times, found, came))
+        expected = "at least one request" if times is None else f"{times} requests"
+        wanted = ", ".join(f"{name}={value!r}" for name, value in described.items())
+        raise AssertionError(
+            "\n".join(
+                [
+                    f"expected {expected} with {wanted or 'any request'}; there were {len(found)}",
+                    *_misses(described, came),
+                    f"all requests of the account ({len(came)}):",
+                    *([f"  {_line(each)}" for each in came[-_SHOWN:]] or ["  none"]),
+                ]
+            )
+        )
 
     def assert_not_requested(self, **described: Unpack[RequestLike]) -> None:
-        """Hold the account to having made no such request.
+        """Assert that the account made no such request.
 
         Raises:
             AssertionError: it says which came.
@@ -102,26 +76,36 @@ class AccountJournal:
         self.assert_requested(times=0, **described)
 
 
-def _explain(
-    wanted: _Wanted,
-    times: int | None,
-    found: tuple[ExchangeInfo, ...],
-    came: tuple[ExchangeInfo, ...],
-) -> str:
-    often = "at least one request" if times is None else f"{times} requests"
-    lines = [f"expected {often} with {wanted}; there were {len(found)}"]
-    misses = [each for each in came if each not in found]
-    if misses and not found:
-        nearest = min(misses, key=lambda each: len(wanted.differences(each)))
-        lines.append(f"nearest miss: {_line(nearest)}: {'; '.join(wanted.differences(nearest))}")
+def _differences(wanted: RequestLike, exchange: ExchangeInfo) -> list[str]:
+    """Describe in what a request is not as wanted."""
+    if unknown := wanted.keys() - RequestLike.__annotations__.keys():
+        raise TypeError(f"a request is not described by {', '.join(sorted(unknown))}")
+    different = []
+    for name, value in wanted.items():
+        came = exchange.path.partition("?")[0] if name == "path" else getattr(exchange, name)
+        if name != "form" and value not in (None, came):
+            different.append(f"{name} was {came!r}, not {value!r}")
+    for name, value in wanted.get("form", {}).items():
+        sent = exchange.form.get(name, ())
+        if str(value) not in sent:
+            came = ", ".join(map(repr, sent)) or "not sent"
+            different.append(f"{name} was {came}, not {str(value)!r}")
+    return different
+
+
+def _misses(wanted: RequestLike, came: Sequence[ExchangeInfo]) -> list[str]:
+    """Describe the nearest miss, and requests that a typo in their path may have led astray."""
+    misses = [each for each in came if _differences(wanted, each)]
+    lines = []
+    if misses and len(misses) == len(came):
+        nearest = min(misses, key=lambda each: len(_differences(wanted, each)))
+        lines.append(f"nearest miss: {_line(nearest)}: {'; '.join(_differences(wanted, nearest))}")
     if unmatched := [each for each in misses if not each.operation]:
         lines.append(f"of {len(unmatched)} the path matches no operation (a typo?):")
         lines += [f"  {_line(each)}" for each in unmatched[-_SHOWN:]]
-    lines.append(f"all requests of the account ({len(came)}):")
-    lines += [f"  {_line(each)}" for each in came[-_SHOWN:]] or ["  none"]
-    return "\n".join(lines)
+    return lines
 
 
 def _line(exchange: ExchangeInfo) -> str:
-    told = f"{exchange.method} {exchange.path} -> {exchange.status}"
-    return f"{told} ({exchange.operation or 'no such operation'})"
+    operation = exchange.operation or "no such operation"
+    return f"{exchange.method} {exchange.path} -> {exchange.status} ({operation})"

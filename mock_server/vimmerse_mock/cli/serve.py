@@ -11,7 +11,6 @@ import click
 from vimmerse_contracts.vocabulary import MOTION_TYPES, SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
 from vimmerse_mock.cli.options import NATURAL, PORT, POSITIVE, Parsed, fail, option, pairs
 from vimmerse_mock.cli.snapshots import read_file
-from vimmerse_mock.control.messages import read_opening
 from vimmerse_mock.model.account import DEFAULT_CREDITS, Opening
 from vimmerse_mock.model.clock import CLOCK_MODES, ClockMode
 from vimmerse_mock.model.credits import PriceList
@@ -123,7 +122,7 @@ def command(
     snapshots: tuple[Snapshot, ...] = ()
     if seed is not None:
         file = read_file(seed, f"--seed {seed}")
-        accounts, snapshots = [read_opening(each) for each in file.accounts], file.snapshots
+        accounts, snapshots = [each.opening() for each in file.accounts], file.snapshots
         if not accounts and not snapshots:
             fail(f"--seed {seed}: there is no account in it")
     accounts += [replace(begin, api_key=key, credits=its_credits) for key, its_credits in account]

@@ -8,7 +8,6 @@ import click
 import msgspec
 
 from vimmerse_mock.cli.options import fail, with_control_plane
-from vimmerse_mock.control import messages as r
 from vimmerse_mock.control import operations as o
 from vimmerse_mock.control.calls import ControlClient
 from vimmerse_mock.control.snapshots import FORMAT, VERSION, SnapshotFile, read_snapshots
@@ -38,9 +37,9 @@ def export_command(
 
     The file holds the accounts' API keys. `import` and `serve --seed` read it.
     """
-    accounts = () if customer_ids else control.call(o.LIST_ACCOUNTS, r.AccountList).accounts
+    accounts = () if customer_ids else control.call(o.LIST_ACCOUNTS).accounts
     files = [
-        control.call(o.EXPORT, SnapshotFile, customer_id=each)
+        control.call(o.EXPORT, customer_id=each)
         for each in customer_ids or [account.customer_id for account in accounts]
     ]
     snapshots = tuple(snapshot for file in files for snapshot in file.snapshots)
@@ -60,6 +59,6 @@ def export_command(
 @with_control_plane
 def import_command(control: ControlClient, *, file: Path) -> None:
     """Import accounts from a snapshot or seed file into a running mock: all of them, or none."""
-    loaded = control.call(o.IMPORT, r.AccountList, read_file(file, str(file)))
+    loaded = control.call(o.IMPORT, read_file(file, str(file)))
     for account in loaded.accounts:
         click.echo(f"{account.customer_id}   credits: {account.credits}")

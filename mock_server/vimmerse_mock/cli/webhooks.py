@@ -59,16 +59,16 @@ def show(control: ControlClient, *, message_id: str, customer_id: str, as_json: 
 def redeliver(control: ControlClient, *, message_id: str, customer_id: str, as_json: bool) -> None:
     """Send a webhook again, as a further attempt, and show what came of it."""
     owner, _ = _one(control, customer_id, message_id)
-    sent = control.call(o.REDELIVER, r.WebhookInfo, customer_id=owner, message_id=message_id)
+    sent = control.call(o.REDELIVER, customer_id=owner, message_id=message_id)
     last = _attempt_lines(len(sent.attempts), sent.attempts[-1])
     _print(sent, [_line(sent), *last], as_json=as_json)
 
 
 def _all(control: ControlClient, customer_id: str) -> Iterator[tuple[str, r.WebhookInfo]]:
     """Yield each webhook with its owner."""
-    accounts = () if customer_id else control.call(o.LIST_ACCOUNTS, r.AccountList).accounts
+    accounts = () if customer_id else control.call(o.LIST_ACCOUNTS).accounts
     for owner in [customer_id] if customer_id else [account.customer_id for account in accounts]:
-        for webhook in control.call(o.LIST_WEBHOOKS, r.WebhookList, customer_id=owner).webhooks:
+        for webhook in control.call(o.LIST_WEBHOOKS, customer_id=owner).webhooks:
             yield owner, webhook
 
 

@@ -12,7 +12,7 @@ import flask
 
 from vimmerse_contracts.network import is_loopback_url
 from vimmerse_contracts.vocabulary import CONTROL_ROOT
-from vimmerse_mock.control.plane import ControlPlane
+from vimmerse_mock.control.registry import AccountRegistry
 from vimmerse_mock.errors import ForeignOriginError, TokenMissingError
 from vimmerse_mock.service import BatchService
 
@@ -72,7 +72,7 @@ _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 class ControlRoute:
     """Hands requests for the control plane to it; a mock that serves none starts the sooner."""
 
-    control_plane: ControlPlane
+    accounts: AccountRegistry
     service: BatchService
     access: Access
 
@@ -99,5 +99,6 @@ class ControlRoute:
     @cached_property
     def _plane(self) -> ControlApi:
         from vimmerse_mock.control.http import ControlApi  # noqa: PLC0415 - see the module's docstring
+        from vimmerse_mock.control.plane import ControlPlane  # noqa: PLC0415 - as above
 
-        return ControlApi(self.control_plane, self.service, self.access)
+        return ControlApi(ControlPlane(self.accounts, self.service), self.access)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
 
 from vimmerse_contracts.network import is_loopback_url
 from vimmerse_mock.control.messages import ENCODER, Refusal
-from vimmerse_mock.control.operations import ControlOperation
+from vimmerse_mock.control.operations import Operation
 from vimmerse_mock.errors import (
     ControlError,
     MockError,
@@ -21,7 +21,8 @@ from vimmerse_mock.wsgi import call_wsgi
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
-T = TypeVar("T")
+Takes = TypeVar("Takes")
+Gives = TypeVar("Gives")
 _SECONDS: Final = 600
 """Advancing delivers webhooks, of which each receiver may take its ten seconds."""
 _ERROR: Final = 400
@@ -59,13 +60,12 @@ class ControlClient:
 
     def call(
         self,
-        operation: ControlOperation,
-        answer: type[T],
-        body: object = None,
+        operation: Operation[Takes, Gives],
+        body: Takes | None = None,
         *,
         query: Mapping[str, str] = MappingProxyType({}),
         **path: str,
-    ) -> T:
+    ) -> Gives:
         """Call an operation and read its answer.
 
         Raises:
@@ -78,10 +78,10 @@ class ControlClient:
         status, said = self._caller.send(operation.method, where + asked, sent)
         if status >= _ERROR:
             raise _refusal(operation, status, said)
-        return msgspec.json.decode(said or b"null", type=answer)
+        return msgspec.json.decode(said or b"null", type=operation.gives)
 
 
-def _refusal(operation: ControlOperation, status: int, said: bytes) -> Exception:
+def _refusal(operation: Operation[Any, Any], status: int, said: bytes) -> Exception:
     try:
         refusal = msgspec.json.decode(said, type=Refusal)
     except msgspec.MsgspecError:

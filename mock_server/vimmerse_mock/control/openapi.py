@@ -9,7 +9,7 @@ import msgspec
 from apispec import APISpec
 
 from vimmerse_mock.control.messages import Refusal
-from vimmerse_mock.control.operations import OPERATIONS, ControlOperation
+from vimmerse_mock.control.operations import NOTHING, OPERATIONS, Operation
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _JSON: Final = "application/json"
@@ -30,7 +30,9 @@ def control_document() -> dict[str, Any]:
         openapi_version="3.1.0",
         info={"description": "Accounts, clocks and everything else that a test has in its hand."},
     )
-    types = {t for o in OPERATIONS for t in (o.takes, o.gives) if t not in (None, dict)}
+    types = {
+        t for o in OPERATIONS for t in (o.takes, o.gives) if t not in (NOTHING, dict[str, Any])
+    }
     ordered = sorted(types | {Refusal}, key=lambda each: each.__name__)
     schemas, components = msgspec.json.schema_components(ordered, ref_template=_REFERENCE)
     references = dict(zip(ordered, schemas, strict=True))
@@ -43,9 +45,9 @@ def control_document() -> dict[str, Any]:
     return document
 
 
-def _describe(operation: ControlOperation, references: dict[Any, Any]) -> dict[str, Any]:
+def _describe(operation: Operation[Any, Any], references: dict[Any, Any]) -> dict[str, Any]:
     done: dict[str, Any] = {"description": "Done"}
-    if operation.gives is not None:
+    if operation.gives is not NOTHING:
         schema = references.get(operation.gives, {"type": "object"})
         done["content"] = {_JSON: {"schema": schema}}
     refused = {"content": {_JSON: {"schema": references[Refusal]}}}
@@ -60,7 +62,7 @@ def _describe(operation: ControlOperation, references: dict[Any, Any]) -> dict[s
         },
         "security": [{}, {"Token": []}],
     }
-    if operation.takes is not None:
+    if operation.takes is not NOTHING:
         body = {"required": True, "content": {_JSON: {"schema": references[operation.takes]}}}
         description["requestBody"] = body
     return description

@@ -1,270 +1,421 @@
-"""The table of the control plane's operations: routes, document and facade follow it."""
+"""The table of the control plane's operations, each with what it takes and gives."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any, Final, Generic, TypeVar
+
+from msgspec import UNSET, Meta, UnsetType
 
 from vimmerse_contracts.vocabulary import CONTROL_ROOT as ROOT
-from vimmerse_mock.control import messages as r
+from vimmerse_mock.control.messages import (
+    AccountInfo,
+    Answer,
+    BatchInfo,
+    Body,
+    ClockInfo,
+    EventInfo,
+    ExchangeInfo,
+    LedgerLine,
+    OpenAccount,
+    Positive,
+    WebhookInfo,
+    WebhookSettingsInfo,
+    WrittenSpan,
+)
 from vimmerse_mock.control.snapshots import SnapshotFile
 from vimmerse_mock.model.clock import ClockSetting
+from vimmerse_mock.model.faults import Fault
 
-_ACCOUNT: Final = ROOT + "/accounts/{customer_id}"
+Takes = TypeVar("Takes")
+Gives = TypeVar("Gives")
+NOTHING: Final = type(None)
 
 
-@dataclass(frozen=True, slots=True)
-class ControlOperation:
-    """One operation: `takes` is the type of its body, `gives` of its answer; None for neither."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Operation(Generic[Takes, Gives]):
+    """One operation: `takes` is the type of its body, `gives` of its answer.
+
+    `query` has the type of each parameter. `ControlPlane` has a method of the same name as `id`.
+    """
 
     id: str
+    route: str
+    summary: str
+    takes: type[Takes]
+    gives: type[Gives]
+    status: int = 200
+    query: Mapping[str, type[str | int]] = field(default_factory=dict)
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+        return self.route.partition(" ")[0]
+
+    @property
+    def path(self) -> str:
+        """The path, with its parameters in braces."""
+        return ROOT + self.route.partition(" ")[2]
+
+
+class OperationInfo(Answer, frozen=True):
+    """One operation of the control plane."""
+
     method: str
     path: str
     summary: str
-    takes: type[Any] | None = None
-    gives: type[Any] | None = None
-    status: int = 200
-    query: tuple[str, ...] = ()
 
 
-INDEX: Final = ControlOperation("index", "GET", ROOT + "/", "List these operations", gives=r.Index)
-OPENAPI: Final = ControlOperation(
+class Index(Answer, frozen=True):
+    """What can be done here."""
+
+    operations: tuple[OperationInfo, ...]
+    openapi: str
+
+
+INDEX: Final = Operation("index", "GET /", "List these operations", NOTHING, Index)
+OPENAPI: Final = Operation(
     "openapi",
-    "GET",
-    ROOT + "/openapi.json",
+    "GET /openapi.json",
     "The OpenAPI document of the control plane",
-    gives=dict,
+    NOTHING,
+    dict[str, Any],
 )
-OPEN_ACCOUNT: Final = ControlOperation(
+
+
+class AccountList(Answer, frozen=True):
+    """Every account."""
+
+    accounts: tuple[AccountInfo, ...]
+
+
+class ChangeAccount(Body, frozen=True):
+    """Settings to replace; what is not given stays as it is."""
+
+    scenario: str | Mapping[str, Any] | UnsetType = UNSET
+    requests_per_minute: int | UnsetType | None = UNSET
+    concurrent_batches: int | UnsetType | None = UNSET
+
+
+LIST_ACCOUNTS: Final = Operation(
+    "list_accounts", "GET /accounts", "List the accounts", NOTHING, AccountList
+)
+OPEN_ACCOUNT: Final = Operation(
     "open_account",
-    "POST",
-    ROOT + "/accounts",
+    "POST /accounts",
     "Open an account: a customer with a key, credits and a clock of its own",
-    takes=r.OpenAccount,
-    gives=r.AccountInfo,
+    OpenAccount,
+    AccountInfo,
     status=201,
 )
-LIST_ACCOUNTS: Final = ControlOperation(
-    "list_accounts", "GET", ROOT + "/accounts", "List the accounts", gives=r.AccountList
+SHOW_ACCOUNT: Final = Operation(
+    "show_account", "GET /accounts/{customer_id}", "Show an account", NOTHING, AccountInfo
 )
-SHOW_ACCOUNT: Final = ControlOperation(
-    "show_account", "GET", _ACCOUNT, "Show an account", gives=r.AccountInfo
-)
-CHANGE_ACCOUNT: Final = ControlOperation(
+CHANGE_ACCOUNT: Final = Operation(
     "change_account",
-    "PATCH",
-    _ACCOUNT,
+    "PATCH /accounts/{customer_id}",
     "Change an account's settings",
-    takes=r.ChangeAccount,
-    gives=r.AccountInfo,
+    ChangeAccount,
+    AccountInfo,
 )
-CLOSE_ACCOUNT: Final = ControlOperation(
-    "close_account", "DELETE", _ACCOUNT, "Remove an account and everything of it", status=204
-)
-PAY_IN: Final = ControlOperation(
-    "pay_in", "POST", _ACCOUNT + "/credits", "Add credits", takes=r.PayIn, gives=r.Ledger
-)
-SHOW_LEDGER: Final = ControlOperation(
-    "show_ledger", "GET", _ACCOUNT + "/ledger", "Show where the credits went", gives=r.Ledger
-)
-SHOW_CLOCK: Final = ControlOperation(
-    "show_clock",
-    "GET",
-    _ACCOUNT + "/clock",
-    "Tell the time on an account's clock",
-    gives=r.ClockInfo,
-)
-SET_CLOCK: Final = ControlOperation(
-    "set_clock",
-    "PUT",
-    _ACCOUNT + "/clock",
-    "Let the clock go on from its present: live, manual or stepping",
-    takes=ClockSetting,
-    gives=r.ClockInfo,
-)
-ADVANCE: Final = ControlOperation(
-    "advance",
-    "POST",
-    _ACCOUNT + "/clock/advance",
-    "Move the clock forward by a span; due webhooks are delivered on the way, each at its instant",
-    takes=r.AdvanceBy,
-    gives=r.Moved,
-)
-MOVE_TO: Final = ControlOperation(
-    "move_to",
-    "POST",
-    _ACCOUNT + "/clock/move_to",
-    "Move the clock forward to an instant, as advancing does",
-    takes=r.MoveTo,
-    gives=r.Moved,
-)
-ADVANCE_TO_NEXT: Final = ControlOperation(
-    "advance_to_next",
-    "POST",
-    _ACCOUNT + "/clock/next",
-    "Move the clock to the next instant at which a batch moves on or a webhook falls due",
-    gives=r.Moved,
-)
-ADD_SCENARIOS: Final = ControlOperation(
-    "add_scenarios",
-    "POST",
-    _ACCOUNT + "/next_scenarios",
-    "Decide what becomes of the next batches, one scenario for each",
-    takes=r.AddScenarios,
-    gives=r.AccountInfo,
-    status=201,
-)
-CLEAR_SCENARIOS: Final = ControlOperation(
-    "clear_scenarios",
-    "DELETE",
-    _ACCOUNT + "/next_scenarios",
-    "Take back the scenarios that no batch has taken",
+CLOSE_ACCOUNT: Final = Operation(
+    "close_account",
+    "DELETE /accounts/{customer_id}",
+    "Remove an account and everything of it",
+    NOTHING,
+    NOTHING,
     status=204,
 )
-LIST_FAULTS: Final = ControlOperation(
+
+
+class PayIn(Body, frozen=True):
+    """Credits to add."""
+
+    amount: Positive
+
+
+class Ledger(Answer, frozen=True):
+    """Where every credit went, oldest entry first."""
+
+    credits: int
+    entries: tuple[LedgerLine, ...]
+
+
+PAY_IN: Final = Operation(
+    "pay_in", "POST /accounts/{customer_id}/credits", "Add credits", PayIn, Ledger
+)
+SHOW_LEDGER: Final = Operation(
+    "show_ledger",
+    "GET /accounts/{customer_id}/ledger",
+    "Show where the credits went",
+    NOTHING,
+    Ledger,
+)
+
+
+class AdvanceBy(Body, frozen=True):
+    """By how much to move a clock forward."""
+
+    by: WrittenSpan
+
+
+class MoveTo(Body, frozen=True):
+    """Where to move a clock forward to: an instant with its offset from UTC."""
+
+    to: Annotated[datetime, Meta(tz=True)]
+
+
+class Moved(Answer, frozen=True):
+    """What a clock shows after it was moved, and what happened on the way.
+
+    `nothing_to_come` says that it was not moved, since nothing will happen by itself any more.
+    """
+
+    now: datetime
+    events: tuple[EventInfo, ...]
+    nothing_to_come: bool = False
+
+
+SHOW_CLOCK: Final = Operation(
+    "show_clock",
+    "GET /accounts/{customer_id}/clock",
+    "Show the time on an account's clock",
+    NOTHING,
+    ClockInfo,
+)
+SET_CLOCK: Final = Operation(
+    "set_clock",
+    "PUT /accounts/{customer_id}/clock",
+    "Set what moves the clock from its present on: live, manual or stepping",
+    ClockSetting,
+    ClockInfo,
+)
+ADVANCE: Final = Operation(
+    "advance",
+    "POST /accounts/{customer_id}/clock/advance",
+    "Move the clock forward by a span; due webhooks are delivered on the way, each at its instant",
+    AdvanceBy,
+    Moved,
+)
+MOVE_TO: Final = Operation(
+    "move_to",
+    "POST /accounts/{customer_id}/clock/move_to",
+    "Move the clock forward to an instant, as advancing does",
+    MoveTo,
+    Moved,
+)
+ADVANCE_TO_NEXT: Final = Operation(
+    "advance_to_next",
+    "POST /accounts/{customer_id}/clock/next",
+    "Move the clock to the next instant at which a batch moves on or a webhook falls due",
+    NOTHING,
+    Moved,
+)
+
+
+class AddScenarios(Body, frozen=True):
+    """Scenarios for one each of the next batches: names, or details."""
+
+    scenarios: tuple[str | Mapping[str, Any], ...]
+
+
+ADD_SCENARIOS: Final = Operation(
+    "add_scenarios",
+    "POST /accounts/{customer_id}/next_scenarios",
+    "Decide what becomes of the next batches, one scenario for each",
+    AddScenarios,
+    AccountInfo,
+    status=201,
+)
+CLEAR_SCENARIOS: Final = Operation(
+    "clear_scenarios",
+    "DELETE /accounts/{customer_id}/next_scenarios",
+    "Take back the scenarios that no batch has taken",
+    NOTHING,
+    NOTHING,
+    status=204,
+)
+
+
+class FaultList(Answer, frozen=True):
+    """Every fault of an account, in the order of planning."""
+
+    faults: tuple[Fault, ...]
+
+
+LIST_FAULTS: Final = Operation(
     "list_faults",
-    "GET",
-    _ACCOUNT + "/faults",
+    "GET /accounts/{customer_id}/faults",
     "List the faults and how often they were met",
-    gives=r.FaultList,
+    NOTHING,
+    FaultList,
 )
-PLAN_FAULT: Final = ControlOperation(
+PLAN_FAULT: Final = Operation(
     "plan_fault",
-    "POST",
-    _ACCOUNT + "/faults",
+    "POST /accounts/{customer_id}/faults",
     "Plan a fault: what goes wrong with which call",
-    takes=r.PlanFault,
-    gives=r.FaultList,
+    Fault,
+    FaultList,
     status=201,
 )
-CLEAR_FAULTS: Final = ControlOperation(
-    "clear_faults", "DELETE", _ACCOUNT + "/faults", "Take every fault back", status=204
+CLEAR_FAULTS: Final = Operation(
+    "clear_faults",
+    "DELETE /accounts/{customer_id}/faults",
+    "Take every fault back",
+    NOTHING,
+    NOTHING,
+    status=204,
 )
-LIST_BATCHES: Final = ControlOperation(
+
+
+class BatchList(Answer, frozen=True):
+    """Every batch of an account, oldest first."""
+
+    batches: tuple[BatchInfo, ...]
+
+
+LIST_BATCHES: Final = Operation(
     "list_batches",
-    "GET",
-    _ACCOUNT + "/batches",
+    "GET /accounts/{customer_id}/batches",
     "List the batches as they stand",
-    gives=r.BatchList,
+    NOTHING,
+    BatchList,
 )
-LIST_WEBHOOKS: Final = ControlOperation(
+
+
+class WebhookList(Answer, frozen=True):
+    """Every webhook of an account, in the order of planning."""
+
+    webhooks: tuple[WebhookInfo, ...]
+
+
+class ChangeWebhooks(Body, frozen=True):
+    """How webhooks are to be delivered; what is not given stays as it is.
+
+    `plan` holds for every submission (null for none), `next_plans` for one each of the next.
+    `retry_after` are the spans after which a failed attempt is repeated. `secrets` sign, the newest
+    first; an empty list ends signing.
+    """
+
+    plan: str | UnsetType | None = UNSET
+    next_plans: tuple[str, ...] | UnsetType = UNSET
+    retry_after: tuple[WrittenSpan, ...] | UnsetType = UNSET
+    secrets: tuple[str, ...] | UnsetType = UNSET
+
+
+class AddPlans(Body, frozen=True):
+    """Delivery plans for one each of the next submissions that have a webhook."""
+
+    plans: tuple[str, ...]
+
+
+LIST_WEBHOOKS: Final = Operation(
     "list_webhooks",
-    "GET",
-    _ACCOUNT + "/webhooks",
+    "GET /accounts/{customer_id}/webhooks",
     "List the outbox: every webhook with its attempts",
-    gives=r.WebhookList,
+    NOTHING,
+    WebhookList,
 )
-SHOW_WEBHOOK: Final = ControlOperation(
+SHOW_WEBHOOK: Final = Operation(
     "show_webhook",
-    "GET",
-    _ACCOUNT + "/webhooks/{message_id}",
+    "GET /accounts/{customer_id}/webhooks/{message_id}",
     "Show one webhook with its attempts",
-    gives=r.WebhookInfo,
+    NOTHING,
+    WebhookInfo,
 )
-REDELIVER: Final = ControlOperation(
+REDELIVER: Final = Operation(
     "redeliver",
-    "POST",
-    _ACCOUNT + "/webhooks/{message_id}/redeliver",
+    "POST /accounts/{customer_id}/webhooks/{message_id}/redeliver",
     "Send a webhook again, as a further attempt",
-    gives=r.WebhookInfo,
+    NOTHING,
+    WebhookInfo,
 )
-SHOW_WEBHOOK_SETTINGS: Final = ControlOperation(
+SHOW_WEBHOOK_SETTINGS: Final = Operation(
     "show_webhook_settings",
-    "GET",
-    _ACCOUNT + "/webhook_settings",
+    "GET /accounts/{customer_id}/webhook_settings",
     "Show how webhooks are delivered: plans, retries, secrets",
-    gives=r.WebhookSettingsInfo,
+    NOTHING,
+    WebhookSettingsInfo,
 )
-CHANGE_WEBHOOK_SETTINGS: Final = ControlOperation(
+CHANGE_WEBHOOK_SETTINGS: Final = Operation(
     "change_webhook_settings",
-    "PATCH",
-    _ACCOUNT + "/webhook_settings",
+    "PATCH /accounts/{customer_id}/webhook_settings",
     "Change how webhooks are delivered from now on",
-    takes=r.ChangeWebhooks,
-    gives=r.WebhookSettingsInfo,
+    ChangeWebhooks,
+    WebhookSettingsInfo,
 )
-ADD_DELIVERY_PLANS: Final = ControlOperation(
+ADD_DELIVERY_PLANS: Final = Operation(
     "add_delivery_plans",
-    "POST",
-    _ACCOUNT + "/webhook_settings/next_plans",
+    "POST /accounts/{customer_id}/webhook_settings/next_plans",
     "Plan how badly the webhooks of the next submissions are delivered",
-    takes=r.AddPlans,
-    gives=r.WebhookSettingsInfo,
+    AddPlans,
+    WebhookSettingsInfo,
 )
-ROTATE_SECRET: Final = ControlOperation(
+ROTATE_SECRET: Final = Operation(
     "rotate_secret",
-    "POST",
-    _ACCOUNT + "/webhook_settings/secrets",
+    "POST /accounts/{customer_id}/webhook_settings/secrets",
     "Make up a new secret to sign webhooks with; the present one goes on to sign beside it",
-    gives=r.WebhookSettingsInfo,
+    NOTHING,
+    WebhookSettingsInfo,
 )
-SHOW_JOURNAL: Final = ControlOperation(
+
+
+class Journal(Answer, frozen=True):
+    """The last exchanges of an account, oldest first."""
+
+    exchanges: tuple[ExchangeInfo, ...]
+
+
+SHOW_JOURNAL: Final = Operation(
     "show_journal",
-    "GET",
-    _ACCOUNT + "/journal",
+    "GET /accounts/{customer_id}/journal",
     "Show the requests of an account with their answers",
-    gives=r.Journal,
-    query=("operation", "status"),
+    NOTHING,
+    Journal,
+    query={"operation": str, "status": int},
 )
-SHOW_UNAUTHENTICATED: Final = ControlOperation(
+SHOW_UNAUTHENTICATED: Final = Operation(
     "show_unauthenticated",
-    "GET",
-    ROOT + "/unauthenticated",
+    "GET /unauthenticated",
     "Show the requests that came without a known key",
-    gives=r.Journal,
-    query=("operation", "status"),
+    NOTHING,
+    Journal,
+    query={"operation": str, "status": int},
 )
-SHOW_STORY: Final = ControlOperation(
+
+
+class Story(Answer, frozen=True):
+    """Everything that happened to an account; `written` is the same for a terminal."""
+
+    events: tuple[EventInfo, ...]
+    written: str
+
+
+SHOW_STORY: Final = Operation(
     "show_story",
-    "GET",
-    _ACCOUNT + "/story",
-    "Tell everything that happened to an account, in order, on its own clock",
-    gives=r.Story,
-    query=("most",),
+    "GET /accounts/{customer_id}/story",
+    "Show everything that happened to an account, in order, on its own clock",
+    NOTHING,
+    Story,
+    query={"most": int},
 )
-EXPORT: Final = ControlOperation(
-    "export", "GET", _ACCOUNT + "/export", "Export an account's whole state", gives=SnapshotFile
+EXPORT: Final = Operation(
+    "export",
+    "GET /accounts/{customer_id}/export",
+    "Export an account's whole state",
+    NOTHING,
+    SnapshotFile,
 )
-IMPORT: Final = ControlOperation(
+IMPORT: Final = Operation(
     "import_accounts",
-    "POST",
-    ROOT + "/import",
+    "POST /import",
     "Import accounts from an export or a seed file: all of them, or none",
-    takes=SnapshotFile,
-    gives=r.AccountList,
+    SnapshotFile,
+    AccountList,
     status=201,
 )
-OPERATIONS: Final = (
-    INDEX,
-    OPENAPI,
-    LIST_ACCOUNTS,
-    OPEN_ACCOUNT,
-    SHOW_ACCOUNT,
-    CHANGE_ACCOUNT,
-    CLOSE_ACCOUNT,
-    PAY_IN,
-    SHOW_LEDGER,
-    SHOW_CLOCK,
-    SET_CLOCK,
-    ADVANCE,
-    MOVE_TO,
-    ADVANCE_TO_NEXT,
-    ADD_SCENARIOS,
-    CLEAR_SCENARIOS,
-    LIST_FAULTS,
-    PLAN_FAULT,
-    CLEAR_FAULTS,
-    LIST_BATCHES,
-    LIST_WEBHOOKS,
-    SHOW_WEBHOOK,
-    REDELIVER,
-    SHOW_WEBHOOK_SETTINGS,
-    CHANGE_WEBHOOK_SETTINGS,
-    ADD_DELIVERY_PLANS,
-    ROTATE_SECRET,
-    SHOW_JOURNAL,
-    SHOW_UNAUTHENTICATED,
-    SHOW_STORY,
-    EXPORT,
-    IMPORT,
+OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = tuple(
+    each for each in list(vars().values()) if isinstance(each, Operation)
 )

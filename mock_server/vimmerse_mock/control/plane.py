@@ -1,205 +1,148 @@
-"""The use cases of the control plane: accounts, clocks, credits, stories. Knows no HTTP."""
+"""The use cases of the control plane: one method for each operation, by its id. Knows no HTTP."""
+
+# ruff: noqa: D102 - what a use case does is said in its row of operations.py
 
 from __future__ import annotations
 
-import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Final
-from uuid import uuid4
+from typing import Any
 
-from vimmerse_mock.delivery import Courier
-from vimmerse_mock.errors import ClockError, CreditError, DuplicateAccountError, UnknownAccountError
+import msgspec
+from msgspec import UNSET
+
+from vimmerse_contracts.network import without_login
+from vimmerse_contracts.vocabulary import CONTROL_ROOT
+from vimmerse_mock.control import messages as r
+from vimmerse_mock.control import operations as o
+from vimmerse_mock.control.registry import AccountRegistry
+from vimmerse_mock.control.snapshots import FORMAT, VERSION, SnapshotFile
+from vimmerse_mock.delivery import Courier, new_secret
+from vimmerse_mock.errors import ClockError, UnknownAccountError
 from vimmerse_mock.model import story
-from vimmerse_mock.model.account import AccountState, Opening, random_uuid
-from vimmerse_mock.model.clock import LAST, Clock, ClockSetting, Instant, Span, to_datetime
-from vimmerse_mock.model.credits import LedgerEntry, Reason
-from vimmerse_mock.model.delivery_plans import WebhookSettings
+from vimmerse_mock.model.account import AccountState
+from vimmerse_mock.model.clock import (
+    LAST,
+    ClockSetting,
+    Instant,
+    from_datetime,
+    in_seconds,
+    parse_span,
+    to_datetime,
+)
+from vimmerse_mock.model.credits import Reason
+from vimmerse_mock.model.delivery_plans import WebhookSettings, parse_plan
 from vimmerse_mock.model.exchange import Exchange
 from vimmerse_mock.model.faults import Fault
-from vimmerse_mock.model.outbox import MessageState
-from vimmerse_mock.model.scenarios import Scenario
+from vimmerse_mock.model.outbox import Message, MessageState
+from vimmerse_mock.model.scenarios import read_scenario, write_scenario
 from vimmerse_mock.model.snapshot import Snapshot
 from vimmerse_mock.model.story import Event
-from vimmerse_mock.stores import Store, opened
+from vimmerse_mock.service import BatchService
+from vimmerse_mock.stores import UNAUTHENTICATED, Store
 from vimmerse_mock.stores.conflicts import retried
-
-LARGEST_CREDIT: Final = 10**15
-"""The most credits that are paid in at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """What came of moving a clock: the instant that it shows now, and what happened on the way."""
-
-    now: Instant
-    events: tuple[Event, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ControlPlane:
-    """What can be done with accounts. `wake` is called when a webhook may fall due sooner."""
+    """Everything that can be asked about accounts, and done with them.
 
-    courier: Courier
-    wake: Callable[[], None] = lambda: None
+    The method for an operation takes what its path names, its `body`, and the parameters of its
+    query, and returns what the operation gives.
+    """
+
+    accounts: AccountRegistry
+    service: BatchService
 
     @property
     def store(self) -> Store:
         """Where the accounts are kept."""
         return self.courier.store
 
-    def open(self, opening: Opening) -> AccountState:
-        """Open an account and pay its first credits in.
+    @property
+    def courier(self) -> Courier:
+        """What delivers the webhooks."""
+        return self.accounts.courier
 
-        Raises:
-            DuplicateAccountError: its key or customer id is taken.
-        """
-        state = _opened(opening, self.courier.real_time())
-        self.store.add(opened(state, opening.credits))
-        return state
+    def index(self) -> o.Index:
+        listed = tuple(
+            o.OperationInfo(method=each.method, path=each.path, summary=each.summary)
+            for each in o.OPERATIONS
+        )
+        return o.Index(operations=listed, openapi=CONTROL_ROOT + "/openapi.json")
 
-    def ensure(self, opening: Opening) -> AccountState:
-        """Open an account; one that the store has already stays, but for its speed and scenario.
+    def openapi(self) -> dict[str, Any]:
+        from vimmerse_mock.control.openapi import control_document  # noqa: PLC0415 - apispec costs start-up
 
-        Raises:
-            DuplicateAccountError: the store has the customer, or the key, but not both together.
-        """
-        try:
-            return self.open(opening)
-        except DuplicateAccountError as error:
-            state = self.store.account_by_key(opening.api_key)
-            if state is None or opening.customer_id not in ("", state.customer_id):
-                raise DuplicateAccountError(
-                    f"the store has customer {opening.customer_id!r} with another key, "
-                    "or the key with another customer"
-                ) from error
-        self.set_clock(state.customer_id, opening.clock_setting)
-        return self.use_scenario(state.customer_id, opening.scenario)
+        return control_document()
 
-    def accounts(self) -> Iterator[AccountState]:
-        """Yield every account; one that is removed meanwhile is left out."""
+    def list_accounts(self) -> o.AccountList:
+        listed = []
         for customer_id in self.store.customers():
             try:
-                yield self.store.account(customer_id)
-            except UnknownAccountError:
+                listed.append(self.show_account(customer_id))
+            except UnknownAccountError:  # it was closed meanwhile
                 continue
+        return o.AccountList(accounts=tuple(listed))
 
-    def remove(self, customer_id: str) -> None:
-        """Remove an account and everything of it.
+    def open_account(self, body: r.OpenAccount) -> r.AccountInfo:
+        return self.show_account(self.accounts.open(body.opening()).customer_id)
 
-        Raises:
-            UnknownAccountError: there is none.
-        """
-        self.store.account(customer_id)
+    def show_account(self, customer_id: str) -> r.AccountInfo:
+        account = self.store.account(customer_id)
+        return r.AccountInfo(
+            customer_id=account.customer_id,
+            manager_id=account.manager_id,
+            api_key=account.api_key,
+            credits=self.store.balance(customer_id),
+            clock=self._clock_info(account),
+            scenario=write_scenario(account.scenario),
+            next_scenarios=tuple(map(write_scenario, account.next_scenarios)),
+            requests_per_minute=account.throttle.requests_per_minute,
+            concurrent_batches=account.throttle.concurrent_batches,
+        )
+
+    def change_account(self, customer_id: str, body: o.ChangeAccount) -> r.AccountInfo:
+        limits = msgspec.structs.asdict(body)
+        scenario = limits.pop("scenario")
+        limits = {name: limit for name, limit in limits.items() if limit is not UNSET}
+
+        def change(account: AccountState) -> AccountState:
+            if scenario is not UNSET:
+                account = replace(account, scenario=read_scenario(scenario))
+            return replace(account, throttle=replace(account.throttle, **limits))
+
+        self.accounts.change(customer_id, change)
+        return self.show_account(customer_id)
+
+    def close_account(self, customer_id: str) -> None:
         self.store.remove_account(customer_id)
 
     @retried
-    def pay_in(self, customer_id: str, amount: int) -> LedgerEntry:
-        """Add credits to an account.
-
-        Raises:
-            CreditError: the amount is no number from 1 on.
-            UnknownAccountError: there is no such account.
-        """
-        if not 1 <= amount <= LARGEST_CREDIT:
-            raise CreditError(
-                f"credits are paid in, 1 to {LARGEST_CREDIT:,} at once, not {amount}: only "
-                "batches take them out"
-            )
+    def pay_in(self, customer_id: str, body: o.PayIn) -> o.Ledger:
         with self.store.transaction(customer_id) as tx:
-            return tx.book(amount, Reason.TOP_UP, tx.account.clock.at(self.courier.real_time()))
+            tx.book(body.amount, Reason.TOP_UP, tx.account.clock.at(self.courier.real_time()))
+        return self.show_ledger(customer_id)
 
-    @retried
-    def change(
-        self, customer_id: str, change: Callable[[AccountState], AccountState]
-    ) -> AccountState:
-        """Replace settings of an account.
-
-        Raises:
-            UnknownAccountError: there is no such account.
-        """
-        with self.store.transaction(customer_id) as tx:
-            changed = change(tx.account)
-            if changed != tx.account:
-                tx.save_account(changed)
-        return changed
-
-    def use_scenario(self, customer_id: str, scenario: Scenario) -> AccountState:
-        """Decide what becomes of an account's submissions from now on."""
-        return self.change(customer_id, lambda account: replace(account, scenario=scenario))
-
-    def change_webhooks(
-        self, customer_id: str, change: Callable[[WebhookSettings], WebhookSettings]
-    ) -> WebhookSettings:
-        """Decide how an account's webhooks are delivered from now on.
-
-        Raises:
-            UnknownAccountError: there is no such account.
-            ValueError: what `change` raises.
-        """
-        changed = self.change(
-            customer_id, lambda account: replace(account, webhooks=change(account.webhooks))
-        )
-        return changed.webhooks
-
-    def follow_with(self, customer_id: str, scenarios: tuple[Scenario, ...]) -> AccountState:
-        """Decide what becomes of an account's next submissions, one scenario for each."""
-        return self.change(
-            customer_id, lambda a: replace(a, next_scenarios=(*a.next_scenarios, *scenarios))
+    def show_ledger(self, customer_id: str) -> o.Ledger:
+        entries = self.store.ledger(customer_id)
+        balance = entries[-1].balance if entries else 0
+        return o.Ledger(
+            credits=balance, entries=tuple(r.view(r.LedgerLine, entry) for entry in entries)
         )
 
-    def clear_scenarios(self, customer_id: str) -> AccountState:
-        """Take back the scenarios that no submission has taken."""
-        return self.change(customer_id, lambda account: replace(account, next_scenarios=()))
+    def show_clock(self, customer_id: str) -> r.ClockInfo:
+        return self._clock_info(self.store.account(customer_id))
 
-    def plan_fault(self, customer_id: str, fault: Fault) -> AccountState:
-        """Add a fault to those that an account's calls will meet."""
-        return self.change(customer_id, lambda a: replace(a, faults=(*a.faults, fault)))
+    def set_clock(self, customer_id: str, body: ClockSetting) -> r.ClockInfo:
+        return self._clock_info(self.accounts.set_clock(customer_id, body))
 
-    def clear_faults(self, customer_id: str) -> AccountState:
-        """Take every fault of an account back."""
-        return self.change(customer_id, lambda account: replace(account, faults=()))
+    def advance(self, customer_id: str, body: o.AdvanceBy) -> o.Moved:
+        return self._move(customer_id, self._now(customer_id) + parse_span(body.by))
 
-    def limit(self, customer_id: str, **limits: Any) -> AccountState:  # noqa: ANN401 - the fields of `Throttle`
-        """Set limits of an account, by the names that `Throttle` has for them.
-
-        Raises:
-            InvalidLimitError: a limit would let nothing through.
-        """
-        return self.change(
-            customer_id, lambda a: replace(a, throttle=replace(a.throttle, **limits))
-        )
-
-    def set_clock(self, customer_id: str, setting: ClockSetting) -> AccountState:
-        """Let a clock go on from its present by another setting."""
-        real = self.courier.real_time()
-        changed = self.change(
-            customer_id,
-            lambda account: replace(account, clock=account.clock.running(real, setting)),
-        )
-        self.wake()
-        return changed
-
-    def now(self, customer_id: str) -> Instant:
-        """Tell the time on an account's clock."""
-        return self.store.account(customer_id).clock.at(self.courier.real_time())
-
-    def advance(self, customer_id: str, span: Span) -> Moved:
-        """Move a clock forward by a span, delivering what falls due at its own instant.
-
-        Raises:
-            ClockError: that lies beyond the last instant that a clock shows.
-        """
-        return self._move(customer_id, self.now(customer_id) + span)
-
-    def move_to(self, customer_id: str, until: Instant) -> Moved:
-        """Move a clock forward to an instant, delivering what falls due at its own instant.
-
-        Raises:
-            ClockError: the instant lies before the clock's present, or beyond its last.
-        """
-        now = self.now(customer_id)
+    def move_to(self, customer_id: str, body: o.MoveTo) -> o.Moved:
+        now, until = self._now(customer_id), from_datetime(body.to)
         if until < now:
             raise ClockError(
                 f"a clock moves forward only: it shows {to_datetime(now)}, "
@@ -207,30 +150,8 @@ class ControlPlane:
             )
         return self._move(customer_id, until)
 
-    def advance_to_next(self, customer_id: str) -> Moved | None:
-        """Move a clock to the next instant at which something happens; None if nothing will."""
-        following = self.next_instant(customer_id)
-        return None if following is None else self._move(customer_id, following)
-
-    def _move(self, customer_id: str, until: Instant) -> Moved:
-        """Move a clock to an instant, or leave it where it is if it runs and came there first."""
-        if until > LAST:
-            raise ClockError(f"a clock goes no further than {to_datetime(LAST)}")
-        now = self.now(customer_id)
-        until = max(now, until)
-        before = Counter(self._recent(customer_id, now, now))
-        self.courier.advance(customer_id, until)
-        return Moved(until, tuple(_told_anew(self._recent(customer_id, now, until), before)))
-
-    def _recent(self, customer_id: str, since: Instant, until: Instant) -> tuple[Event, ...]:
-        """Tell what happened between two instants, and perhaps some of what happened before."""
-        account, journal = self.store.account(customer_id), self.store.journal(customer_id)
-        recent = self._everything_of(account, journal, ends_after=since - 1)
-        return story.events_of(recent.since(since), until)
-
-    def next_instant(self, customer_id: str) -> Instant | None:
-        """Tell when something happens next: a batch moves on, or a webhook falls due."""
-        now = self.now(customer_id)
+    def advance_to_next(self, customer_id: str) -> o.Moved:
+        now = self._now(customer_id)
         unfinished = self.store.batches(customer_id, ends_after=now)
         instants = [e.at for batch in unfinished for e in story.transitions(batch) if e.at > now]
         instants += [
@@ -238,72 +159,166 @@ class ControlPlane:
             for message in self.store.messages(customer_id)
             if message.state is MessageState.PENDING
         ]
-        return min(instants, default=None)
+        if not instants:
+            now = self._now(customer_id)
+            return o.Moved(now=to_datetime(now), events=(), nothing_to_come=True)
+        return self._move(customer_id, min(instants))
 
-    def story(self, customer_id: str, until: Instant | None = None) -> tuple[Event, ...]:
-        """Tell everything that happened to an account until an instant, by default its present."""
-        account = self.store.account(customer_id)
-        until = account.clock.at(self.courier.real_time()) if until is None else until
-        return story.events_of(self._everything_of(account, self.store.journal(customer_id)), until)
+    def add_scenarios(self, customer_id: str, body: o.AddScenarios) -> r.AccountInfo:
+        scenarios = tuple(map(read_scenario, body.scenarios))
+        self.accounts.change(
+            customer_id, lambda a: replace(a, next_scenarios=(*a.next_scenarios, *scenarios))
+        )
+        return self.show_account(customer_id)
+
+    def clear_scenarios(self, customer_id: str) -> None:
+        self.accounts.change(customer_id, lambda account: replace(account, next_scenarios=()))
+
+    def list_faults(self, customer_id: str) -> o.FaultList:
+        return o.FaultList(faults=self.store.account(customer_id).faults)
+
+    def plan_fault(self, customer_id: str, body: Fault) -> o.FaultList:
+        fault = replace(body, matched=0, fired=0)
+        changed = self.accounts.change(
+            customer_id, lambda account: replace(account, faults=(*account.faults, fault))
+        )
+        return o.FaultList(faults=changed.faults)
+
+    def clear_faults(self, customer_id: str) -> None:
+        self.accounts.change(customer_id, lambda account: replace(account, faults=()))
+
+    def list_batches(self, customer_id: str) -> o.BatchList:
+        batches = tuple(
+            r.view(
+                r.BatchInfo,
+                each.batch,
+                status=each.seen.status,
+                progress=each.seen.progress,
+                message=each.seen.message,
+                medias=len(each.batch.medias),
+                submissions=len(each.batch.submissions),
+            )
+            for each in self.service.seen(self.store.account(customer_id))
+        )
+        return o.BatchList(batches=batches)
+
+    def list_webhooks(self, customer_id: str) -> o.WebhookList:
+        messages = self.store.messages(customer_id)
+        return o.WebhookList(webhooks=tuple(map(_webhook_info, messages)))
+
+    def show_webhook(self, customer_id: str, message_id: str) -> r.WebhookInfo:
+        return _webhook_info(self.courier.message(customer_id, message_id))
+
+    def redeliver(self, customer_id: str, message_id: str) -> r.WebhookInfo:
+        return _webhook_info(self.courier.redeliver(customer_id, message_id))
+
+    def show_webhook_settings(self, customer_id: str) -> r.WebhookSettingsInfo:
+        return _settings_info(self.store.account(customer_id))
+
+    def change_webhook_settings(
+        self, customer_id: str, body: o.ChangeWebhooks
+    ) -> r.WebhookSettingsInfo:
+        changes: dict[str, Any] = {}
+        if body.plan is not UNSET:
+            changes["plan"] = None if body.plan is None else parse_plan(body.plan)
+        if body.next_plans is not UNSET:
+            changes["next_plans"] = tuple(map(parse_plan, body.next_plans))
+        if body.retry_after is not UNSET:
+            changes["retry_delays"] = tuple(map(parse_span, body.retry_after))
+        if body.secrets is not UNSET:
+            changes["secrets"] = body.secrets
+        return self._change_webhooks(customer_id, lambda settings: replace(settings, **changes))
+
+    def add_delivery_plans(self, customer_id: str, body: o.AddPlans) -> r.WebhookSettingsInfo:
+        plans = tuple(map(parse_plan, body.plans))
+        return self._change_webhooks(customer_id, lambda settings: settings.followed_by(plans))
+
+    def rotate_secret(self, customer_id: str) -> r.WebhookSettingsInfo:
+        secret = new_secret()
+        return self._change_webhooks(customer_id, lambda settings: settings.rotated(secret))
+
+    def show_journal(self, customer_id: str, operation: str = "", status: int = 0) -> o.Journal:
+        wanted = (
+            r.view(r.ExchangeInfo, exchange)
+            for exchange in self.store.journal(customer_id)
+            if operation in ("", exchange.operation) and status in (0, exchange.status)
+        )
+        return o.Journal(exchanges=tuple(wanted))
+
+    def show_unauthenticated(self, operation: str = "", status: int = 0) -> o.Journal:
+        return self.show_journal(UNAUTHENTICATED, operation, status)
+
+    def show_story(self, customer_id: str, most: int = 200) -> o.Story:
+        account, journal = self.store.account(customer_id), self.store.journal(customer_id)
+        until = account.clock.at(self.courier.real_time())
+        events = story.events_of(self._snapshot(account, journal), until)
+        return o.Story(events=_event_infos(events), written=story.lines_of(events, most))
 
     @retried
-    def export(self, customer_id: str) -> Snapshot:
+    def export(self, customer_id: str) -> SnapshotFile:
         """Take a snapshot of an account, all of it at one moment; its clock stands at the present.
 
         The journal alone is read a moment before, since it is written outside of transactions and
         must not wait for this one.
-
-        Raises:
-            UnknownAccountError: there is no such account.
         """
         journal = self.store.journal(customer_id)
         with self.store.transaction(customer_id) as tx:
             account, real = tx.account, self.courier.real_time()
             clock = replace(account.clock, origin=account.clock.at(real), anchor=real)
-            return self._everything_of(replace(account, clock=clock), journal)
+            taken = self._snapshot(replace(account, clock=clock), journal)
+        return SnapshotFile(format=FORMAT, version=VERSION, snapshots=(taken,))
 
-    def load(
-        self, openings: Iterable[Opening], snapshots: Iterable[Snapshot]
-    ) -> tuple[AccountState, ...]:
-        """Open accounts, and add those of snapshots, whose clocks go on from where they stood.
-
-        All of them, or none.
-
-        Raises:
-            DuplicateAccountError: a key or a customer id is taken.
-        """
+    def import_accounts(self, body: SnapshotFile) -> o.AccountList:
         added: list[AccountState] = []
         try:
-            added.extend(map(self.open, openings))
-            added.extend(map(self._restore, snapshots))
+            added.extend(self.accounts.open(each.opening()) for each in body.accounts)
+            added.extend(map(self.accounts.restore, body.snapshots))
         except Exception:
             for account in added:
                 self.store.remove_account(account.customer_id)
             raise
-        self.wake()
-        return tuple(added)
+        self.accounts.wake()
+        return o.AccountList(accounts=tuple(self.show_account(a.customer_id) for a in added))
 
-    def ensure_restored(self, snapshot: Snapshot) -> AccountState:
-        """Add the account of a snapshot; one that the store has already stays as it is.
+    def _now(self, customer_id: str) -> Instant:
+        return self.store.account(customer_id).clock.at(self.courier.real_time())
 
-        Raises:
-            DuplicateAccountError: the store has the customer, or the key, but not both together.
-        """
-        try:
-            return self._restore(snapshot)
-        except DuplicateAccountError:
-            state = self.store.account_by_key(snapshot.account.api_key)
-            if state is None or state.customer_id != snapshot.account.customer_id:
-                raise
-            return state
+    def _clock_info(self, account: AccountState) -> r.ClockInfo:
+        clock = account.clock
+        now = to_datetime(clock.at(self.courier.real_time()))
+        return r.view(r.ClockInfo, clock, speed=clock.rate, now=now)
 
-    def _restore(self, snapshot: Snapshot) -> AccountState:
-        clock = replace(snapshot.account.clock, anchor=self.courier.real_time())
-        account = replace(snapshot.account, clock=clock)
-        self.store.add(replace(snapshot, account=account))
-        return account
+    def _change_webhooks(
+        self, customer_id: str, change: Callable[[WebhookSettings], WebhookSettings]
+    ) -> r.WebhookSettingsInfo:
+        changed = self.accounts.change(
+            customer_id, lambda account: replace(account, webhooks=change(account.webhooks))
+        )
+        return _settings_info(changed)
 
-    def _everything_of(
+    def _move(self, customer_id: str, until: Instant) -> o.Moved:
+        """Move a clock to an instant, or leave it where it is if it runs and came there first."""
+        if until > LAST:
+            raise ClockError(f"a clock goes no further than {to_datetime(LAST)}")
+        now = self._now(customer_id)
+        until = max(now, until)
+        before = Counter(self._recent(customer_id, now, now))
+        self.courier.advance(customer_id, until)
+        events = []
+        for event in self._recent(customer_id, now, until):
+            if before[event]:
+                before[event] -= 1
+            else:
+                events.append(event)
+        return o.Moved(now=to_datetime(until), events=_event_infos(events))
+
+    def _recent(self, customer_id: str, since: Instant, until: Instant) -> tuple[Event, ...]:
+        """Return what happened between two instants, and perhaps some of what happened before."""
+        account, journal = self.store.account(customer_id), self.store.journal(customer_id)
+        recent = self._snapshot(account, journal, ends_after=since - 1)
+        return story.events_of(recent.since(since), until)
+
+    def _snapshot(
         self,
         account: AccountState,
         journal: tuple[Exchange, ...],
@@ -320,23 +335,19 @@ class ControlPlane:
         )
 
 
-def _opened(opening: Opening, real: Instant) -> AccountState:
-    account = AccountState(
-        customer_id=opening.customer_id or str(uuid4()),
-        manager_id="",
-        api_key=opening.api_key or f"vk_{secrets.token_hex(16)}",
-        clock=Clock(real, real).running(real, opening.clock_setting),
-        seed=opening.seed or secrets.token_hex(8),
-        scenario=opening.scenario,
+def _webhook_info(message: Message) -> r.WebhookInfo:
+    return r.view(r.WebhookInfo, message, url=without_login(message.url))
+
+
+def _settings_info(account: AccountState) -> r.WebhookSettingsInfo:
+    settings = account.webhooks
+    return r.WebhookSettingsInfo(
+        plan=None if settings.plan is None else str(settings.plan),
+        next_plans=tuple(map(str, settings.next_plans)),
+        retry_after=tuple(map(in_seconds, settings.retry_delays)),
+        secrets=settings.secrets,
     )
-    return replace(account, manager_id=random_uuid(account.random("manager")))
 
 
-def _told_anew(events: Iterable[Event], before: Counter[Event]) -> Iterator[Event]:
-    """Yield the events that were not told before, as often as they are new."""
-    left = before.copy()
-    for event in events:
-        if left[event]:
-            left[event] -= 1
-        else:
-            yield event
+def _event_infos(events: Iterable[Event]) -> tuple[r.EventInfo, ...]:
+    return tuple(r.view(r.EventInfo, event) for event in events)

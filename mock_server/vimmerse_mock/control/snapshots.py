@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from vimmerse_contracts.fields import url_problem
-from vimmerse_mock.control.messages import OpenAccount, read_opening
+from vimmerse_mock.control.messages import OpenAccount
 from vimmerse_mock.errors import OpeningError, SnapshotError
 from vimmerse_mock.model.account import require_usable
 from vimmerse_mock.model.snapshot import Snapshot
@@ -27,7 +27,7 @@ def problems(sent: Any, read: SnapshotFile) -> Iterator[Problem]:  # noqa: ANN40
     yield from _misfits("", sent, msgspec.to_builtins(read))
     for number, account in enumerate(read.accounts):
         try:
-            read_opening(account)
+            account.opening()
         except ValueError as error:
             yield f".accounts[{number}]", str(error)
     for number, snapshot in enumerate(read.snapshots):

@@ -15,19 +15,15 @@ BODY_CHARACTERS: Final = 4_096
 """How much of an answer, and of a form's value, is kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """One request and its answer; keys are redacted, bodies bounded.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A request and its answer, apart from when it came and what it cost.
 
-    `at` is the instant on the account's clock, `real` the real one, and `took` how long the answer
-    took in real time. `operation` is empty where none matched. `batch_status` and `progress` are
-    what the answer said of the batch; `charges` are the ledger entries that it caused; `fault`
-    names its fault. `status` is 0 where the answer did not arrive whole.
+    Keys are redacted, bodies bounded. `operation` is empty where none matched. `batch_status` and
+    `progress` are what the answer said of the batch; `fault` names its fault.
+    `status` is 0 where the answer did not arrive whole.
     """
 
-    at: Instant
-    real: Instant
-    took: Span
     method: str
     path: str
     operation: str
@@ -39,5 +35,18 @@ class Exchange:
     batch_id: str = ""
     batch_status: str = ""
     progress: int = 0
-    charges: tuple[LedgerEntry, ...] = ()
     fault: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange(Answered):
+    """One request of the journal.
+
+    `at` is the instant on the account's clock, `real` the real one, and `took` how long the answer
+    took in real time. `charges` are the ledger entries that it caused.
+    """
+
+    at: Instant
+    real: Instant
+    took: Span
+    charges: tuple[LedgerEntry, ...] = ()
