@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import vimmerse_mock
 from frozen_time import FrozenTime
 from vimmerse_client import Client, RateLimited, RetryPolicy
 from vimmerse_contracts.operations import OPERATIONS, RATE_LIMITED
@@ -130,6 +133,17 @@ def test_a_drawn_latency_depends_on_the_seed_alone() -> None:
         drawn.append(fault.draw_delay(account.random("fault", fault.kind, fault.matched)))
     assert drawn[0] == drawn[1] != drawn[2]
     assert all(SECOND // 100 <= pause <= 10 * SECOND for pause in drawn)
+
+
+def test_a_kind_is_named_by_its_definition_and_its_method_alone() -> None:
+    """A kind is added in two files: what carries faults out knows effects, and no kind."""
+    room = Path(vimmerse_mock.__file__).parent
+    naming = {
+        str(file.relative_to(room))
+        for file in room.rglob("*.py")
+        if re.search(r"FaultKind\.[A-Z]", file.read_text())
+    }
+    assert naming == {"model/faults.py", "account/faults.py"}
 
 
 def test_a_neighbour_meets_nothing() -> None:

@@ -44,15 +44,21 @@ class Break:
     reset: bool
 
 
+_BEFORE: Final = Break(midway=False, reset=True)
+_MIDWAY: Final = Break(midway=True, reset=True)
+_CUT: Final = Break(midway=True, reset=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a kind of fault does, in words and as data.
+    """What a kind of fault does, in words and as data; `name` is the kind's in JSON.
 
     `carried_out` is whether the request has its effects, such as a batch and a charge. The delay
     comes before the answer (`delays`) or between pieces of it (`drips`). `answer` makes the answer
     that is sent in place of the operation's own; `breaks` is how the connection ends instead.
     """
 
+    name: str
     what: str
     carried_out: bool = True
     delays: bool = False
@@ -66,69 +72,47 @@ class FaultKind(StrEnum):
 
     effect: Effect
 
-    def __new__(cls, name: str, effect: Effect) -> Self:
-        """Make a member, whose value is its name in JSON."""
-        kind = str.__new__(cls, name)
-        kind._value_ = name
+    def __new__(cls, effect: Effect) -> Self:
+        """Make a member of the effect; its value is the name."""
+        kind = str.__new__(cls, effect.name)
+        kind._value_ = effect.name
         kind.effect = effect
         return kind
 
-    STATUS = (
+    STATUS = Effect(
         "status",
-        Effect(
-            "answers with `status`, `headers` and `body` out of turn",
-            carried_out=False,
-            answer=lambda fault: Answer(fault.status, fault.body, fault.headers),
-        ),
+        "answers with `status`, `headers` and `body` out of turn",
+        carried_out=False,
+        answer=lambda fault: Answer(fault.status, fault.body, fault.headers),
     )
-    LATENCY = (
-        "latency",
-        Effect("answers late, by `delay`, or by a span from `delay` to `delay_to`", delays=True),
+    LATENCY = Effect(
+        "latency", "answers late, by `delay`, or by a span from `delay` to `delay_to`", delays=True
     )
-    RESET = (
-        "reset",
-        Effect(
-            "resets the connection before the answer",
-            carried_out=False,
-            breaks=Break(midway=False, reset=True),
-        ),
+    RESET = Effect(
+        "reset", "resets the connection before the answer", carried_out=False, breaks=_BEFORE
     )
-    RESET_MIDWAY = (
-        "reset_midway",
-        Effect(
-            "resets the connection in the middle of the answer",
-            breaks=Break(midway=True, reset=True),
-        ),
+    RESET_MIDWAY = Effect(
+        "reset_midway", "resets the connection in the middle of the answer", breaks=_MIDWAY
     )
-    TRUNCATE = (
-        "truncate",
-        Effect(
-            "ends the connection after half of the body that was announced",
-            breaks=Break(midway=True, reset=False),
-        ),
+    TRUNCATE = Effect(
+        "truncate", "ends the connection after half of the body that was announced", breaks=_CUT
     )
-    NOT_JSON = (
+    NOT_JSON = Effect(
         "not_json",
-        Effect(
-            "answers 200 with a body that is no JSON",
-            answer=lambda _: Answer(200, '{"data": {"id": '),
-        ),
+        "answers 200 with a body that is no JSON",
+        answer=lambda _: Answer(200, '{"data": {"id": '),
     )
-    HTML = (
+    HTML = Effect(
         "html",
-        Effect(
-            "answers as a proxy does whose upstream is gone: 502 with an HTML page",
-            carried_out=False,
-            answer=lambda _: Answer(502, _BAD_GATEWAY, mimetype="text/html"),
-        ),
+        "answers as a proxy does whose upstream is gone: 502 with an HTML page",
+        carried_out=False,
+        answer=lambda _: Answer(502, _BAD_GATEWAY, mimetype="text/html"),
     )
-    DRIP = ("drip", Effect("sends the answer in small pieces, `delay` apart", drips=True))
-    LOST = (
+    DRIP = Effect("drip", "sends the answer in small pieces, `delay` apart", drips=True)
+    LOST = Effect(
         "lost",
-        Effect(
-            "carries the request out, and resets the connection instead of answering",
-            breaks=Break(midway=False, reset=True),
-        ),
+        "carries the request out, and resets the connection instead of answering",
+        breaks=_BEFORE,
     )
 
 
