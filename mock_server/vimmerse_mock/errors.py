@@ -11,7 +11,7 @@
     │   ├── MarkerError              422, the field that the marker stands in
     │   └── ThrottledError           429 TOO_MANY_REQUESTS
     ├── InvalidError                 400: something makes no sense; nothing was changed
-    │   ├── AllowlistError, ClockError, CreditError, FaultError, InvalidLimitError,
+    │   ├── AllowlistError, ClockError, FaultError, InvalidLimitError,
     │   ├── InvalidRequestError, OpeningError, PlanError, RetentionError,
     │   ├── ScenarioError
     │   │   └── UnknownScenarioError
@@ -132,10 +132,6 @@ class AllowlistError(InvalidError):
 
 class ClockError(InvalidError):
     """A clock was asked to do what no clock does, such as to run backwards."""
-
-
-class CreditError(InvalidError):
-    """Credits are paid in, in whole numbers from 1 on."""
 
 
 class FaultError(InvalidError):

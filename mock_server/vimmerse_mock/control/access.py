@@ -36,7 +36,7 @@ class Access:
     token: str = field(default="", repr=False)
 
     def require(self, request: flask.Request) -> None:
-        """Let a request pass, or raise.
+        """Refuse a request that has no access.
 
         Raises:
             TokenMissingError: the token is missing, or another.

@@ -45,7 +45,7 @@ class Caller(Protocol):
         """Send a request, and return status and body."""
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
 
 
 class ControlClient:
@@ -55,7 +55,7 @@ class ControlClient:
         self._caller = caller
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         self._caller.close()
 
     def call(

@@ -22,7 +22,7 @@ Problem = tuple[str, str]
 _LARGEST: Final = 2**63 - 1
 
 
-def problems(sent: Any, read: SnapshotFile) -> Iterator[Problem]:  # noqa: ANN401 - JSON
+def _problems(sent: Any, read: SnapshotFile) -> Iterator[Problem]:  # noqa: ANN401 - JSON
     """Find what is wrong with a file: `sent` is its JSON, `read` what it was read as."""
     yield from _misfits("", sent, msgspec.to_builtins(read))
     for number, account in enumerate(read.accounts):
@@ -135,23 +135,21 @@ def read_snapshots(content: bytes) -> SnapshotFile:
     Raises:
         SnapshotError: it is no JSON, of another format or version, or a field is wrong.
     """
-    text = _text(content)
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise SnapshotError(f"line {line}: a snapshot is JSON in UTF-8, this is not") from error
     sent = _checked_header(text)
     try:
         read = msgspec.json.decode(content, type=SnapshotFile)
     except msgspec.ValidationError as error:
-        raise SnapshotError(_located(text, str(error))) from error
-    for place, problem in problems(sent, read):
+        found = _PLACE.search(str(error))  # msgspec names the field by its path
+        line = _line_of(text, found[1] if found else "")
+        raise SnapshotError(f"line {line}: {error}") from error
+    for place, problem in _problems(sent, read):
         raise SnapshotError(f"line {_line_of(text, place)}: {problem} - at `${place}`")
     return read
-
-
-def _text(content: bytes) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise SnapshotError(f"line {line}: a snapshot is JSON in UTF-8, this is not") from error
 
 
 def _checked_header(text: str) -> dict[str, Any]:
@@ -177,14 +175,8 @@ def _checked_header(text: str) -> dict[str, Any]:
     return read
 
 
-def _located(text: str, message: str) -> str:
-    """Put the line in front of what msgspec says; it names the field by its path."""
-    place = _PLACE.search(message)
-    return f"line {_line_of(text, place[1] if place else '')}: {message}"
-
-
 def _line_of(text: str, path: str) -> int:
-    """Tell in which line of a JSON text the value at a path begins, as far as the path leads."""
+    """Return the line of a JSON text where the value at a path begins, as far as the path leads."""
     position = _skip_blank(text, 0)
     for name, index in _STEP.findall(path):
         found = _member(text, position, name) if name else _element(text, position, index)
