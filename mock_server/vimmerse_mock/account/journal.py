@@ -85,7 +85,7 @@ def _differences(wanted: RequestLike, exchange: ExchangeInfo) -> list[str]:
         came = exchange.path.partition("?")[0] if name == "path" else getattr(exchange, name)
         if name != "form" and value not in (None, came):
             different.append(f"{name} was {came!r}, not {value!r}")
-    for name, value in wanted.get("form", {}).items():
+    for name, value in (wanted.get("form") or {}).items():
         sent = exchange.form.get(name, ())
         if str(value) not in sent:
             came = ", ".join(map(repr, sent)) or "not sent"
