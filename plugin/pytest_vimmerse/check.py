@@ -6,7 +6,7 @@ pytest -p no:terminal -p pytest_vimmerse.check ...
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -15,17 +15,17 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from pytest_vimmerse.summary import RULES, judged
-from vimmerse_contracts.runs.verdicts import Judged, Verdict, counted, family, judge, reasons
+from pytest_vimmerse.plugin import RUN
+from pytest_vimmerse.report import RULES, verdicts_of
+from vimmerse_contracts.runs.verdicts import Outcome, Verdict, count_reasons, count_rules, judge
 
 if TYPE_CHECKING:
-    from pytest_vimmerse.guard import Guard
+    from pytest_vimmerse.run import Run
 
-HELD: Final = 0
-BROKEN: Final = 1
-COULD_NOT_RUN: Final = 2
-_GUARD: Final = "vimmerse_guard"
-_COLOURS: Final = {Verdict.HELD: "green", Verdict.BROKEN: "red", Verdict.NOT_RUN: "yellow"}
+_HELD, _BROKEN, _COULD_NOT_RUN = 0, 1, 2
+"""Exit codes."""
+_COLOURS: Final = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.SKIPPED: "yellow"}
+"""In the order of the table's columns."""
 _MESSAGE_LINES: Final = 4
 _FAMILIES: Final = {
     "create": "POST /batch",
@@ -38,7 +38,7 @@ _FAMILIES: Final = {
     "auth": "the key",
     "error": "errors",
 }
-"""What the rules of a family are about, in the order of the table."""
+"""What the rules are about whose ids begin so, in the order of the table."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -65,9 +65,9 @@ class _Face:
         self._troubles: list[str] = []
 
     @property
-    def _guard(self) -> Guard | None:
-        guard: Guard | None = self._config.pluginmanager.get_plugin(_GUARD)
-        return guard
+    def _run(self) -> Run | None:
+        run: Run | None = self._config.pluginmanager.get_plugin(RUN)
+        return run
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Keep what could not be collected."""
@@ -80,7 +80,7 @@ class _Face:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Print the plan, and begin."""
-        for line in self._guard.plan_lines() if self._guard else ():
+        for line in self._run.plan_lines() if self._run else ():
             self._console.print(escape(line), soft_wrap=True)
         self._progress.update(self._task, total=len(session.items))
         self._progress.start()
@@ -99,58 +99,50 @@ class _Face:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Show what came of it, and set the exit code."""
         self._progress.stop()
-        tests = judged(self._reports)
-        if tests:
-            self._console.print(_table(tests))
-        for line in self._lines(tests):
-            self._console.print(line, soft_wrap=True)
-        session.exitstatus = self._exit_code(tests, int(session.exitstatus))
-
-    def _lines(self, tests: tuple[Judged, ...]) -> Iterator[str]:
-        yield from _failures(self._reports)
-        yield from map(escape, self._troubles)
-        verdicts = judge(tests)
+        verdicts = verdicts_of(self._reports)
         if verdicts:
-            yield from (counted(verdicts, each) for each in Verdict if each in verdicts.values())
-        for reason, count in reasons(tests):
-            yield escape(f"{count} test{'' if count == 1 else 's'} {reason}")
-        yield from map(escape, self._guard.account() if self._guard else ())
+            self._console.print(_table(verdicts))
+        for line in self._lines(verdicts):
+            self._console.print(line, soft_wrap=True)
+        outcomes = {verdict.outcome for verdict in verdicts}
+        finished = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        if Outcome.FAILED in outcomes:
+            session.exitstatus = _BROKEN
+        elif not finished or self._troubles or Outcome.PASSED not in outcomes:
+            session.exitstatus = _COULD_NOT_RUN
+        else:
+            session.exitstatus = _HELD
 
-    def _exit_code(self, tests: tuple[Judged, ...], came: int) -> int:
-        came_of = {test.verdict for test in tests}
-        if Verdict.BROKEN in came_of:
-            return BROKEN
-        finished = came in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
-        if not finished or self._troubles or Verdict.HELD not in came_of:
-            return COULD_NOT_RUN
-        return HELD
+    def _lines(self, verdicts: Sequence[Verdict]) -> Iterator[str]:
+        for report in self._reports:
+            if report.failed:
+                yield from _failure_lines(report)
+        yield from map(escape, self._troubles)
+        outcomes = judge(verdicts)
+        for outcome in _COLOURS:
+            if outcome in outcomes.values():
+                yield count_rules(outcomes, outcome)
+        yield from map(escape, count_reasons(verdicts))
+        yield from map(escape, self._run.spending_lines() if self._run else ())
 
 
-def _table(tests: Iterable[Judged]) -> Table:
-    counts = Counter((family(rule), verdict) for rule, verdict in judge(tests).items())
-    table = Table("rules of", *Verdict, title="The contract", title_justify="left")
-    for name, about in _FAMILIES.items():
-        row = [counts[name, verdict] for verdict in Verdict]
-        if any(row):
-            table.add_row(about, *(_cell(n, each) for n, each in zip(row, Verdict, strict=True)))
+def _table(verdicts: Sequence[Verdict]) -> Table:
+    counts = Counter(
+        (rule.id.partition(".")[0].replace("errors", "error"), outcome)
+        for rule, outcome in judge(verdicts).items()
+    )
+    columns = [outcome.of_rule for outcome in _COLOURS]
+    table = Table("rules of", *columns, title="The contract", title_justify="left")
+    for family, about in _FAMILIES.items():
+        if any(counts[family, outcome] for outcome in _COLOURS):
+            row = [(counts[family, outcome], colour) for outcome, colour in _COLOURS.items()]
+            table.add_row(about, *(f"[{colour}]{n}[/]" if n else "-" for n, colour in row))
     return table
 
 
-def _cell(count: int, verdict: Verdict) -> str:
-    return f"[{_COLOURS[verdict]}]{count}[/]" if count else "-"
-
-
-def _failures(reports: Iterable[pytest.TestReport]) -> Iterator[str]:
-    for report in reports:
-        if report.failed:
-            name = report.nodeid.rpartition("/")[2]
-            rules = dict(report.user_properties).get(RULES, "")
-            yield f"[red]broken[/] {escape(name)} ({rules})"
-            yield from (
-                f"  {escape(line)}" for line in _message(report).splitlines()[:_MESSAGE_LINES]
-            )
-
-
-def _message(report: pytest.TestReport) -> str:
+def _failure_lines(report: pytest.TestReport) -> Iterator[str]:
+    name, rules = report.nodeid.rpartition("/")[2], dict(report.user_properties).get(RULES, "")
+    yield f"[red]broken[/] {escape(name)} ({rules})"
     crash = getattr(report.longrepr, "reprcrash", None)
-    return str(crash.message) if crash is not None else report.longreprtext
+    message = str(crash.message) if crash is not None else report.longreprtext
+    yield from (f"  {escape(line)}" for line in message.splitlines()[:_MESSAGE_LINES])

@@ -1,103 +1,160 @@
-"""The options of the plugin."""
+"""The settings of a run of the contract suite: options of pytest and of `vimmerse-mock check`.
+
+A setting `name` is `--vimmerse-name` for pytest, `--name` for the command.
+"""
 
 from __future__ import annotations
 
-import pytest
+import math
+import os
+from argparse import ArgumentTypeError
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import pytest
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """Numbers from 0 on; `most` is in the range, too."""
+
+    kind: type[int | float]
+    most: float = math.inf
+
+    def __call__(self, text: str) -> float:
+        """Read one.
+
+        Raises:
+            ArgumentTypeError: it is none, or not in the range.
+        """
+        try:
+            number = self.kind(text)
+        except ValueError:
+            raise ArgumentTypeError(f"{text!r} is no number") from None
+        if not 0 <= number <= self.most:
+            raise ArgumentTypeError(f"{text} is not in the range from 0 to {self.most}")
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting; `variable` is the environment variable that it is taken from if not given."""
+
+    name: str
+    metavar: str
+    help: str
+    default: str | float | None = None
+    number: Number | None = None
+    repeatable: bool = False
+    variable: str = ""
+
+
+_CREDITS: Final = Number(int, most=10**15)
+_SECONDS: Final = Number(float)
+
+SETTINGS: Final = (
+    Setting(
+        "target",
+        "mock|intercept|real|URL",
+        "what the contract suite is run against: a mock in a thread, in process, the real service, "
+        "or a URL",
+        default="mock",
+    ),
+    Setting(
+        "key",
+        "KEY",
+        "API key for a URL (default: the samples' YOUR_API_KEY)",
+        variable="VIMMERSE_API_KEY",
+    ),
+    Setting(
+        "other-key",
+        "KEY",
+        "API key of a second customer of a URL; without it some tests are skipped",
+        variable="VIMMERSE_OTHER_API_KEY",
+    ),
+    Setting(
+        "broke-key",
+        "KEY",
+        "API key of a customer of a URL who can pay for one cheapest batch (1 s of one image)",
+        variable="VIMMERSE_BROKE_API_KEY",
+    ),
+    Setting(
+        "max-credits",
+        "N",
+        "what a run may spend at most; nothing runs without it against anything but the mock",
+        number=_CREDITS,
+        variable="VIMMERSE_MAX_CREDITS",
+    ),
+    Setting(
+        "price",
+        "MOTION_TYPE=CREDITS",
+        "credits for a second of video, or concat=CREDITS for a concat; repeatable",
+        repeatable=True,
+    ),
+    Setting("prices", "FILE", 'a price list: JSON like {"Auto": 1, "concat": 0}'),
+    Setting(
+        "poll",
+        "SECONDS",
+        "how often a batch behind a URL is read (default: 30; the mock: 0.2)",
+        number=_SECONDS,
+    ),
+    Setting(
+        "patience",
+        "SECONDS",
+        "how long a batch behind a URL may take",
+        default=1800.0,
+        number=_SECONDS,
+    ),
+    Setting(
+        "webhook-relay", "URL", "a public URL that forwards to our listener, whatever path follows"
+    ),
+    Setting(
+        "webhook-port",
+        "PORT",
+        "port of the listener for webhooks, for a relay to forward to; 0 takes a free one",
+        default=0,
+        number=Number(int, most=65535),
+    ),
+    Setting(
+        "evidence",
+        "FILE",
+        "write the contract suite's exchanges and verdicts to this file, without secrets",
+    ),
+)
+_BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
 
 
 def add_options(parser: pytest.Parser) -> None:
     """Add the options that point, limit and record the contract suite."""
     group = parser.getgroup("vimmerse", "Vimmerse batch API")
-    group.addoption(
-        "--vimmerse-target",
-        default="mock",
-        metavar="mock|intercept|real|URL",
-        help="what the contract suite is run against: a mock in a thread, in process, the real "
-        "service, or a URL",
-    )
-    group.addoption(
-        "--vimmerse-key",
-        default=None,
-        metavar="KEY",
-        help="API key for a URL (default: VIMMERSE_API_KEY, or the samples' YOUR_API_KEY)",
-    )
-    group.addoption(
-        "--vimmerse-other-key",
-        default=None,
-        metavar="KEY",
-        help="API key of a second customer of a URL; without it some tests are skipped",
-    )
-    group.addoption(
-        "--vimmerse-broke-key",
-        default=None,
-        metavar="KEY",
-        help="API key of a customer of a URL who can pay for one cheapest batch (1 s of one image)",
-    )
-    group.addoption(
-        "--vimmerse-evidence",
-        default=None,
-        metavar="FILE",
-        help="write the contract suite's exchanges and verdicts to this file, without secrets",
-    )
-    _add_spending_options(group)
-    _add_waiting_options(group)
+    for setting in SETTINGS:
+        if setting.repeatable:
+            how: dict[str, Any] = {"action": "append", "default": []}
+        else:
+            how = {"type": setting.number or str, "default": None}
+        group.addoption(
+            f"--vimmerse-{setting.name}", metavar=setting.metavar, help=_help(setting), **how
+        )
 
 
-def _add_spending_options(group: pytest.OptionGroup) -> None:
-    group.addoption(
-        "--vimmerse-max-credits",
-        type=_natural,
-        default=None,
-        metavar="N",
-        help="what a run may spend at most; nothing runs without it against anything but the mock",
-    )
-    group.addoption(
-        "--vimmerse-price",
-        action="append",
-        default=[],
-        metavar="MOTION_TYPE=CREDITS",
-        help="credits for a second of video, or compose=CREDITS for a composition; repeatable",
-    )
-    group.addoption(
-        "--vimmerse-prices",
-        default=None,
-        metavar="FILE",
-        help='a price list: JSON like {"Auto": 1, "concat": 0}',
-    )
+def _help(setting: Setting) -> str:
+    notes = [f"default: {setting.default}"] if setting.default is not None else []
+    notes += [f"else {setting.variable}"] if setting.variable else []
+    return f"{setting.help} ({', '.join(notes)})" if notes else setting.help
 
 
-def _add_waiting_options(group: pytest.OptionGroup) -> None:
-    group.addoption(
-        "--vimmerse-poll",
-        type=float,
-        default=None,
-        metavar="SECONDS",
-        help="how often a batch behind a URL is read (default: 30; the mock: 0.2)",
-    )
-    group.addoption(
-        "--vimmerse-patience",
-        type=float,
-        default=1800.0,
-        metavar="SECONDS",
-        help="how long a batch behind a URL may take (default: 1800)",
-    )
-    group.addoption(
-        "--vimmerse-webhook-relay",
-        default=None,
-        metavar="URL",
-        help="a public URL that forwards to our listener, whatever path follows it",
-    )
-    group.addoption(
-        "--vimmerse-webhook-port",
-        type=int,
-        default=0,
-        metavar="PORT",
-        help="port of the listener for webhooks, for a relay to forward to (default: a free one)",
-    )
+def setting_of(config: pytest.Config, name: str) -> Any:  # noqa: ANN401 - as the setting says
+    """Return a setting of a run: the option's, else the environment's, else the default.
 
-
-def _natural(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise ValueError(f"{text} is negative")
-    return number
+    Raises:
+        ArgumentTypeError: the environment variable has no such number.
+    """
+    setting = _BY_NAME[name]
+    given = config.getoption(f"--vimmerse-{name}")
+    if given is not None:
+        return given
+    text = os.environ.get(setting.variable) if setting.variable else None
+    if not text:
+        return setting.default
+    return setting.number(text) if setting.number else text

@@ -7,57 +7,58 @@ nothing but pytest; what a fixture needs is imported when it is first used.
 from __future__ import annotations
 
 import os
+from argparse import ArgumentTypeError
 from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_vimmerse.options import add_options, setting_of
+
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
-    from pytest_vimmerse.evidence import EvidencePlugin
-    from pytest_vimmerse.guard import Guard
     from pytest_vimmerse.handle import Vimmerse
+    from pytest_vimmerse.run import Run
     from vimmerse_contracts.runs.spending import Budget
     from vimmerse_contracts.suite.target import Target
     from vimmerse_mock.account.account import Accounts
     from vimmerse_mock.receiving.inbox import Listener
 
-NEEDS = "vimmerse_needs"
-EVIDENCE = "vimmerse_evidence"
 MARK = "vimmerse"
-GUARD = "vimmerse_guard"
+NEEDS = "vimmerse_needs"
+RUN = "vimmerse_run"
 TARGET = "vimmerse_session_target"
 MOCK_URL = "VIMMERSE_ADMIN_URL"
 """Variable that names a running mock; `vimmerse-mock run` sets it."""
 TOKEN = "VIMMERSE_ADMIN_TOKEN"  # noqa: S105 - the name of a variable
 STORY_LINES = 80
 _STORY_TITLE = "Vimmerse: what happened, on the account's clock"
-_UNFIRED = "a planned fault never fired, so the test did not do what it claims"
-_UNFIRED_ADVICE = (
-    "Aim it at a call that the test makes, or opt out: "
-    '@pytest.mark.vimmerse(unfired_faults="ignore")'
-)
 _FAILED: pytest.StashKey[bool] = pytest.StashKey()
 _HANDLES: pytest.StashKey[list[Vimmerse]] = pytest.StashKey()
 
 
+class Hooks:
+    """Hooks that other plugins may implement."""
+
+    @pytest.hookspec(firstresult=True)
+    def pytest_vimmerse_target(self, config: pytest.Config) -> Target | None:
+        """Return the target of the contract suite, or None to leave it to `--vimmerse-target`."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options that point, limit and record the contract suite."""
-    from pytest_vimmerse.options import add_options  # noqa: PLC0415 - cheap, but many lines
-
     add_options(parser)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    """Let other plugins bring a target."""
-    from pytest_vimmerse import hooks  # noqa: PLC0415 - cheap, but keeps the hooks in one place
-
-    pluginmanager.add_hookspecs(hooks)
+    """Add the hook by which other plugins bring a target."""
+    pluginmanager.add_hookspecs(Hooks)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the markers, set a guard where a run looks beyond its own mock, and record."""
+    """Declare the markers, and watch a run that has a limit, evidence, or a target elsewhere."""
     config.addinivalue_line(
         "markers",
         f"{MARK}(unfired_faults='fail', assumptions='count'): what the fixture `vimmerse` asks of "
@@ -70,34 +71,33 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "vimmerse_costs(*costs): what the test may cost at most on a target that charges"
     )
-    limit = config.getoption("--vimmerse-max-credits")
-    if config.getoption("--vimmerse-target") not in ("mock", "intercept") or limit is not None:
-        from pytest_vimmerse.guard import Guard  # noqa: PLC0415 - see the module's docstring
+    elsewhere = setting_of(config, "target") not in ("mock", "intercept")
+    try:
+        limited = setting_of(config, "max-credits") is not None
+    except ArgumentTypeError as error:
+        raise pytest.UsageError(f"VIMMERSE_MAX_CREDITS: {error}") from error
+    if elsewhere or limited or setting_of(config, "evidence"):
+        from pytest_vimmerse.run import Run  # noqa: PLC0415 - see the module's docstring
 
-        config.pluginmanager.register(Guard(config), GUARD)
-    path: str | None = config.getoption("--vimmerse-evidence")
-    if path and not (config.option.collectonly or config.option.help):
-        from pytest_vimmerse.evidence import open_evidence  # noqa: PLC0415 - only who records pays
-
-        config.pluginmanager.register(open_evidence(config, path), EVIDENCE)
+        config.pluginmanager.register(Run(config), RUN)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Note which rules a test holds the target to, so that any report can tell."""
+    """Note which rules a test holds the target to, so that any report can name them."""
     ours = [item for item in items if TARGET in getattr(item, "fixturenames", ())]
     if ours:
-        from pytest_vimmerse.summary import RULES, rules_of_test  # noqa: PLC0415 - see above
+        from pytest_vimmerse.report import RULES, rules_of_test  # noqa: PLC0415 - see above
 
         for item in ours:
             item.user_properties.append((RULES, ",".join(rules_of_test(item))))
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
-    """Tell what became of the contract's rules, and what tests relied on that is only assumed."""
+    """Print what became of the contract's rules, and what tests relied on that is only assumed."""
     stats = terminalreporter.stats.values()
     reports = [r for each in stats for r in each if isinstance(r, pytest.TestReport)]
     if any(name.startswith("vimmerse_") for r in reports for name, _ in r.user_properties):
-        from pytest_vimmerse.summary import write_summary  # noqa: PLC0415 - see above
+        from pytest_vimmerse.report import write_summary  # noqa: PLC0415 - see above
 
         write_summary(terminalreporter, reports)
 
@@ -105,17 +105,15 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def vimmerse_server() -> Iterator[Accounts]:
     """A mock for the whole run: the one that `VIMMERSE_ADMIN_URL` names, else one of its own."""
-    if os.environ.get(MOCK_URL):
-        from vimmerse_mock.account.account import RemoteMock  # noqa: PLC0415 - see the module's docstring
+    from vimmerse_mock import MockServer, RemoteMock, create_mock  # noqa: PLC0415 - see above
 
+    if os.environ.get(MOCK_URL):
         remote = RemoteMock(os.environ[MOCK_URL], os.environ.get(TOKEN, ""))
         yield remote
         remote.close()
         return
-    from vimmerse_mock.app import create_mock  # noqa: PLC0415 - see the module's docstring
     from vimmerse_mock.delivery import HttpSender  # noqa: PLC0415 - as above
     from vimmerse_mock.receiving.in_process import InProcessSender  # noqa: PLC0415 - as above
-    from vimmerse_mock.server import MockServer  # noqa: PLC0415 - as above
 
     with MockServer(create_mock(sender=InProcessSender(HttpSender()))) as server:
         yield server
@@ -124,9 +122,9 @@ def vimmerse_server() -> Iterator[Accounts]:
 @pytest.fixture(scope="session")
 def vimmerse_listener(pytestconfig: pytest.Config) -> Iterator[Listener]:
     """A listener for webhooks; `vimmerse.webhooks` is an inbox of it."""
-    from vimmerse_mock.receiving.inbox import Listener  # noqa: PLC0415 - see the module's docstring
+    from vimmerse_mock import Listener  # noqa: PLC0415 - see the module's docstring
 
-    listener = Listener(pytestconfig.getoption("--vimmerse-webhook-port"))
+    listener = Listener(setting_of(pytestconfig, "webhook-port"))
     yield listener
     listener.stop()
 
@@ -139,9 +137,12 @@ def vimmerse(
     from pytest_vimmerse.handle import Vimmerse  # noqa: PLC0415 - see the module's docstring
 
     handle = Vimmerse.open(vimmerse_server, vimmerse_listener)
-    request.node.stash.setdefault(_HANDLES, []).append(handle)
+    item: pytest.Item = request.node
+    item.stash.setdefault(_HANDLES, []).append(handle)
     yield handle
-    unfired = handle.faults.unfired if _is_strict(request.node) else ()
+    strict = _asked(item, "unfired_faults", ("fail", "ignore"), "fail") == "fail"
+    # A test that failed anyway is not blamed twice.
+    unfired = handle.faults.unfired if strict and not item.stash.get(_FAILED, False) else ()
     handle.close()
     if unfired:
         listed = "; ".join(
@@ -149,16 +150,21 @@ def vimmerse(
             f"{fault.matched} such calls came"
             for fault in unfired
         )
-        pytest.fail(f"{_UNFIRED}: {listed}. {_UNFIRED_ADVICE}", pytrace=False)
+        pytest.fail(
+            f"a planned fault never fired, so the test did not do what it claims: {listed}. "
+            "Aim it at a call that the test makes, or opt out: "
+            '@pytest.mark.vimmerse(unfired_faults="ignore")',
+            pytrace=False,
+        )
 
 
-def _is_strict(item: pytest.Item) -> bool:
-    """Say whether a fault that never fired fails a test: one that passed, and did not opt out."""
+def _asked(item: pytest.Item, name: str, words: tuple[str, str], default: str) -> str:
+    """Return what the marker `vimmerse` of a test says."""
     marker = item.get_closest_marker(MARK)
-    wanted = marker.kwargs.get("unfired_faults", "fail") if marker else "fail"
-    if wanted not in ("fail", "ignore"):
-        raise pytest.UsageError(f"unfired_faults is 'fail' or 'ignore', not {wanted!r}")
-    return wanted == "fail" and not item.stash.get(_FAILED, False)
+    wanted: str = marker.kwargs.get(name, default) if marker else default
+    if wanted not in words:
+        raise pytest.UsageError(f"{name} is {' or '.join(map(repr, words))}, not {wanted!r}")
+    return wanted
 
 
 @pytest.hookimpl(wrapper=True)
@@ -167,32 +173,27 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     yield
     handles = item.stash.get(_HANDLES, [])
     if handles:
-        from pytest_vimmerse.assumptions import note_assumptions  # noqa: PLC0415 - see above
+        from pytest_vimmerse.report import note_assumptions  # noqa: PLC0415 - see above
 
-        marker = item.get_closest_marker(MARK)
-        note_assumptions(
-            item, handles, marker.kwargs.get("assumptions", "count") if marker else "count"
-        )
+        wanted = _asked(item, "assumptions", ("fail", "count"), "count")
+        note_assumptions(item, handles, fail=wanted == "fail")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Tell, under a test that failed, what happened to its account."""
+    """Show, under a test that failed, what happened to its account."""
     report = yield
     if report.failed and report.when == "call":
         item.stash[_FAILED] = True
         for handle in item.stash.get(_HANDLES, []):
-            report.sections.append((_STORY_TITLE, _story(handle)))
+            try:
+                story = handle.story(STORY_LINES)
+            except Exception as error:  # noqa: BLE001 - a report must not fail, whatever is the matter
+                story = f"the mock does not answer: {error}"
+            report.sections.append((_STORY_TITLE, story))
     return report
-
-
-def _story(handle: Vimmerse) -> str:
-    try:
-        return handle.story(STORY_LINES)
-    except Exception as error:  # noqa: BLE001 - a report must not fail, whatever is the matter
-        return f"the mock does not tell: {error}"
 
 
 @pytest.fixture(scope="session")
@@ -200,32 +201,25 @@ def vimmerse_session_target(
     pytestconfig: pytest.Config, vimmerse_listener: Listener
 ) -> Iterator[Target]:
     """What the contract suite is run against (`vimmerse_contracts.Target`)."""
-    from pytest_vimmerse.targets import open_target  # noqa: PLC0415 - see the module's docstring
+    from pytest_vimmerse.run import require_limit  # noqa: PLC0415 - see the module's docstring
+    from pytest_vimmerse.targets import open_target  # noqa: PLC0415 - as above
 
-    guard: Guard | None = pytestconfig.pluginmanager.get_plugin(GUARD)
-    brought = pytestconfig.hook.pytest_vimmerse_target(config=pytestconfig)
+    run: Run | None = pytestconfig.pluginmanager.get_plugin(RUN)
+    brought: Target | None = pytestconfig.hook.pytest_vimmerse_target(config=pytestconfig)
     if brought is not None:
-        _require_limit(brought, guard)
-        yield brought
-        return
-    with open_target(pytestconfig, vimmerse_listener, guard.remote if guard else None) as target:
-        yield target
-
-
-def _require_limit(target: Target, guard: Guard | None) -> None:
-    from vimmerse_contracts.suite.target import Capability  # noqa: PLC0415 - see the module's docstring
-
-    if Capability.PLAY_MONEY not in target.capabilities and (guard is None or not guard.ledger):
-        from pytest_vimmerse.guard import needs_limit  # noqa: PLC0415 - see above
-
-        pytest.exit(needs_limit(target.name), returncode=2)
+        require_limit(brought, run)
+        opened: AbstractContextManager[Target] = nullcontext(brought)
+    else:
+        opened = open_target(pytestconfig, vimmerse_listener, run.remote if run else None)
+    with opened as target:
+        yield run.use_target(target) if run else target
 
 
 @pytest.fixture(scope="session")
 def vimmerse_budget(pytestconfig: pytest.Config, vimmerse_session_target: Target) -> Budget | None:
-    """What the suite pays from, where a limit is given (`runs.spending.Purse`)."""
-    guard: Guard | None = pytestconfig.pluginmanager.get_plugin(GUARD)
-    return guard.budget(vimmerse_session_target) if guard else None
+    """What the suite pays from, where a limit is given; else None."""
+    run: Run | None = pytestconfig.pluginmanager.get_plugin(RUN)
+    return run.budget(vimmerse_session_target) if run else None
 
 
 @pytest.fixture
@@ -237,5 +231,4 @@ def vimmerse_target(request: pytest.FixtureRequest, vimmerse_session_target: Tar
     reason = not_run(marker.args if marker else (), vimmerse_session_target.capabilities)
     if reason:
         pytest.skip(reason)
-    evidence: EvidencePlugin | None = request.config.pluginmanager.get_plugin(EVIDENCE)
-    return evidence.witness(vimmerse_session_target) if evidence else vimmerse_session_target
+    return vimmerse_session_target

@@ -2,39 +2,198 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from threading import Event
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
-from pytest_vimmerse.remote import Remote
+from pytest_vimmerse.options import setting_of
+from vimmerse_contracts.network import is_loopback_url, is_production_url, without_login
+from vimmerse_contracts.suite.api import session_for
 from vimmerse_contracts.suite.target import Capability, ReceivedWebhook, Target
-from vimmerse_contracts.vocabulary import SAMPLE_API_KEY
-from vimmerse_mock.account.account import Account
-from vimmerse_mock.interception import intercept
-from vimmerse_mock.model.account import Opening
-from vimmerse_mock.model.scenarios import Scenario
-from vimmerse_mock.receiving.inbox import Inbox, Listener
-from vimmerse_mock.server import MockServer
+from vimmerse_contracts.vocabulary import (
+    API_KEY_HEADER,
+    CONTROL_ROOT,
+    POLL_SECONDS,
+    PRODUCTION_URL,
+    SAMPLE_API_KEY,
+)
+from vimmerse_mock import Account, Inbox, Listener, MockServer, Opening, Scenario, intercept
 
 T = TypeVar("T")
 
+IN_PROCESS: Final = ("mock", "intercept")
+_REAL: Final = "real"
+_UNKNOWN_BATCH: Final = "/batch/00000000-0000-4000-8000-000000000000"
+_TIMEOUT_SECONDS: Final = 30
+_GUARDED: Final = frozenset({"TokenMissingError", "ForeignOriginError"})
+"""What a control plane answers that does not let us in."""
 _STEP_SECONDS: Final = 0.2
 _SETTLE_SECONDS: Final = 3600.0
 _REMOTE_SETTLE_SECONDS: Final = 2.0
-PATIENCE_SECONDS: Final = 1800.0
+_PATIENCE_SECONDS: Final = 1800.0
 """How long a batch may take before a test fails: generation takes 5 to 15 minutes (P26)."""
 _LAST_CREDIT: Final = 1
 """What the cheapest batch costs: the broke account can have one, and then no more."""
 
 
+class TargetError(Exception):
+    """The target cannot be used; the message is one sentence that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A service behind a URL: who asks, how often, and where it may send webhooks.
+
+    `relay` is a public URL that forwards to our listener; `poll` and `patience` are in seconds.
+    """
+
+    url: str = field(repr=False)
+    key: str = field(repr=False)
+    other_key: str = field(repr=False)
+    broke_key: str = field(repr=False)
+    relay: str
+    poll: float
+    patience: float
+    is_mock: bool = False
+
+    @property
+    def name(self) -> str:
+        """The URL for people: without the password that may stand in it."""
+        return without_login(self.url)
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What it can: all but what lacks a key, or needs a fake."""
+        able = {
+            Capability.WEBHOOKS: bool(self.relay) or is_loopback_url(self.url),
+            Capability.OTHER_ACCOUNT: bool(self.other_key),
+            Capability.BROKE_ACCOUNT: bool(self.broke_key),
+            Capability.PLAY_MONEY: self.is_mock,
+        }
+        return frozenset(capability for capability, has in able.items() if has)
+
+
+def read_remote(config: pytest.Config, *, is_mock: bool) -> Remote:
+    """Read the options that name a service."""
+    name: str = setting_of(config, "target")
+    poll: float | None = setting_of(config, "poll")
+    if poll is None:
+        poll = _STEP_SECONDS if is_mock else POLL_SECONDS
+    return Remote(
+        url=(PRODUCTION_URL if name == _REAL else name).rstrip("/"),
+        key=setting_of(config, "key") or "",
+        other_key=setting_of(config, "other-key") or "",
+        broke_key=setting_of(config, "broke-key") or "",
+        relay=(setting_of(config, "webhook-relay") or "").rstrip("/"),
+        poll=poll,
+        patience=setting_of(config, "patience"),
+        is_mock=is_mock,
+    )
+
+
+def find_remote(config: pytest.Config) -> Remote | None:
+    """Find out what is behind the URL that `--vimmerse-target` names; None if it names none.
+
+    Raises:
+        pytest.UsageError: it is no target at all.
+        TargetError: nothing answers.
+    """
+    name: str = setting_of(config, "target")
+    if name in IN_PROCESS:
+        return None
+    if name != _REAL and not name.startswith(("http://", "https://")):
+        raise pytest.UsageError(
+            f"--vimmerse-target is mock, intercept, real or a URL, not {name!r}"
+        )
+    return read_remote(config, is_mock=is_mock(read_remote(config, is_mock=False)))
+
+
+def is_mock(remote: Remote) -> bool:
+    """Whether this project's mock is behind a URL, by its control plane.
+
+    No key is sent. The company's own hosts are never taken for the mock, whatever they answer.
+
+    Raises:
+        TargetError: nothing answers.
+    """
+    if is_production_url(remote.url):
+        return False
+    body = _json(_get(remote, CONTROL_ROOT, ""))
+    if not isinstance(body, Mapping):
+        return False
+    listed = body.get("operations")
+    paths = [
+        str(each.get("path"))
+        for each in (listed if isinstance(listed, list) else [])
+        if isinstance(each, Mapping)
+    ]
+    return body.get("error") in _GUARDED or any(path.startswith(CONTROL_ROOT) for path in paths)
+
+
+def require_usable(remote: Remote) -> None:
+    """Require that a service answers each of our keys in JSON; nothing is spent.
+
+    Raises:
+        TargetError: it does not answer, answers with something else, or refuses a key.
+    """
+    if is_production_url(remote.url) and not remote.key:
+        raise TargetError(f"{remote.name} needs a key: --vimmerse-key, or VIMMERSE_API_KEY")
+    keys = {
+        "--vimmerse-key": remote.key or SAMPLE_API_KEY,
+        "--vimmerse-other-key": remote.other_key,
+        "--vimmerse-broke-key": remote.broke_key,
+    }
+    for option, key in keys.items():
+        if key:
+            _require_key(remote, option, key)
+
+
+def _require_key(remote: Remote, option: str, key: str) -> None:
+    answer = _get(remote, _UNKNOWN_BATCH, key)
+    if _json(answer) is None:
+        kind = answer.headers.get("Content-Type", "no Content-Type").partition(";")[0]
+        raise TargetError(
+            f"{remote.name} answers {answer.status_code} with {kind} where the API answers with "
+            "JSON: is it the base URL of the API?"
+        )
+    if answer.status_code in {401, 403}:
+        raise TargetError(
+            f"{remote.name} refuses the key of {option} with {answer.status_code}: correct {option}"
+            + (" or VIMMERSE_API_KEY" if option == "--vimmerse-key" else "")
+        )
+
+
+def _get(remote: Remote, path: str, key: str) -> requests.Response:
+    try:
+        with session_for(remote.url) as session:
+            headers = {API_KEY_HEADER: key} if key else {}
+            return session.get(
+                remote.url + path, headers=headers, timeout=_TIMEOUT_SECONDS, allow_redirects=False
+            )
+    except (requests.RequestException, ValueError) as error:
+        raise TargetError(
+            f"{remote.name} does not answer ({type(error).__name__}): start it, or correct "
+            "--vimmerse-target"
+        ) from error
+
+
+def _json(answer: requests.Response) -> object:
+    try:
+        return answer.json()
+    except ValueError:
+        return None
+
+
 class _Inboxes:
     """The webhook half of a target: inboxes of the run's listener.
 
-    A relay is told of each inbox by its path, behind the relay's own URL.
+    A relay is given each inbox by its path, behind the relay's own URL.
     """
 
     def __init__(self, listener: Listener, relay: str = "") -> None:
@@ -82,7 +241,7 @@ class MockTarget(_Inboxes):
 
     def observe(self, read: Callable[[], T], until: Callable[[T], bool]) -> list[T]:
         """Read, and move the clocks a little between readings."""
-        return _observe(read, until, self.pause, _STEP_SECONDS)
+        return _observe(read, until, self.pause, _STEP_SECONDS, _PATIENCE_SECONDS)
 
     def settle(self) -> None:
         """Move the clocks past every retry."""
@@ -110,8 +269,8 @@ class RemoteTarget(_Inboxes):
         self._remote = remote
 
     def balance(self) -> int:
-        """Fail: the API does not tell the balance."""
-        raise NotImplementedError("the public API does not tell the balance")
+        """Fail: the API does not show the balance."""
+        raise NotImplementedError("the public API does not show the balance")
 
     def fail_medias(self, indices: Sequence[int]) -> None:
         """Fail: the API has no such switch."""
@@ -135,7 +294,7 @@ def _observe(
     until: Callable[[T], bool],
     pause: Callable[[float], None],
     step: float,
-    patience: float = PATIENCE_SECONDS,
+    patience: float,
 ) -> list[T]:
     readings = [read()]
     while not until(readings[-1]):
@@ -153,10 +312,9 @@ def open_target(
     config: pytest.Config, listener: Listener, remote: Remote | None
 ) -> Iterator[Target]:
     """Open what `--vimmerse-target` names; `remote` is the service that was found behind a URL."""
-    name: str = config.getoption("--vimmerse-target")
     if remote is not None:
         yield RemoteTarget(remote, listener)
-    elif name == "intercept":
+    elif setting_of(config, "target") == "intercept":
         with intercept() as intercepted:
             yield MockTarget("intercept", intercepted.open_account, listener)
     else:

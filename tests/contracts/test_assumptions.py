@@ -52,7 +52,8 @@ def step(operation: str, status: int = 200, at: int = 0, **more: Any) -> Step:
 
 def rules(*steps: Step, world: World | None = None) -> list[str]:
     """Name the assumed rules that the steps relied on."""
-    return [assumptions.rule.id for assumptions in relied_on(steps, world or World())]
+    seen = world or World()
+    return [assumption.rule.id for assumption in relied_on(steps, seen.ends, seen.sent)]
 
 
 CREATED = step("create_batch", form={"image_urls": ("a", "b"), "title": ("First",)})
@@ -144,7 +145,8 @@ def test_an_answer_that_was_cut_off_tells_nothing() -> None:
 
 def test_an_assumption_says_rule_reason_and_occasion() -> None:
     """Enough to understand a test that failed by it."""
-    (assumptions,) = relied_on([step("health", batch_status="")], World())
+    world = World()
+    (assumptions,) = relied_on([step("health", batch_status="")], world.ends, world.sent)
     assert str(assumptions) == (
         "health.body (health answered 200): The body is {'status': 'ok'}; "
         "assumed, because no source shows the body"

@@ -16,15 +16,9 @@ from contracts.broken_mocks.building import changed_answers, changed_batches
 from contracts.suite_runs import run_suite
 from pytest_vimmerse.targets import MockTarget
 from vimmerse_contracts.runs.drift import Finding, Severity, compare_evidence, in_order
-from vimmerse_contracts.runs.evidence.file import (
-    Answer,
-    Asked,
-    Evidence,
-    Exchange,
-    Verdict,
-    Webhook,
-    load_evidence,
-)
+from vimmerse_contracts.runs.evidence.file import Evidence, Webhook, load_evidence
+from vimmerse_contracts.runs.exchanges import Answer, Exchange, Request
+from vimmerse_contracts.runs.verdicts import Outcome, Verdict
 from vimmerse_mock.app import create_mock
 from vimmerse_mock.cli.drift import recorded_now
 from vimmerse_mock.receiving.inbox import Listener
@@ -376,7 +370,7 @@ def test_a_webhook_is_compared_like_an_answer() -> None:
 def judged(outcome: Any, rule: str = "read.bad_id") -> Evidence:
     """Let all tests of a rule end in one way."""
     verdicts = [
-        Verdict(each.test, outcome, each.rules, "because") if rule in each.rules else each
+        Verdict(each.test, Outcome(outcome), each.rules, "because") if rule in each.rules else each
         for each in recorded().verdicts
     ]
     return replace(recorded(), verdicts=verdicts)
@@ -448,7 +442,7 @@ def test_whatever_was_answered_is_compared(before: list[Any], now: list[Any]) ->
     sides = [
         Evidence(
             exchanges=[
-                Exchange("t", 0, 0, "get_batch", Asked("GET", "/"), Answer(200, {}, body))
+                Exchange("t", 0, 0, "get_batch", Request("GET", "/"), Answer(200, {}, body))
                 for body in bodies
             ]
         )
@@ -462,7 +456,7 @@ def test_success_beside_errors_tells_nothing() -> None:
     """Whether a test or another before it made a batch that both need is no difference."""
 
     def answered(*statuses: int) -> Evidence:
-        asked = Asked("GET", "/")
+        asked = Request("GET", "/")
         return Evidence(
             exchanges=[Exchange("t", 0, 0, "o", asked, Answer(s, {}, {})) for s in statuses]
         )

@@ -21,13 +21,13 @@ from vimmerse_contracts.runs.evidence.file import (
     FORMAT,
     AnyLine,
     Evidence,
-    Exchange,
     decode,
     load_evidence,
     read_evidence,
 )
 from vimmerse_contracts.runs.evidence.recorder import sent_form
 from vimmerse_contracts.runs.evidence.redaction import WITHHELD, Labels, Redactor, number
+from vimmerse_contracts.runs.exchanges import Exchange
 from vimmerse_contracts.suite.target import Capability, not_run
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.receiving.inbox import Listener

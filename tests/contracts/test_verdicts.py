@@ -6,46 +6,48 @@ import pytest
 
 from vimmerse_contracts.operations import all_rules
 from vimmerse_contracts.provenance import Rule, Source, Standing, assumed, documented, observed
-from vimmerse_contracts.runs.verdicts import Judged, Verdict, counted, judge, reasons
+from vimmerse_contracts.runs.verdicts import Outcome, Verdict, count_reasons, count_rules, judge
 from vimmerse_contracts.suite.rules import UnknownRuleError, explain
 
 
-def judged(verdict: Verdict, *rules: str, reason: str = "") -> Judged:
-    """Make a test with its rules."""
-    return Judged("test", rules, verdict, reason)
+def judged(outcome: Outcome, *rules: str, reason: str = "") -> Verdict:
+    """Make the verdict on a test with its rules."""
+    return Verdict("test", outcome, rules, reason)
 
 
 def test_a_rule_is_broken_by_one_failure_and_held_by_one_success() -> None:
     """Failure counts over success, and success over what was not run."""
-    verdicts = judge(
+    outcomes = judge(
         [
-            judged(Verdict.HELD, "create.object", "object.ids"),
-            judged(Verdict.BROKEN, "create.object", "error.401"),
-            judged(Verdict.NOT_RUN, "object.ids", "webhook.body"),
+            judged(Outcome.PASSED, "create.object", "object.ids"),
+            judged(Outcome.FAILED, "create.object", "error.401"),
+            judged(Outcome.SKIPPED, "object.ids", "webhook.body"),
         ]
     )
-    assert {rule.id: verdict for rule, verdict in verdicts.items()} == {
-        "create.object": Verdict.BROKEN,
-        "object.ids": Verdict.HELD,
-        "error.401": Verdict.BROKEN,
-        "webhook.body": Verdict.NOT_RUN,
+    assert {rule.id: outcome for rule, outcome in outcomes.items()} == {
+        "create.object": Outcome.FAILED,
+        "object.ids": Outcome.PASSED,
+        "error.401": Outcome.FAILED,
+        "webhook.body": Outcome.SKIPPED,
     }
 
 
 def test_rules_are_counted_by_where_they_come_from() -> None:
     """The summary's line has each standing."""
-    verdicts = judge([judged(Verdict.HELD, "create.object", "object.ids", "error.401")])
-    assert counted(verdicts, Verdict.HELD) == "3 rules held: 1 documented, 1 observed, 1 assumed"
+    outcomes = judge([judged(Outcome.PASSED, "create.object", "object.ids", "error.401")])
+    assert (
+        count_rules(outcomes, Outcome.PASSED) == "3 rules held: 1 documented, 1 observed, 1 assumed"
+    )
 
 
 def test_reasons_are_counted_without_what_is_a_tests_own() -> None:
     """What stands behind a colon differs from test to test, and is left out."""
-    tests = [judged(Verdict.NOT_RUN, reason=f"not run, because of the limit: {n}") for n in "ab"]
-    assert reasons(tests) == [("not run, because of the limit", 2)]
+    tests = [judged(Outcome.SKIPPED, reason=f"not run, because of the limit: {n}") for n in "ab"]
+    assert count_reasons(tests) == ["2 tests not run, because of the limit"]
 
 
 def test_an_observed_rule_has_its_date() -> None:
-    """Observed rules, and only those, say when; each rule tells its provenance."""
+    """Observed rules, and only those, say when; each rule says where it comes from."""
     seen = observed("a.rule", "It is so", on=date(2025, 4, 2))
     assert seen.provenance == "observed (O, on 2025-04-02)"
     assert documented("b.rule", "So", Source.OPENAPI_2026).provenance == "documented (P26)"

@@ -13,16 +13,14 @@ import pytest
 
 from vimmerse_contracts.openapi import openapi_document
 from vimmerse_contracts.runs.evidence.file import (
-    Answer,
     AnyLine,
-    Asked,
     Contract,
-    Exchange,
     Footer,
     Header,
-    Verdict,
     encode,
 )
+from vimmerse_contracts.runs.exchanges import Answer, Exchange, Request
+from vimmerse_contracts.runs.verdicts import Outcome, Verdict
 
 COMMAND = [sys.executable, "-c", "from vimmerse_mock.cli import main; main()", "drift"]
 
@@ -44,10 +42,12 @@ def drift(
 
 def lines(body: Mapping[str, Any], reason: str = "") -> list[AnyLine]:
     """Make the lines of a small run."""
-    verdict = Verdict("test_health::ok", "failed" if reason else "passed", ("health.body",), reason)
+    verdict = Verdict(
+        "test_health::ok", Outcome.FAILED if reason else Outcome.PASSED, ("health.body",), reason
+    )
     return [
         Header(1, "2026-01-02T03:04:05+00:00", "mock", Contract("1", {})),
-        Exchange("t", 0.1, 0.1, "health", Asked("GET", "/health"), Answer(200, {}, body)),
+        Exchange("t", 0.1, 0.1, "health", Request("GET", "/health"), Answer(200, {}, body)),
         verdict,
         Footer(1, 0, 1),
     ]

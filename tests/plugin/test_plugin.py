@@ -139,7 +139,7 @@ def test_an_unknown_target_is_refused_with_those_there_are(pytester: pytest.Pyte
         "--pyargs", "vimmerse_contracts.suite", "--vimmerse-target", "mok"
     )
     assert result.ret == 4
-    result.stdout.fnmatch_lines(["*mock, intercept, real or a URL, not 'mok'*"])
+    result.stderr.fnmatch_lines(["*mock, intercept, real or a URL, not 'mok'*"])
 
 
 def test_plugin_tests_find_the_installed_entry_point() -> None:

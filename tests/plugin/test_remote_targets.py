@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from plugin.playing import prices, real_service
-from pytest_vimmerse.remote import Remote, TargetError, is_mock, require_usable
+from pytest_vimmerse.targets import Remote, TargetError, is_mock, require_usable
 from vimmerse_mock.app import create_mock
 from vimmerse_mock.server import MockServer
 from vimmerse_mock.wsgi import WsgiThread

@@ -10,10 +10,10 @@ import pytest
 
 from contracts.suite_runs import names, run_suite
 from plugin.playing import LISTED, SPEED, RealService, prices, real_service
-from pytest_vimmerse.guard import GUARD, costs_of
-from pytest_vimmerse.remote import Remote
-from pytest_vimmerse.targets import RemoteTarget
-from vimmerse_contracts.runs.spending import Once, Prices
+from pytest_vimmerse.plugin import RUN
+from pytest_vimmerse.run import costs_of
+from pytest_vimmerse.targets import Remote, RemoteTarget
+from vimmerse_contracts.runs.prices import Once, Prices
 from vimmerse_contracts.suite.target import Capability
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.receiving.inbox import Listener
@@ -21,7 +21,7 @@ from vimmerse_mock.receiving.inbox import Listener
 QUIETLY: Final = ("-p", "no:cacheprovider", "-p", "no:randomly")
 BUYING: Final = """
 import pytest
-from vimmerse_contracts.runs.spending import creation
+from vimmerse_contracts.runs.prices import creation
 from vimmerse_contracts.suite.api import TINY, Api
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_nothing_runs_without_a_limit(pytester: pytest.Pytester, real: RealServi
     assert real.account.batches == ()
 
 
-def test_a_limit_is_kept_and_told(pytester: pytest.Pytester, real: RealService) -> None:
+def test_a_limit_is_kept_and_shown(pytester: pytest.Pytester, real: RealService) -> None:
     """The plan is printed first; what really was paid is what is told, and not over the limit."""
     result = run(
         pytester,
@@ -250,7 +250,7 @@ def run_with_balance(
 
 
 def test_a_balance_that_falls_faster_stops_the_run(pytester: pytest.Pytester) -> None:
-    """Where it can be read it is compared after each purchase; the first too dear is the last."""
+    """It is compared after each purchase; the first that costs more is the last."""
     with real_service(rate=3) as real:
         recorder = run_with_balance(pytester, real, *prices(), "--vimmerse-max-credits=50")
         assert (real.spent, recorder.ret) == (3, 2)
@@ -297,15 +297,14 @@ class _Bookkeeper:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        """Read the ledger before and after."""
-        listed = Prices(dict.fromkeys(LISTED, 1), concat=1)
-        guard: Any = item.config.pluginmanager.get_plugin(GUARD)
-        ledger = guard.ledger
-        before = ledger.total()
+        """Read what is spent before and after."""
+        listed = Prices(dict.fromkeys(LISTED, 1))
+        run: Any = item.config.pluginmanager.get_plugin(RUN)
+        before = run.spending.read().total
         done = yield
         costs = [c for c in costs_of(item) if not (isinstance(c, Once) and c.name in self._made)]
         self._made |= {cost.name for cost in costs if isinstance(cost, Once)}
-        paid, most = ledger.total() - before, listed.total(costs) or 0
+        paid, most = run.spending.read().total - before, listed.total(costs)
         if paid > most or (most and not paid):
             self.wrong.append((item.nodeid, paid, most))
         return done

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from uuid import UUID
 
 from vimmerse_contracts.operations import CONCAT, CREATE, ERRORS, HEALTH, UPDATE, all_rules
@@ -19,12 +19,19 @@ from vimmerse_contracts.provenance import Rule, Standing
 from vimmerse_contracts.schemas import CreateBatchSchema, UpdateBatchSchema
 from vimmerse_contracts.vocabulary import RESUBMITTING_FIELDS, BatchStatus
 
+_LISTS: Final = frozenset({"image_files", "image_urls"})
+_FIELDS: Final = {
+    CREATE.id: frozenset(CreateBatchSchema().fields),
+    UPDATE.id: frozenset(UpdateBatchSchema().fields),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One request and its answer, as a journal has it.
+    """One request and its answer, as a mock's journal keeps them.
 
-    `operation` is the contract's id; `batch_status` and `progress` are what the answer said.
+    `operation` is the contract's id. The journal may have cut `answer`, so it says for itself what
+    the answer said: `batch_id`, `batch_status` and `progress`.
     """
 
     at: datetime
@@ -39,12 +46,12 @@ class Step:
 
     @property
     def accepted(self) -> bool:
-        """Say whether the answer was 200."""
+        """Whether the answer was 200."""
         return self.status == HTTPStatus.OK
 
     @property
     def processes_again(self) -> bool:
-        """Say whether it was an update that started the batch again."""
+        """Whether it was an update that started the batch again."""
         asked = any(any(self.form.get(name, ())) for name in RESUBMITTING_FIELDS)
         return self.accepted and self.operation == UPDATE.id and asked
 
@@ -71,16 +78,6 @@ class Sent:
     attempts: int
 
 
-class World(Protocol):
-    """What is asked only where it matters."""
-
-    def ends(self, batch_id: str) -> Sequence[datetime]:
-        """Return the instants at which submissions of a batch came to their end."""
-
-    def sent(self) -> Sequence[Sent]:
-        """Return the webhooks that were sent."""
-
-
 @dataclass(frozen=True, slots=True)
 class Assumption:
     """An assumed rule that was relied on, and by what first."""
@@ -94,61 +91,55 @@ class Assumption:
 
 @dataclass(slots=True)
 class _Course:
-    """What was submitted for a batch so far: True for a composition."""
+    """What was submitted for a batch so far: True for a concat."""
 
     submissions: list[bool] = field(default_factory=list)
     begun_again: bool = False
 
 
-_Found = Iterator[tuple[str, str]]
+Ends = Callable[[str], Sequence[datetime]]
+"""Returns the instants at which submissions of a batch came to their end."""
 
 
-def relied_on(steps: Iterable[Step], world: World) -> tuple[Assumption, ...]:
-    """Find the assumed rules that a test relied on, in the order in which it did."""
+def relied_on(
+    steps: Iterable[Step], ends: Ends, sent: Callable[[], Sequence[Sent]]
+) -> tuple[Assumption, ...]:
+    """Find the assumed rules that a test relied on, in the order in which it did.
+
+    `ends` and `sent` (the webhooks that were sent) are called only where it matters.
+    """
     steps = tuple(steps)
     assumed = {rule.id: rule for rule in all_rules() if rule.standing is Standing.ASSUMED}
     first: dict[str, str] = {}
-    for rule_id, how in _found(steps, world):
-        first.setdefault(rule_id, how)
+    courses: dict[str, _Course] = {}
+    for step in steps:
+        course = courses.setdefault(step.batch_id, _Course())
+        for rule_id in (*_by_step(step), *_by_course(step, course, ends)):
+            first.setdefault(rule_id, str(step))
+    if any("webhook_url" in step.form for step in steps):
+        for rule_id, how in _by_webhooks(courses, sent()):
+            first.setdefault(rule_id, how)
     return tuple(Assumption(assumed[name], how) for name, how in first.items() if name in assumed)
 
 
-def _found(steps: Sequence[Step], world: World) -> _Found:
-    courses: dict[str, _Course] = {}
-    for step in steps:
-        for detect in _BY_STEP:
-            yield from ((rule_id, str(step)) for rule_id in detect(step))
-        course = courses.setdefault(step.batch_id, _Course())
-        yield from ((rule_id, str(step)) for rule_id in _by_course(step, course, world))
-    if any("webhook_url" in step.form for step in steps):
-        yield from _by_webhooks(courses, world)
-
-
-def _errors(step: Step) -> Iterator[str]:
+def _by_step(step: Step) -> Iterator[str]:
     yield from (error.rule.id for error in ERRORS if error.status == step.status)
-
-
-def _health(step: Step) -> Iterator[str]:
     if step.operation == HEALTH.id and step.accepted:
         yield "health.body"
-
-
-def _too_early(step: Step) -> Iterator[str]:
-    refused = step.operation == CONCAT.id and step.status == HTTPStatus.BAD_REQUEST
-    if refused and _is_uuid(step.path.strip("/").split("/")[1]):
+    refused_concat = step.operation == CONCAT.id and step.status == HTTPStatus.BAD_REQUEST
+    if refused_concat and _is_uuid(step.path.strip("/").split("/")[1]):
         yield "concat.too_early"
-
-
-def _bad_images(step: Step) -> Iterator[str]:
     wrong = step.status == HTTPStatus.UNPROCESSABLE_ENTITY
-    if wrong and ("image_files" in step.answer or "image_urls" in step.answer):
+    if wrong and any(name in step.answer for name in _LISTS):
         yield "create.image_content"
+    yield from _by_form(step)
+    yield from _by_transition(step)
 
 
-def _forms(step: Step) -> Iterator[str]:
+def _by_form(step: Step) -> Iterator[str]:
     """What was accepted though the form is odd."""
-    known = _FIELDS.get(step.operation, frozenset())
-    if not step.accepted or not known:
+    known = _FIELDS.get(step.operation)
+    if not step.accepted or known is None:
         return
     if not known.issuperset(step.form):
         yield "create.unknown_fields"
@@ -157,7 +148,7 @@ def _forms(step: Step) -> Iterator[str]:
         yield "create.empty_is_absent"
 
 
-def _transitions(step: Step) -> Iterator[str]:
+def _by_transition(step: Step) -> Iterator[str]:
     """What was seen of a batch on its way, and at its end."""
     processing = step.batch_status == BatchStatus.PROCESSING
     if processing and 0 < step.progress < 100:
@@ -170,49 +161,31 @@ def _transitions(step: Step) -> Iterator[str]:
         yield "read.medias"
 
 
-_BY_STEP: Final[Sequence[Callable[[Step], Iterator[str]]]] = (
-    _errors,
-    _health,
-    _too_early,
-    _bad_images,
-    _forms,
-    _transitions,
-)
-_LISTS: Final = frozenset({"image_files", "image_urls"})
-_FIELDS: Final = {
-    CREATE.id: frozenset(CreateBatchSchema().fields),
-    UPDATE.id: frozenset(UpdateBatchSchema().fields),
-}
-
-
-def _by_course(step: Step, course: _Course, world: World) -> Iterator[str]:
+def _by_course(step: Step, course: _Course, ends: Ends) -> Iterator[str]:
     """What depends on what was asked of the batch before."""
     if not step.batch_id or not step.accepted:
         return
-    composes = step.operation == CONCAT.id
-    if composes:
+    is_concat = step.operation == CONCAT.id
+    if is_concat:
         yield "concat.processing"
-    if step.processes_again and _is_running(step, course, world):
-        yield "update.supersedes"
-    if composes or step.processes_again or step.operation == CREATE.id:
+    if step.processes_again:
+        ended = [at for at in ends(step.batch_id) if at <= step.at]
+        if len(ended) < len(course.submissions):
+            yield "update.supersedes"
+    if is_concat or step.processes_again or step.operation == CREATE.id:
         course.begun_again = step.processes_again
-        course.submissions.append(composes)
+        course.submissions.append(is_concat)
     elif course.begun_again and step.batch_status == BatchStatus.PROCESSING:
         yield "update.no_video_meanwhile"
 
 
-def _is_running(step: Step, course: _Course, world: World) -> bool:
-    ended = [at for at in world.ends(step.batch_id) if at <= step.at]
-    return len(ended) < len(course.submissions)
-
-
-def _by_webhooks(courses: Mapping[str, _Course], world: World) -> _Found:
-    for sent in world.sent():
-        submissions = courses.get(sent.batch_id, _Course()).submissions
-        if sent.attempts > 1:
-            yield "webhook.retries", f"a webhook was sent {sent.attempts} times"
-        if sent.attempts and submissions[sent.submission - 1 : sent.submission] == [True]:
-            yield "concat.webhook", "a composition's webhook was sent"
+def _by_webhooks(courses: Mapping[str, _Course], sent: Iterable[Sent]) -> Iterator[tuple[str, str]]:
+    for each in sent:
+        submissions = courses.get(each.batch_id, _Course()).submissions
+        if each.attempts > 1:
+            yield "webhook.retries", f"a webhook was sent {each.attempts} times"
+        if each.attempts and submissions[each.submission - 1 : each.submission] == [True]:
+            yield "concat.webhook", "the webhook of a concat was sent"
 
 
 def _is_uuid(text: str) -> bool:

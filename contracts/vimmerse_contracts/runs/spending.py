@@ -1,281 +1,198 @@
-"""What the suite's requests may cost, and the budget that is asked before each of them is sent.
+"""What a run may spend: a budget that is asked before each request that may cost.
 
-Pure: what is kept, and how it is shared between processes, is the affair of whoever brings the
-`SpendingLedger`. What a service really charges is not public (A): the price list is what we are
-told, and a refused request is taken to cost nothing (create.refusal, update.refusal).
+A request that the service refuses is taken to cost nothing (create.refusal, update.refusal).
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
-from vimmerse_contracts.vocabulary import (
-    DURATION_SECONDS,
-    MOTION_TYPES,
-    QUANTITY,
-    RESUBMITTING_FIELDS,
-    BatchStatus,
+import msgspec
+
+from vimmerse_contracts.runs.exchanges import Answer
+from vimmerse_contracts.runs.prices import (
+    CONCATENATION,
+    Form,
+    NotAffordableError,
+    Prices,
+    Purchase,
+    again,
+    creation,
+    resubmits,
 )
 
-Form = Mapping[str, str | int | Sequence[str]]
-"""A form; a sequence is the repeated key (S)."""
-
-CONCAT: Final = "concat"
-"""What stands for a composition in a price list, where motion types stand."""
-
-_DEFAULT_SECONDS: Final = 5
 _PAYMENT_REQUIRED: Final = 402
+_LOCK_SECONDS: Final = 60.0
+_LOCK_POLL_SECONDS: Final = 0.005
 
 
-class NotAffordableError(Exception):
-    """A request was not sent: it might cost more than may be spent, or spending was stopped."""
+class Payment(msgspec.Struct):
+    """Credits that are held for a request, or spent; `batch_id` is empty while it is not known."""
+
+    what: str
+    credits: int
+    batch_id: str = ""
+    answered: bool = False
 
 
-class PriceListError(Exception):
-    """A price list is none; the message says what is wrong with it."""
+class Spending(msgspec.Struct):
+    """What a run may spend, holds and has spent, in credits.
 
-
-@dataclass(frozen=True, slots=True)
-class Purchase:
-    """One thing that costs: a generation, or a composition of what was generated.
-
-    `motion_type` is empty for one that no service should know.
+    `balance` is the first that any process of the run read. `batches` says of each batch that was
+    paid for whether it was seen to end.
     """
 
-    images: int = 1
-    motion_type: str = "Auto"
-    seconds: int = _DEFAULT_SECONDS
-    quantity: int = 1
-    composes: bool = False
+    limit: int
+    plan: tuple[str, ...] = ()
+    stopped: str = ""
+    balance: int | None = None
+    payments: dict[int, Payment] = {}
+    batches: dict[str, bool] = {}
 
-    def __str__(self) -> str:
-        if self.composes:
-            return "a composition"
-        return f"{self.images} x {self.quantity} x {self.seconds} s of {self.motion_type or 'any'}"
+    @property
+    def total(self) -> int:
+        """The credits that are held or spent."""
+        return sum(each.credits for each in self.payments.values())
 
+    @property
+    def running(self) -> tuple[str, ...]:
+        """The batches that were paid for and have not been seen to end."""
+        return tuple(batch_id for batch_id, ended in self.batches.items() if not ended)
 
-CONCATENATION: Final = Purchase(composes=True)
+    @property
+    def unanswered(self) -> tuple[str, ...]:
+        """What was sent, or was about to be, and never answered with a batch."""
+        return tuple(
+            f"{each.what} {each.batch_id}".strip()
+            for each in self.payments.values()
+            if not (each.answered and each.batch_id)
+        )
 
+    def spent_on(self, batch_id: str) -> int:
+        """Return the credits that are held or spent for a batch."""
+        return sum(each.credits for each in self.payments.values() if each.batch_id == batch_id)
 
-@dataclass(frozen=True, slots=True)
-class Dearest:
-    """One of several purchases; which one depends on the order of the tests."""
-
-    alternatives: tuple[Purchase, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Once:
-    """Purchases that several tests share: they are made once in each process of a run."""
-
-    name: str
-    purchases: tuple[Purchase, ...]
-
-
-Cost = Purchase | Dearest | Once
-"""What a test declares: `@pytest.mark.vimmerse_costs(*costs)`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """Credits for a second of video, by motion type, and for a composition, as far as known."""
-
-    per_second: Mapping[str, int] = field(default_factory=dict)
-    concat: int | None = None
-
-    def of(self, cost: Cost) -> int | None:
-        """Price a cost: seconds x quantity x images at the motion type's rate; None: unknown.
-
-        A motion type that no service should know is taken for the dearest of the list.
-        """
-        if isinstance(cost, Purchase):
-            return self._price(cost)
-        if isinstance(cost, Once):
-            return self.total(cost.purchases)
-        prices = [self._price(each) for each in cost.alternatives]
-        return None if None in prices else max(price for price in prices if price is not None)
-
-    def total(self, costs: Iterable[Cost]) -> int | None:
-        """Price them all; None if one price is unknown."""
-        prices = [self.of(each) for each in costs]
-        return None if None in prices else sum(price for price in prices if price is not None)
-
-    def unknown(self, costs: Iterable[Cost]) -> tuple[str, ...]:
-        """Name what has no price: motion types, and `concat`."""
-        lacking = [each for each in _purchases(costs) if self._price(each) is None]
-        return tuple(sorted({CONCAT if each.composes else each.motion_type for each in lacking}))
-
-    def _price(self, purchase: Purchase) -> int | None:
-        if purchase.composes:
-            return self.concat
-        rate = self._rate(purchase.motion_type)
-        if rate is None:
-            return None
-        return rate * purchase.seconds * purchase.quantity * purchase.images
-
-    def _rate(self, motion_type: str) -> int | None:
-        if motion_type:
-            return self.per_second.get(motion_type)
-        return max(self.per_second.values(), default=None)
-
-
-def read_prices(text: str) -> Prices:
-    """Read a price list: a JSON object of credits a second by motion type, and of `concat`.
-
-    Raises:
-        PriceListError: it is none.
-    """
-    try:
-        listed = json.loads(text)
-    except ValueError as error:
-        raise PriceListError(
-            f"a price list is a JSON object, and this is no JSON: {error}"
-        ) from None
-    if not isinstance(listed, dict):
-        raise PriceListError('a price list is a JSON object like {"Auto": 1, "concat": 0}')
-    return make_prices(listed)
-
-
-def make_prices(listed: Mapping[str, object]) -> Prices:
-    """Make a price list of credits a second by motion type, and of `concat`.
-
-    Raises:
-        PriceListError: a name is no motion type, or a price no number of credits.
-    """
-    for name, price in listed.items():
-        if name not in (*MOTION_TYPES, CONCAT):
-            raise PriceListError(f"{name!r} is none of {', '.join((*MOTION_TYPES, CONCAT))}")
-        if not isinstance(price, int) or isinstance(price, bool) or price < 0:
-            raise PriceListError(f"the price of {name!r} is a number of credits, not {price!r}")
-    rates: dict[str, Any] = {name: price for name, price in listed.items() if name != CONCAT}
-    concat: Any = listed.get(CONCAT)
-    return Prices(rates, concat)
-
-
-def creation(form: Form, uploads: int = 0) -> Purchase:
-    """Tell what a creation may buy at most; files win over URLs (P25).
-
-    A value that the API refuses is taken for the dearest that it accepts.
-    """
-    return _chosen(Purchase(images=uploads or len(_all(form, "image_urls"))), form)
-
-
-def again(purchase: Purchase, form: Form) -> Purchase:
-    """Tell what an update buys that processes a batch again: the batch's settings, but the form's.
-
-    An empty text counts as not given (create.empty_is_absent).
-    """
-    return _chosen(purchase, form)
-
-
-def resubmits(form: Form) -> bool:
-    """Say whether an update names a field that processes again, and costs again (S)."""
-    return any(name in form for name in RESUBMITTING_FIELDS)
-
-
-def _chosen(purchase: Purchase, form: Form) -> Purchase:
-    return replace(
-        purchase,
-        motion_type=_motion_type(form, purchase.motion_type),
-        seconds=_number(form, "duration", purchase.seconds, DURATION_SECONDS[1]),
-        quantity=_number(form, "quantity", purchase.quantity, QUANTITY[1]),
-    )
-
-
-def _motion_type(form: Form, otherwise: str) -> str:
-    value = _last(form, "motion_type") or otherwise
-    return value if value in MOTION_TYPES else ""
-
-
-def _number(form: Form, name: str, otherwise: int, most: int) -> int:
-    text = _last(form, name)
-    if not text:
-        return otherwise
-    return int(text) if text.isdecimal() and int(text) else most
-
-
-def _last(form: Form, name: str) -> str:
-    values = _all(form, name)
-    return values[-1] if values else ""
-
-
-def _all(form: Form, name: str) -> list[str]:
-    value = form.get(name, ())
-    return [str(value)] if isinstance(value, str | int) else [str(each) for each in value]
-
-
-class SpendingLedger(Protocol):
-    """Where it is kept what a run may spend, holds and has spent; all its processes share it."""
-
-    def hold(self, price: int, what: str, batch_id: str) -> int:
-        """Reserve credits before a request is sent, and return the number of the hold.
+    def hold(self, price: int, what: str, batch_id: str = "") -> int:
+        """Reserve credits before a request is sent, and return the number of the payment.
 
         Raises:
             NotAffordableError: the limit does not allow it, or spending was stopped.
         """
+        if self.stopped:
+            raise NotAffordableError(f"the run was stopped: {self.stopped}")
+        if self.total + price > self.limit:
+            raise NotAffordableError(
+                f"of the limit: {what} may cost {price} credits, and of {self.limit} allowed "
+                f"{self.total} are spent or held"
+            )
+        return self._add(Payment(what, price, batch_id))
 
-    def release(self, hold: int) -> None:
-        """Give a hold back: the request was refused."""
+    def release(self, number: int) -> None:
+        """Give back what was held: the request was refused."""
+        del self.payments[number]
 
-    def spend(self, hold: int, batch_id: str) -> None:
-        """Note that a hold was spent on a batch."""
+    def spend(self, number: int, batch_id: str) -> None:
+        """Note that what was held was spent on a batch, which runs now."""
+        self.payments[number].batch_id = batch_id
+        self.payments[number].answered = True
+        if batch_id:
+            self.batches[batch_id] = False
 
-    def book(self, amount: int, batch_id: str) -> None:
-        """Note credits that were spent on a batch beyond what was held, whatever the limit."""
-
-    def baseline(self, balance: int) -> int:
-        """Return the balance at the run's beginning: the first that any process reports."""
-
-    def spent_on(self, batch_id: str) -> int:
-        """Return the credits that are noted for a batch."""
-
-    def total(self) -> int:
-        """Return the credits that are held or spent."""
-
-    def see(self, batch_id: str, *, ended: bool) -> None:
-        """Note whether a batch that was paid for has ended."""
+    def spend_more(self, amount: int, batch_id: str) -> None:
+        """Note credits that were spent beyond what was held, whatever the limit."""
+        self._add(Payment("more than the price list says", amount, batch_id, answered=True))
 
     def stop(self, reason: str) -> None:
-        """Let nothing more be spent."""
+        """Allow nothing more; the first reason stays."""
+        self.stopped = self.stopped or reason
+
+    def lines(self) -> Iterator[str]:
+        """Return what a terminal shows of it when the run is over."""
+        yield f"{self.total} of {self.limit} credits spent or held, by the price list"
+        if self.stopped:
+            yield f"stopped: {self.stopped}"
+        if self.running:
+            yield "may still be running:"
+            yield from (f"  batch {batch_id}" for batch_id in self.running)
+        if self.unanswered:
+            yield "sent without an answer, and counted as spent:"
+            yield from (f"  {what}" for what in self.unanswered)
+
+    def _add(self, payment: Payment) -> int:
+        number = max(self.payments, default=0) + 1
+        self.payments[number] = payment
+        return number
+
+
+class SpendingFile:
+    """The spending of a run, in a file that all its processes share.
+
+    What is held is in the file before its request is sent, so that it stays when its process dies.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def create(self, limit: int) -> None:
+        """Make the file, with nothing spent of the limit."""
+        self._write(Spending(limit))
+
+    def read(self) -> Spending:
+        """Return how the spending stands."""
+        with self.changing() as spending:
+            return spending
+
+    @contextmanager
+    def changing(self) -> Iterator[Spending]:
+        """Read the spending, to be changed while no other process can; an exception undoes it."""
+        from filelock import FileLock  # noqa: PLC0415 - only a run with a limit needs it
+
+        lock = FileLock(f"{self.path}.lock", _LOCK_SECONDS, poll_interval=_LOCK_POLL_SECONDS)
+        with lock:
+            raw = self.path.read_bytes()
+            spending = msgspec.json.decode(raw, type=Spending)
+            yield spending
+            self._write(spending)
+
+    def _write(self, spending: Spending) -> None:
+        """Replace the file in one step, so that a process that dies here leaves a whole one."""
+        whole = self.path.with_suffix(".new")
+        whole.write_bytes(msgspec.json.encode(spending))
+        whole.replace(self.path)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What matters of an answer: its HTTP status, and the Batch if it has one."""
+class Hold:
+    """Credits that are reserved for a request; `batch_id` is empty for a creation."""
 
-    status: int
-    batch: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def is_refusal(self) -> bool:
-        """Say whether the service answered that it did nothing."""
-        return 400 <= self.status < 500
-
-    @property
-    def is_done(self) -> bool:
-        """Say whether the Batch is there and nothing more happens to it."""
-        return self.batch.get("status") in (BatchStatus.SUCCESS, BatchStatus.FAIL)
+    number: int
+    purchase: Purchase
+    batch_id: str
 
 
 class Budget:
-    """Is asked before each request that may cost, and told what came of it.
+    """Is asked before each request that may cost, and shown what came of it.
 
     It knows what each batch was bought as, so it can price an update by the settings that result.
     `balance`, where the target's can be read, is compared with what the price list comes to.
     """
 
     def __init__(
-        self, prices: Prices, ledger: SpendingLedger, balance: Callable[[], int] | None = None
+        self, prices: Prices, file: SpendingFile, balance: Callable[[], int] | None = None
     ) -> None:
         self._prices = prices
-        self._ledger = ledger
+        self._file = file
         self._balance = balance
-        self._before = ledger.baseline(balance()) if balance else 0
         self._bought: dict[str, Purchase] = {}
         self._ended: dict[str, bool] = {}
+        if balance is not None:
+            with file.changing() as spending:
+                if spending.balance is None:
+                    spending.balance = balance()
 
     def create(self, form: Form, uploads: int) -> Hold:
         """Reserve the price of a creation.
@@ -296,7 +213,7 @@ class Budget:
         return self._hold(again(self._bought[batch_id], form), batch_id)
 
     def concat(self, batch_id: str) -> Hold | None:
-        """Reserve the price of a composition; None if it can cost nothing: there is no batch.
+        """Reserve the price of a concat; None if it can cost nothing: there is no batch.
 
         Raises:
             NotAffordableError: it must not be sent.
@@ -307,90 +224,75 @@ class Budget:
         """Note what came of a request: refused, or paid. No answer at all counts as paid.
 
         `solvent` says that the customer should have been able to pay: 402 then stops the run.
+
+        Raises:
+            NotAffordableError: prices are higher than the price list says.
         """
+        nothing_done = hold.batch_id and answer.batch_is_final
+        with self._file.changing() as spending:
+            if answer.is_refusal or nothing_done:
+                spending.release(hold.number)
+            else:
+                self._spend(spending, hold, answer.batch)
         if answer.is_refusal:
-            self._ledger.release(hold.number)
             if solvent and answer.status == _PAYMENT_REQUIRED:
                 self._stop(
                     f"the target refused {hold.purchase} for want of credit (402): the account is "
                     "empty, or prices are higher than the price list says"
                 )
-            return
-        if hold.batch_id and answer.is_done:
-            self._ledger.release(hold.number)
-            return
-        self._spent(hold, answer)
-        self._compare_balance()
+        elif not nothing_done and self._balance is not None:
+            self._compare_balance(self._balance())
 
-    def saw(self, answer: Answer) -> None:
-        """Take note of how far a batch is, and of what the service says that it has cost."""
-        batch_id = str(answer.batch.get("id", ""))
+    def observe(self, answer: Answer) -> None:
+        """Note how far a batch is, and what the service says that it has cost.
+
+        Raises:
+            NotAffordableError: prices are higher than the price list says.
+        """
+        batch_id, used = str(answer.batch.get("id", "")), answer.batch.get("used_credits")
         if batch_id not in self._bought:
             return
-        self._note_end(batch_id, ended=answer.is_done)
-        self._compare_used(batch_id, answer.batch.get("used_credits"))
+        if self._ended.get(batch_id) is not answer.batch_is_final:
+            self._ended[batch_id] = answer.batch_is_final
+            with self._file.changing() as spending:
+                spending.batches[batch_id] = answer.batch_is_final
+        if isinstance(used, int):
+            self._compare_used(batch_id, used)
 
     def _hold(self, purchase: Purchase, batch_id: str) -> Hold:
-        price = self._prices.of(purchase)
-        if price is None:
-            raise NotAffordableError(unpriced(self._prices.unknown([purchase])))
-        return Hold(self._ledger.hold(price, str(purchase), batch_id), purchase, batch_id)
+        price = self._prices.total([purchase])
+        with self._file.changing() as spending:
+            return Hold(spending.hold(price, str(purchase), batch_id), purchase, batch_id)
 
-    def _spent(self, hold: Hold, answer: Answer) -> None:
-        batch_id = hold.batch_id or str(answer.batch.get("id", ""))
-        self._ledger.spend(hold.number, batch_id)
-        if batch_id and not hold.purchase.composes:
-            self._bought[batch_id] = hold.purchase
+    def _spend(self, spending: Spending, hold: Hold, batch: Mapping[str, object]) -> None:
+        batch_id = hold.batch_id or str(batch.get("id", ""))
+        spending.spend(hold.number, batch_id)
         if batch_id:
-            self._note_end(batch_id, ended=False)
+            self._ended[batch_id] = False
+            if hold.purchase != CONCATENATION:
+                self._bought[batch_id] = hold.purchase
 
-    def _note_end(self, batch_id: str, *, ended: bool) -> None:
-        if self._ended.get(batch_id) is not ended:
-            self._ended[batch_id] = ended
-            self._ledger.see(batch_id, ended=ended)
-
-    def _compare_balance(self) -> None:
-        if self._balance is None:
-            return
-        fallen = self._before - self._balance()
-        if fallen > self._ledger.total():
+    def _compare_balance(self, balance: int) -> None:
+        spending = self._file.read()
+        fallen = (spending.balance or 0) - balance
+        if fallen > spending.total:
             self._stop(
                 f"the balance fell by {fallen} credits where the price list comes to "
-                f"{self._ledger.total()}: prices are higher than it says"
+                f"{spending.total}: prices are higher than it says"
             )
 
-    def _compare_used(self, batch_id: str, used: object) -> None:
-        noted = self._ledger.spent_on(batch_id) if isinstance(used, int) else 0
-        if isinstance(used, int) and used > noted:
-            self._ledger.book(used - noted, batch_id)
+    def _compare_used(self, batch_id: str, used: int) -> None:
+        with self._file.changing() as spending:
+            noted = spending.spent_on(batch_id)
+            if used > noted:
+                spending.spend_more(used - noted, batch_id)
+        if used > noted:
             self._stop(
                 f"batch {batch_id} has used {used} credits where the price list comes to {noted}: "
                 "prices are higher than it says"
             )
 
     def _stop(self, reason: str) -> None:
-        self._ledger.stop(reason)
+        with self._file.changing() as spending:
+            spending.stop(reason)
         raise NotAffordableError(f"the run was stopped: {reason}")
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Credits that are reserved for a request; `batch_id` is empty for a creation."""
-
-    number: int
-    purchase: Purchase
-    batch_id: str
-
-
-def unpriced(names: Sequence[str]) -> str:
-    """Say that prices are unknown, and how to give them."""
-    missing = " ".join(f"--vimmerse-price {name}=CREDITS" for name in names)
-    return f"of the limit: an unknown price counts as over it ({missing})"
-
-
-def _purchases(costs: Iterable[Cost]) -> Iterator[Purchase]:
-    for each in costs:
-        if isinstance(each, Purchase):
-            yield each
-        else:
-            yield from each.alternatives if isinstance(each, Dearest) else each.purchases

@@ -14,8 +14,10 @@ import requests
 from vimmerse_contracts.checks import Batch, check_batch_answer
 from vimmerse_contracts.network import is_loopback_url, retry_after
 from vimmerse_contracts.operations import CONCAT, CREATE, HEALTH, READ, UPDATE, Operation
-from vimmerse_contracts.runs.evidence.recorder import witness
-from vimmerse_contracts.runs.spending import Answer, Budget, Form, Hold
+from vimmerse_contracts.runs.evidence.recorder import record
+from vimmerse_contracts.runs.exchanges import Answer
+from vimmerse_contracts.runs.prices import Form
+from vimmerse_contracts.runs.spending import Budget, Hold
 from vimmerse_contracts.suite.target import Target
 from vimmerse_contracts.vocabulary import API_KEY_HEADER, POLL_SECONDS, BatchStatus
 
@@ -93,10 +95,10 @@ class Api:
         )
         response = sent_until_ready(send, self.target.pause)
         if self._budget is not None:
-            answer = Answer(response.status_code, _batch(response))
+            answer = Answer(response.status_code, response.headers, _json(response))
             if hold is not None:
                 self._budget.settle(hold, answer, solvent=self._has_credit)
-            self._budget.saw(answer)
+            self._budget.observe(answer)
         return response
 
     def _hold(
@@ -178,14 +180,11 @@ def sent_until_ready(
         waited += seconds
 
 
-def _batch(response: requests.Response) -> Batch:
-    """Return the Batch of an answer; an empty one if there is none."""
+def _json(response: requests.Response) -> object:
     try:
-        body = response.json()
+        return response.json()
     except ValueError:
-        return {}
-    batch = body.get("data") if isinstance(body, dict) else None
-    return batch if isinstance(batch, dict) else {}
+        return None
 
 
 def is_done(batch: Batch) -> bool:
@@ -197,7 +196,7 @@ def session_for(url: str) -> requests.Session:
     """Open a session, seen by the recorder of evidence; on the loopback it ignores proxies."""
     session = requests.Session()
     session.trust_env = not is_loopback_url(url)
-    witness(session)
+    record(session)
     return session
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from vimmerse_contracts.runs.spending import Budget, Form
+from vimmerse_contracts.runs.prices import Form
+from vimmerse_contracts.runs.spending import Budget
 from vimmerse_contracts.suite.api import LONG, TINY, Api
 from vimmerse_contracts.suite.shared import Shared
 from vimmerse_contracts.suite.target import Target

@@ -10,15 +10,8 @@ from typing import Final
 import pytest
 
 from vimmerse_contracts.checks import Batch
-from vimmerse_contracts.runs.spending import (
-    CONCATENATION,
-    Budget,
-    Dearest,
-    Form,
-    Once,
-    again,
-    creation,
-)
+from vimmerse_contracts.runs.prices import CONCATENATION, Form, Once, OneOf, again, creation
+from vimmerse_contracts.runs.spending import Budget
 from vimmerse_contracts.suite.api import IMAGE_URL, TINY, Api, is_done
 
 ALL_SET: Final[Form] = MappingProxyType(
@@ -60,7 +53,7 @@ CONCATENATED: Final = Once("concatenated", (creation(_TWO), CONCATENATION))
 BROKE_BATCH: Final = Once("broke_batch", (creation(TINY),))
 CHANGEABLE: Final = Once("changeable", (creation(ALL_SET),))
 SETTLED: Final = Once("settled", (creation(ALL_SET),))
-CHANGE: Final = Dearest(
+CHANGE: Final = OneOf(
     (
         again(creation(ALL_SET), OTHER_VALUES),
         again(creation(ALL_SET), {**OTHER_VALUES, "motion_type": "Auto"}),

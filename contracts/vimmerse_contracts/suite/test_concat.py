@@ -8,7 +8,7 @@ import pytest
 
 from vimmerse_contracts.checks import check_error, check_progress, check_video
 from vimmerse_contracts.operations import BAD_REQUEST, READ
-from vimmerse_contracts.runs.spending import Form, creation
+from vimmerse_contracts.runs.prices import Form, creation
 from vimmerse_contracts.suite.api import TINY, Api, download
 from vimmerse_contracts.suite.shared import CONCATENATED, Shared
 from vimmerse_contracts.suite.target import Capability

@@ -8,7 +8,7 @@ import pytest
 
 from vimmerse_contracts.checks import Batch
 from vimmerse_contracts.operations import CREATE
-from vimmerse_contracts.runs.spending import Form, creation
+from vimmerse_contracts.runs.prices import Form, creation
 from vimmerse_contracts.suite.api import IMAGE_URL, TINY, Api, params, png, text_part, upload
 from vimmerse_contracts.suite.shared import COURSE, FINISHED, Shared
 from vimmerse_contracts.suite.target import Capability, Target

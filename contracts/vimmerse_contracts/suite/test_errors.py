@@ -25,7 +25,7 @@ from vimmerse_contracts.operations import (
     UPDATE,
     Operation,
 )
-from vimmerse_contracts.runs.spending import Form, creation
+from vimmerse_contracts.runs.prices import Form, creation
 from vimmerse_contracts.suite.api import IMAGE_URL, TINY, Api, File, png, upload
 from vimmerse_contracts.suite.shared import FINISHED, Shared
 from vimmerse_contracts.suite.target import Capability, Target

@@ -10,7 +10,7 @@ import pytest
 
 from vimmerse_contracts.checks import Batch, check_progress, check_video
 from vimmerse_contracts.operations import READ
-from vimmerse_contracts.runs.spending import creation
+from vimmerse_contracts.runs.prices import creation
 from vimmerse_contracts.suite.api import IMAGE_URL, LONG, TINY, Api, download
 from vimmerse_contracts.suite.shared import COURSE, Shared
 from vimmerse_contracts.suite.target import Capability, Target

@@ -6,7 +6,7 @@ import pytest
 
 from vimmerse_contracts.checks import asked, check_batch_answer, check_error, check_unchanged
 from vimmerse_contracts.operations import BAD_REQUEST, NOT_FOUND
-from vimmerse_contracts.runs.spending import creation
+from vimmerse_contracts.runs.prices import creation
 from vimmerse_contracts.suite.api import TINY, Api
 from vimmerse_contracts.suite.shared import FINISHED, Shared
 from vimmerse_contracts.suite.target import Capability

@@ -15,7 +15,7 @@ from vimmerse_contracts.checks import (
     check_validation,
 )
 from vimmerse_contracts.operations import INSUFFICIENT_CREDIT, READ
-from vimmerse_contracts.runs.spending import Form, again, creation
+from vimmerse_contracts.runs.prices import Form, again, creation
 from vimmerse_contracts.suite.api import TINY, Api, params
 from vimmerse_contracts.suite.shared import (
     ALL_SET,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from vimmerse_contracts.checks import Batch, check_webhook, check_webhook_count
-from vimmerse_contracts.runs.spending import CONCATENATION, Form, creation
+from vimmerse_contracts.runs.prices import CONCATENATION, Form, creation
 from vimmerse_contracts.suite.api import IMAGE_URL, TINY, Api
 from vimmerse_contracts.suite.target import Capability, Target
 

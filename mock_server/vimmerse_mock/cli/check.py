@@ -1,4 +1,4 @@
-"""`vimmerse-mock check`."""
+"""`vimmerse-mock check`: the contract suite, without whatever configures pytest around it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import click
 
-from vimmerse_mock.cli.options import NATURAL, PORT, fail, option
+from pytest_vimmerse.options import SETTINGS, Setting
+from vimmerse_mock.cli.options import fail
 
 _SUITE: Final = "vimmerse_contracts.suite"
 _PLUGINS: Final = ("pytest_vimmerse.plugin", "pytest_vimmerse.check")
@@ -20,32 +21,25 @@ _LEAKING: Final = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
 """Variables by which a user's own pytest runs are set up."""
 
 
-@click.command()
-@option(
-    "--target",
-    of="check",
-    default="mock",
-    metavar="mock|intercept|real|URL",
-    help="What is held to the contract.",
-)
-@click.option("--key", envvar="VIMMERSE_API_KEY", show_envvar=True, help="API key for a URL.")
-@option("--other-key", of="check", help="API key of a second customer.")
-@option("--broke-key", of="check", help="API key of a customer who can pay for one cheapest batch.")
-@option("--max-credits", of="check", type=NATURAL, help="What may be spent at most.")
-@option("--price", of="check", multiple=True, metavar="MOTION_TYPE=CREDITS", help="A price.")
-@option("--prices", of="check", type=click.Path(exists=True), help="A price list, in JSON.")
-@option("--poll", of="check", type=click.FloatRange(min=0), help="Seconds between two readings.")
-@option("--patience", of="check", type=click.FloatRange(min=0), help="Seconds for one batch.")
-@option("--webhook-relay", of="check", metavar="URL", help="A public URL that forwards to us.")
-@option("--webhook-port", of="check", type=PORT, help="Where the relay forwards to.")
-@option("--evidence", of="check", metavar="FILE", help="Write exchanges and verdicts there.")
-@option(
-    "--explain",
-    of="check",
-    metavar="RULE",
-    help="Print a rule, its source, and what depends on it.",
-)
-def command(explain: str | None, **options: Any) -> None:  # noqa: ANN401 - click's own
+def _option(setting: Setting) -> click.Option:
+    kind: click.ParamType[Any] = click.STRING
+    if setting.number is not None:
+        whole, most = setting.number.kind is int, setting.number.most
+        kind = click.IntRange(0, int(most)) if whole else click.FloatRange(0, most)
+    return click.Option(
+        [f"--{setting.name}"],
+        type=kind,
+        metavar=setting.metavar,
+        default=setting.default,
+        show_default=setting.default is not None,
+        multiple=setting.repeatable,
+        envvar=setting.variable or None,
+        show_envvar=True,
+        help=f"{setting.help[0].upper()}{setting.help[1:]}.",
+    )
+
+
+def check(explain: str | None, **settings: Any) -> None:  # noqa: ANN401 - click's own
     """Hold a target to the contract: exit code 0 if held, 1 if broken, 2 if it could not run."""
     if explain is not None:
         _explain(explain)
@@ -55,8 +49,23 @@ def command(explain: str | None, **options: Any) -> None:  # noqa: ANN401 - clic
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     import pytest  # noqa: PLC0415 - only this command pays for it
 
-    code = int(pytest.main([*_isolated(), *_arguments(options)]))
+    code = int(pytest.main([*_isolated(), *_arguments(settings)]))
     sys.exit(code if code in (0, 1) else 2)
+
+
+command: Final = click.Command(
+    "check",
+    callback=check,
+    help=check.__doc__,
+    params=[
+        *map(_option, SETTINGS),
+        click.Option(
+            ["--explain"],
+            metavar="RULE",
+            help="Print a rule, its source, and what depends on it.",
+        ),
+    ],
+)
 
 
 def _explain(rule: str) -> None:
@@ -69,24 +78,20 @@ def _explain(rule: str) -> None:
 
 
 def _isolated() -> Iterator[str]:
-    """Give the arguments that keep out whatever pytest finds around the user's own tests."""
-    suite = _suite_folder()
+    """Yield the arguments that keep out whatever pytest finds around the user's own tests."""
+    found = find_spec(_SUITE)
+    if found is None or found.origin is None:
+        fail(f"the suite {_SUITE} is not installed")
+    suite = Path(found.origin).parent
     yield from (f"--rootdir={suite}", f"--confcutdir={suite}", f"-c{os.devnull}")
     yield from (f"-p{name}" for name in _PLUGINS)
     yield from (f"-pno:{name}" for name in _WITHOUT)
     yield str(suite)
 
 
-def _suite_folder() -> Path:
-    found = find_spec(_SUITE)
-    if found is None or found.origin is None:
-        fail(f"the suite {_SUITE} is not installed")
-    return Path(found.origin).parent
-
-
-def _arguments(options: Mapping[str, Any]) -> Iterator[str]:
-    """Write the options as pytest's."""
-    for name, value in options.items():
+def _arguments(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the settings as options of pytest."""
+    for name, value in settings.items():
         for each in value if isinstance(value, tuple) else (value,):
             if each is not None:
                 yield f"--vimmerse-{name.replace('_', '-')}={each}"

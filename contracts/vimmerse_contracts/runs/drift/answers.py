@@ -11,7 +11,8 @@ from typing import Any, Final
 from marshmallow import Schema, fields, validate
 
 from vimmerse_contracts.runs.drift.findings import Finding, Severity, listed, severity_of_new_value
-from vimmerse_contracts.runs.evidence.file import Answer, Evidence, Exchange
+from vimmerse_contracts.runs.evidence.file import Evidence
+from vimmerse_contracts.runs.exchanges import Answer, Exchange
 from vimmerse_contracts.schemas import BatchAnswerSchema, WebhookSchema
 
 ROOT: Final = "$"
@@ -33,53 +34,49 @@ class Shape:
         self.orders: dict[str, tuple[str, ...]] = {}
         self._objects: Counter[str] = Counter()
         self._present: Counter[str] = Counter()
-        self._parents: dict[str, str] = {}
+        self.parents: dict[str, str] = {}
+        """Of every key that was seen, by its path, the path of the object that it was in."""
         for value in values:
-            self._see(ROOT, value)
-
-    @property
-    def keys(self) -> dict[str, str]:
-        """Every key that was seen, by its path, with the path of the object that it was in."""
-        return self._parents
+            self._add(ROOT, value)
 
     def has(self, path: str) -> bool:
-        """Say whether an object was seen at this path."""
+        """Whether an object was seen at this path."""
         return self._objects[path] > 0
 
     def presence(self, path: str) -> str:
-        """Say how often a key is there: 'always', 'sometimes' or 'never'."""
+        """Return how often a key is there: 'always', 'sometimes' or 'never'."""
         if not self._present[path]:
             return "never"
-        always = self._present[path] == self._objects[self._parents[path]]
+        always = self._present[path] == self._objects[self.parents[path]]
         return "always" if always else "sometimes"
 
-    def _see(self, path: str, value: Any) -> None:  # noqa: ANN401 - any JSON
-        self.types[path].add(type_of(value))
+    def _add(self, path: str, value: Any) -> None:  # noqa: ANN401 - any JSON
+        self.types[path].add(_type_of(value))
         if isinstance(value, dict):
-            self._see_object(path, value)
+            self._add_object(path, value)
         elif isinstance(value, list):
             for item in value:
-                self._see(f"{path}[]", item)
+                self._add(f"{path}[]", item)
         elif isinstance(value, str):
-            self._see_text(path, value)
+            self._add_text(path, value)
         elif isinstance(value, bool):
             self.values[path].add(value)
 
-    def _see_object(self, path: str, value: dict[str, Any]) -> None:
+    def _add_object(self, path: str, value: dict[str, Any]) -> None:
         named = {_NUMBERED.sub("", key): item for key, item in value.items()}
         self._objects[path] += 1
         if len(named) > len(self.orders.get(path, ())):
             self.orders[path] = tuple(named)
         for key, item in named.items():
             inside = f"{path}.{key}"
-            self._parents[inside] = path
+            self.parents[inside] = path
             self._present[inside] += 1
-            self._see(inside, item)
+            self._add(inside, item)
 
-    def _see_text(self, path: str, text: str) -> None:
+    def _add_text(self, path: str, text: str) -> None:
         if _NAMED_VALUES.fullmatch(text):
             pairs = (part.partition("=") for part in text.split("|"))
-            self._see_object(path, {name: value for name, _, value in pairs})
+            self._add_object(path, {name: value for name, _, value in pairs})
             return
         reference = _REFERENCE.fullmatch(text)
         if reference is None:
@@ -90,8 +87,8 @@ class Shape:
             self.formats[path].add((reference[1] + (reference[2] or "")) if reference else "text")
 
 
-def type_of(value: object) -> str:
-    """Name the JSON type of a value; whole numbers are 'integer', as in JSON Schema."""
+def _type_of(value: object) -> str:
+    """Return the JSON type of a value; whole numbers are 'integer', as in JSON Schema."""
     for kind, name in _TYPES:
         if isinstance(value, kind):
             return name
@@ -151,7 +148,7 @@ def _compare_bodies(
     found: set[tuple[str, str, str]] = set()
     for place in sorted(first.keys() & second.keys()):
         for finding in compare_shapes(place[0], Shape(first[place]), Shape(second[place])):
-            # What is so in all states of a batch is told once, not once for each.
+            # What is so in all states of a batch is a finding once, not once for each.
             if (finding.kind, finding.place, finding.path) not in found:
                 found.add((finding.kind, finding.place, finding.path))
                 yield finding
@@ -159,7 +156,7 @@ def _compare_bodies(
 
 def compare_shapes(place: str, first: Shape, second: Shape) -> Iterator[Finding]:
     """Compare the shapes of what was seen at one place."""
-    for path, parent in {**first.keys, **second.keys}.items():
+    for path, parent in {**first.parents, **second.parents}.items():
         if first.has(parent) and second.has(parent):
             yield from _compare_key(place, path, first.presence(path), second.presence(path))
     for path in dict.fromkeys([*first.types, *second.types]):
@@ -240,7 +237,7 @@ def _compare_statuses(first: Evidence, second: Evidence) -> Iterator[Finding]:
     """Compare the statuses that the same test got from the same operation.
 
     Beside an error that it provokes, a test may be served by way of preparation, or may find that
-    done by another test: success next to errors tells nothing.
+    done by another test: success next to errors says nothing.
     """
     before, now = _statuses(first), _statuses(second)
     found = set()
@@ -250,7 +247,7 @@ def _compare_statuses(first: Evidence, second: Evidence) -> Iterator[Finding]:
 
 
 def _status_findings(operation: str, before: set[int], now: set[int]) -> Iterator[Finding]:
-    gone, new = _telling(before) - now, now - before
+    gone, new = _errors_or_all(before) - now, now - before
     errors = {status for status in new if status >= _FIRST_ERROR}
     if gone and new:
         seen = errors or new
@@ -261,7 +258,7 @@ def _status_findings(operation: str, before: set[int], now: set[int]) -> Iterato
         yield _finding(severity, "status", operation, "", (before, errors))
 
 
-def _telling(statuses: set[int]) -> set[int]:
+def _errors_or_all(statuses: set[int]) -> set[int]:
     return {status for status in statuses if status >= _FIRST_ERROR} or statuses
 
 
@@ -286,17 +283,12 @@ def _bodies(evidence: Evidence) -> dict[Place, list[Any]]:
     sorted_: defaultdict[Place, list[Any]] = defaultdict(list)
     for exchange, answer in _answered(evidence):
         place = f"{exchange.operation} {answer.status}"
-        for state in {"", _state(answer.body)}:
+        status = answer.batch.get("status")
+        for state in {"", status if isinstance(status, str) else ""}:
             sorted_[place, state].append(answer.body)
     for webhook in evidence.webhooks:
         sorted_[WEBHOOK, ""].append(webhook.body)
     return sorted_
-
-
-def _state(body: object) -> str:
-    data = body.get("data") if isinstance(body, dict) else None
-    status = data.get("status") if isinstance(data, dict) else None
-    return status if isinstance(status, str) else ""
 
 
 def _headers(evidence: Evidence) -> dict[str, list[Mapping[str, str]]]:

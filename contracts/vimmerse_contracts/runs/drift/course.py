@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from statistics import median
@@ -43,57 +43,48 @@ def compare_courses(first: Evidence, second: Evidence) -> Iterator[Finding]:
     if not before or not now:
         return
     yield from _compare_sequences(before, now)
-    for kind, path, severity, expected, seen, holds in _HABITS:
+    for kind, path, expected, seen, holds in _HABITS:
         if all(map(holds, before)) and not all(map(holds, now)):
-            yield Finding(severity, kind, PLACE, path, expected, seen)
-    yield from _compare_steps(before, now)
-    yield from _compare_durations(before, now)
+            yield Finding(Severity.BREAKING, kind, PLACE, path, expected, seen)
+    stepwise = [any(map(_is_stepwise, courses)) for courses in (before, now)]
+    if stepwise == [True, False] and any(map(_is_long, now)):
+        sides = "steps between 0 and 100", "none"
+        yield Finding(Severity.COSMETIC, "progress steps", PLACE, _PROGRESS, *sides)
+    took = [list(_durations(courses)) for courses in (before, now)]
+    if all(took):
+        expected_seconds, seconds = (median(each) for each in took)
+        if abs(math.log10(seconds) - math.log10(expected_seconds)) >= 1:
+            sides = f"about {expected_seconds:.3g} s", f"about {seconds:.3g} s"
+            yield Finding(Severity.COSMETIC, "duration", PLACE, "$.data.updated_at", *sides)
 
 
 def _compare_sequences(before: Sequence[Course], now: Sequence[Course]) -> Iterator[Finding]:
-    known = {_sequence(course) for course in before if _is_whole(course)}
-    seen = {_sequence(course) for course in now if _is_whole(course)}
-    new = {each for each in seen - known if _stays_final_statuses(each)}
+    known, seen = (
+        {_sequence(each) for each in courses if _is_whole(each)} for courses in (before, now)
+    )
+    # One that was final on its way is a broken habit, below.
+    new = {each for each in seen - known if not _FINAL & {*each.split(" > ")[:-1]}}
     if known and new:
-        yield Finding(
-            Severity.ADDITIVE, "statuses", PLACE, "$.data.status", listed(known), listed(new)
-        )
-
-
-def _compare_steps(before: Sequence[Course], now: Sequence[Course]) -> Iterator[Finding]:
-    steps = [any(map(_is_stepwise, courses)) for courses in (before, now)]
-    if steps[0] and not steps[1] and any(map(_is_long, now)):
-        expected, seen = "steps between 0 and 100", "none"
-        yield Finding(Severity.COSMETIC, "progress steps", PLACE, _PROGRESS, expected, seen)
-
-
-def _compare_durations(before: Sequence[Course], now: Sequence[Course]) -> Iterator[Finding]:
-    took = [list(_durations(courses)) for courses in (before, now)]
-    if not all(took):
-        return
-    expected, seen = (median(each) for each in took)
-    if abs(math.log10(seen) - math.log10(expected)) >= 1:
-        sides = (f"about {each:.3g} s" for each in (expected, seen))
-        yield Finding(Severity.COSMETIC, "duration", PLACE, "$.data.updated_at", *sides)
+        sides = listed(known), listed(new)
+        yield Finding(Severity.ADDITIVE, "statuses", PLACE, "$.data.status", *sides)
 
 
 def _courses(evidence: Evidence) -> Iterator[Course]:
     batches: defaultdict[str, list[Reading]] = defaultdict(list)
     for exchange in evidence.exchanges:
-        body = exchange.answer.body if exchange.answer is not None else None
-        data = body.get("data") if isinstance(body, dict) else None
-        if isinstance(data, dict) and isinstance(data.get("id"), str):
-            batches[data["id"]].append(_reading(exchange.operation, data))
+        batch = exchange.answer.batch if exchange.answer is not None else {}
+        if isinstance(batch.get("id"), str):
+            batches[batch["id"]].append(_reading(exchange.operation, batch))
     for readings in batches.values():
         yield from _between_changes(readings)
 
 
-def _reading(operation: str, data: dict[str, Any]) -> Reading:
-    progress, updated = data.get("progress_percentage"), data.get("updated_at")
+def _reading(operation: str, batch: Mapping[str, Any]) -> Reading:
+    progress, updated = batch.get("progress_percentage"), batch.get("updated_at")
     age = _INSTANT.match(updated) if isinstance(updated, str) else None
     return Reading(
         operation,
-        str(data.get("status")),
+        str(batch.get("status")),
         progress if isinstance(progress, int) else None,
         float(age[1]) if age else None,
     )
@@ -116,10 +107,6 @@ def _sequence(course: Course) -> str:
 
 def _is_whole(course: Course) -> bool:
     return course[0].status not in _FINAL and course[-1].status in _FINAL
-
-
-def _stays_final_statuses(sequence: str) -> bool:
-    return not any(status in _FINAL for status in sequence.split(" > ")[:-1])
 
 
 def _stays_final(course: Course) -> bool:
@@ -151,7 +138,7 @@ def _is_stepwise(course: Course) -> bool:
 
 
 def _durations(courses: Sequence[Course]) -> Iterator[float]:
-    """Tell how old each batch was when its first submission succeeded, in seconds."""
+    """Return how old each batch was when its first submission succeeded, in seconds."""
     for course in courses:
         if course[0].operation == CREATE.id and course[-1].status == BatchStatus.SUCCESS:
             ends = [each.age for each in course if each.status == BatchStatus.SUCCESS]
@@ -161,29 +148,14 @@ def _durations(courses: Sequence[Course]) -> Iterator[float]:
 
 _PROGRESS: Final = "$.data.progress_percentage"
 _HABITS: Final = (
-    (
-        "progress falls",
-        _PROGRESS,
-        Severity.BREAKING,
-        "never falls",
-        "falls",
-        _never_falls,
-    ),
-    (
-        "progress end",
-        _PROGRESS,
-        Severity.BREAKING,
-        "100 on success",
-        "less on success",
-        _ends_at_100,
-    ),
+    ("progress falls", _PROGRESS, "never falls", "falls", _never_falls),
+    ("progress end", _PROGRESS, "100 on success", "less on success", _ends_at_100),
     (
         "end is no end",
         "$.data.status",
-        Severity.BREAKING,
         "stays, once final",
         "changes by itself after it was final",
         _stays_final,
     ),
 )
-"""What every course did, or not: kind, path, severity, the two sides, and how it is told."""
+"""What every course did, or not: kind, path, the two sides, and how it shows."""

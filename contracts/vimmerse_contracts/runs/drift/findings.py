@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from enum import StrEnum
-from typing import Final
 
 
 class Severity(StrEnum):
@@ -41,14 +40,12 @@ class Finding:
     seen: str
 
 
-DECISIVE: Final = "status"
-"""The key that clients decide by: to poll on, or not. A new value of it is breaking."""
-
-
 def severity_of_new_value(path: str) -> Severity:
-    """Say how much it matters that a key takes a value that it did not take."""
-    decisive = path.rpartition(".")[2] == DECISIVE
-    return Severity.BREAKING if decisive else Severity.ADDITIVE
+    """Return how much it matters that a key takes a value that it did not take.
+
+    `status` is what clients decide by: to poll on, or not.
+    """
+    return Severity.BREAKING if path.endswith(".status") else Severity.ADDITIVE
 
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -1,5 +1,6 @@
 """Evidence: what a run of the suite asked, was answered, and found, as a file of JSON lines.
 
-`lines.py` says what stands in the file, `redaction.py` what must not; `recorder.py` writes it,
-`reader.py` reads it back, whatever became of it. docs/evidence.md describes the format.
+`file.py` says what stands in the file, writes it and reads it back, whatever became of it;
+`redaction.py` says what must not stand in it; `recorder.py` sees what a run does. docs/evidence.md
+describes the format.
 """

@@ -6,22 +6,21 @@ import errno
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from vimmerse_contracts.runs.evidence.redaction import number
+from vimmerse_contracts.runs.exchanges import Exchange
+from vimmerse_contracts.runs.verdicts import Outcome, Verdict
 
 FORMAT: Final = 1
 """The version of the format that this package writes; it reads this one and older ones."""
 
 UNFINISHED: Final = "it was not run to its end"
 """The reason of a test that its process did not survive."""
-
-Outcome = Literal["passed", "failed", "skipped"]
 
 
 class Line(msgspec.Struct, frozen=True, tag_field="kind"):
@@ -45,44 +44,10 @@ class Header(Line, frozen=True, tag="header"):
 
 
 class TargetLine(Line, frozen=True, tag="target"):
-    """The target as it was met: its name, and what it declares that it can do."""
+    """The target: its name, and what it declares that it can do."""
 
     name: str
     capabilities: tuple[str, ...] = ()
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """A request. `key` is a reference to the key that went along; files are (field, type)."""
-
-    method: str
-    path: str
-    key: str | None = None
-    form: tuple[tuple[str, str], ...] = ()
-    files: tuple[tuple[str, str], ...] = ()
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """An answer: status, the headers that matter, and the JSON body, or what stands for another."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: Any
-
-
-class Exchange(Line, frozen=True, tag="exchange"):
-    """A request and its answer, which is None where `error` (an exception's name) came instead.
-
-    `at` counts seconds from the start of the run, `took` seconds of real time. `operation` is an id
-    of the table of operations, or method and path where the request is none of it.
-    """
-
-    test: str
-    at: float
-    took: float
-    operation: str
-    request: Asked
-    answer: Answer | None = None
-    error: str = ""
 
 
 class Webhook(Line, frozen=True, tag="webhook"):
@@ -98,15 +63,6 @@ class Begun(Line, frozen=True, tag="begun"):
 
     test: str
     rules: tuple[str, ...] = ()
-
-
-class Verdict(Line, frozen=True, tag="verdict"):
-    """What became of a test; `rules` are the ids of the rules that it holds the target to."""
-
-    test: str
-    outcome: Outcome
-    rules: tuple[str, ...] = ()
-    reason: str = ""
 
 
 class Footer(Line, frozen=True, tag="footer"):
@@ -147,17 +103,6 @@ class LineFile:
     def __init__(self, path: Path) -> None:
         self._file = path.open("ab", buffering=0)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def write(self, line: AnyLine) -> None:
         """Append a line.
 
@@ -182,8 +127,7 @@ def begin(path: Path, header: Header) -> None:
     if path.exists() and not _is_evidence(path):
         raise FileExistsError(errno.EEXIST, "it is there already, and is no evidence")
     _touch_anew(path)
-    with LineFile(path) as file:
-        file.write(header)
+    path.write_text(encode(header), "utf-8")
 
 
 def seal(path: Path, incidents: Iterable[str] = ()) -> None:
@@ -204,7 +148,7 @@ def seal(path: Path, incidents: Iterable[str] = ()) -> None:
 
 
 def _is_evidence(path: Path) -> bool:
-    """Say whether a file may be written over: one of ours, or an empty one."""
+    """Whether a file may be written over: one of ours, or an empty one."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
@@ -218,7 +162,7 @@ def _touch_anew(path: Path) -> None:
 
 
 def _settled(lines: Iterable[str]) -> Iterator[str]:
-    """Leave out what only a running file needs, and judge the tests that did not end."""
+    """Leave out what only a running file needs, and add verdicts of tests that did not end."""
     begun: dict[str, Begun] = {}
     targets: set[str] = set()
     for line in lines:
@@ -232,7 +176,7 @@ def _settled(lines: Iterable[str]) -> Iterator[str]:
         if isinstance(decoded, Verdict):
             begun.pop(decoded.test, None)
     for test in begun.values():
-        yield encode(Verdict(test.test, "failed", test.rules, UNFINISHED))
+        yield encode(Verdict(test.test, Outcome.FAILED, test.rules, UNFINISHED))
 
 
 def _decoded(line: str | bytes) -> AnyLine | None:
@@ -277,38 +221,11 @@ class Evidence:
 
     @property
     def name(self) -> str:
-        """Say what was recorded, and when."""
+        """What was recorded, and when."""
         if self.header is None:
             return "an unnamed target"
         names = dict.fromkeys(target.name for target in self.targets)
         return f"{', '.join(names) or self.header.target}, {self.header.date[:10]}"
-
-
-@dataclass(slots=True)
-class _Pile:
-    """The lines read so far."""
-
-    lines: list[AnyLine] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    count: int = 0
-
-    def add(self, number: int, raw: bytes) -> None:
-        self.count = number
-        text = raw.decode("utf-8", "replace").strip().removeprefix("\ufeff")
-        if not text:
-            return
-        if "\ufffd" in text and b"\xef\xbf\xbd" not in raw:
-            self.note(number, "is not UTF-8 throughout; the odd bytes are shown as \ufffd")
-        try:
-            self.lines.append(decode(text))
-        except (msgspec.DecodeError, RecursionError) as error:
-            self.note(number, _why(error, text, newline=raw.endswith(b"\n")))
-
-    def note(self, number: int, text: str) -> None:
-        self.problems.append(Problem(number, text))
-
-
-_NO_FOOTER: Final = "the file ends here without a footer: the run was cut off, or is not over"
 
 
 def read_evidence(lines: Iterable[bytes]) -> Evidence:
@@ -316,23 +233,30 @@ def read_evidence(lines: Iterable[bytes]) -> Evidence:
 
     Keys that are not known are ignored. A line that cannot be read is left out and named.
     """
-    pile = _Pile()
+    read: list[AnyLine] = []
+    problems: list[Problem] = []
+    place = 0
     for place, raw in enumerate(lines, start=1):
-        pile.add(place, raw)
+        text = raw.decode("utf-8", "replace").strip().removeprefix("\ufeff")
+        if not text:
+            continue
+        if "\ufffd" in text and b"\xef\xbf\xbd" not in raw:
+            odd = "is not UTF-8 throughout; the odd bytes are shown as \ufffd"
+            problems.append(Problem(place, odd))
+        try:
+            read.append(decode(text))
+        except (msgspec.DecodeError, RecursionError) as error:
+            problems.append(Problem(place, _why(error, text, newline=raw.endswith(b"\n"))))
     evidence = Evidence(
-        header=next(_of(Header, pile.lines), None),
-        targets=tuple(_of(TargetLine, pile.lines)),
-        exchanges=tuple(_of(Exchange, pile.lines)),
-        webhooks=tuple(_of(Webhook, pile.lines)),
-        verdicts=tuple(_of(Verdict, pile.lines)),
-        footer=next(_of(Footer, pile.lines), None),
+        header=next(_of(Header, read), None),
+        targets=tuple(_of(TargetLine, read)),
+        exchanges=tuple(_of(Exchange, read)),
+        webhooks=tuple(_of(Webhook, read)),
+        verdicts=tuple(_of(Verdict, read)),
+        footer=next(_of(Footer, read), None),
     )
-    problems = [
-        *_header_problems(evidence),
-        *pile.problems,
-        *_footer_problems(evidence, pile.count),
-    ]
-    return replace(evidence, problems=tuple(problems))
+    whole = (*_header_problems(evidence), *problems, *_footer_problems(evidence, place))
+    return replace(evidence, problems=whole)
 
 
 def load_evidence(path: Path) -> Evidence:
@@ -358,7 +282,6 @@ def _of(kind: type[L], lines: Iterable[AnyLine]) -> Iterator[L]:
 
 
 def _why(error: Exception, text: str, *, newline: bool) -> str:
-    """Say why a line cannot be used."""
     if isinstance(error, msgspec.ValidationError):
         return f"is left out: {error}"
     if not newline:
@@ -381,7 +304,8 @@ def _header_problems(evidence: Evidence) -> Iterator[Problem]:
 def _footer_problems(evidence: Evidence, last: int) -> Iterator[Problem]:
     footer = evidence.footer
     if footer is None:
-        yield Problem(max(last, 1), _NO_FOOTER)
+        cut = "the file ends here without a footer: the run was cut off, or is not over"
+        yield Problem(max(last, 1), cut)
         return
     for name in ("exchanges", "webhooks", "verdicts"):
         said, found = getattr(footer, name), len(getattr(evidence, name))

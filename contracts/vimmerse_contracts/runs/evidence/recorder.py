@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from email import message_from_bytes
-from email.message import Message
 from email.policy import HTTP
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -17,39 +16,40 @@ from requests.adapters import HTTPAdapter
 
 from vimmerse_contracts.network import without_login
 from vimmerse_contracts.operations import OPERATIONS
-from vimmerse_contracts.runs.evidence.file import (
-    Answer,
-    Asked,
-    Begun,
-    Exchange,
-    LineFile,
-    TargetLine,
-    Verdict,
-    Webhook,
-)
+from vimmerse_contracts.runs.evidence.file import Begun, LineFile, TargetLine, Webhook
 from vimmerse_contracts.runs.evidence.redaction import Redactor
+from vimmerse_contracts.runs.exchanges import Answer, Exchange, Request
+from vimmerse_contracts.runs.verdicts import Verdict
 from vimmerse_contracts.suite.target import Capability, ReceivedWebhook, Target
 from vimmerse_contracts.vocabulary import API_KEY_HEADER
+
+FILE_OPERATION: Final = "file"
+"""What stands for the operation where a video or another file is fetched by its link."""
+
+_HEADERS: Final = re.compile(
+    "allow|content-type|location|retry-after|www-authenticate|x-ratelimit.*"
+)
+"""Headers of answers that are written down."""
+
+_PATHS: Final = tuple(
+    (operation, re.compile(re.sub(r"{\w+}", "([^/]*)", operation.path))) for operation in OPERATIONS
+)
 
 Fields = list[tuple[str, str]]
 
 
 def sent_form(request: PreparedRequest) -> tuple[Fields, Fields]:
-    """Take the body apart: (field, text) of each text, (field, content type) of each file."""
+    """Return (field, text) of each text of a body, and (field, content type) of each file."""
     body, kind = request.body, str(request.headers.get("Content-Type", ""))
     if not isinstance(body, str | bytes):
         return [], []
     raw = body.encode() if isinstance(body, str) else body
-    if kind.startswith("multipart/form-data"):
-        return _multipart(raw, kind)
-    return parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True), []
-
-
-def _multipart(body: bytes, kind: str) -> tuple[Fields, Fields]:
-    whole = message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + body, policy=HTTP)
+    if not kind.startswith("multipart/form-data"):
+        return parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True), []
     texts: Fields = []
     files: Fields = []
-    for part in _parts(whole):
+    whole = message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + raw, policy=HTTP)
+    for part in whole.iter_parts():
         name = str(part.get_param("name", "", "Content-Disposition"))
         if part.get_filename() is None:
             content: Any = part.get_payload(decode=True)
@@ -59,26 +59,10 @@ def _multipart(body: bytes, kind: str) -> tuple[Fields, Fields]:
     return texts, files
 
 
-def _parts(whole: Message) -> Iterator[Message]:
-    return (part for part in whole.walk() if not part.is_multipart())
-
-
-FILE_OPERATION: Final = "file"
-"""What stands for the operation where a video or another file is fetched by its link."""
-
-_OF_INTEREST: Final = frozenset(
-    {"allow", "content-type", "location", "retry-after", "www-authenticate"}
-)
-_RATE_LIMIT: Final = "x-ratelimit"
-_TEMPLATES: Final = tuple(
-    (operation, re.compile(re.sub(r"{\w+}", "([^/]*)", operation.path))) for operation in OPERATIONS
-)
-
-
 class Recorder:
     """Writes what a run does into an evidence file.
 
-    `now` tells the seconds since the run began. `test` is the test that is running.
+    `now` returns the seconds since the run began. `test` is the test that is running.
     """
 
     def __init__(self, file: LineFile, redactor: Redactor, now: Callable[[], float]) -> None:
@@ -88,99 +72,95 @@ class Recorder:
         self._redactor = redactor
         self._base = ""
 
-    def meet(self, target: Target) -> None:
-        """Take note of a target, and of the keys that must never be written."""
-        self._redactor.keep_secret(_keys(target))
+    def use_target(self, target: Target) -> None:
+        """Write down a target, and keep its keys from ever being written."""
+        able = target.capabilities
+        self._redactor.keep_secret(
+            [
+                target.api_key,
+                target.other_api_key if Capability.OTHER_ACCOUNT in able else "",
+                target.broke_api_key if Capability.BROKE_ACCOUNT in able else "",
+            ]
+        )
         self._base = target.base_url.rstrip("/")
-        name = without_login(target.name)
-        self._file.write(TargetLine(name, tuple(sorted(target.capabilities))))
+        self._file.write(TargetLine(without_login(target.name), tuple(sorted(able))))
 
-    def exchanged(
+    def record_begin(self, test: Begun) -> None:
+        """Write down that a test begins."""
+        self._file.write(test)
+
+    def record_verdict(self, verdict: Verdict) -> None:
+        """Write down what became of a test."""
+        reason = self._redactor.text(verdict.reason)
+        self._file.write(Verdict(verdict.test, verdict.outcome, verdict.rules, reason))
+
+    def record_webhook(self, webhook: ReceivedWebhook) -> None:
+        """Write down a webhook that reached the suite."""
+        headers = self._headers(webhook.headers)
+        self._file.write(Webhook(self.test, headers, self._redactor.json(webhook.body)))
+
+    def record(
         self, request: PreparedRequest, answer: Response | None, error: str, began: float
     ) -> None:
-        """Write down a request, and what became of it."""
-        operation, asked = self._asked(request)
+        """Write down a request, and what came of it."""
+        operation, path = self._place(request.method or "", request.url or "")
+        texts, files = sent_form(request)
+        key: str | bytes | None = request.headers.get(API_KEY_HEADER)
+        if isinstance(key, bytes):
+            key = key.decode("latin-1")
+        text = self._redactor.text
         self._file.write(
             Exchange(
                 test=self.test,
                 at=round(began, 3),
                 took=round(self.now() - began, 3),
                 operation=operation,
-                request=asked,
+                request=Request(
+                    method=request.method or "",
+                    path=path,
+                    key=None if key is None else self._redactor.key(key),
+                    form=tuple((text(name), text(value)) for name, value in texts),
+                    files=tuple((text(name), text(kind)) for name, kind in files),
+                ),
                 answer=None if answer is None else self._answer(answer),
                 error=error,
             )
         )
 
-    def received(self, webhook: ReceivedWebhook) -> None:
-        """Write down a webhook that reached the suite."""
-        headers = self._headers(webhook.headers)
-        self._file.write(Webhook(self.test, headers, self._redactor.json(webhook.body)))
-
-    def begins(self, test: Begun) -> None:
-        """Write down that a test begins."""
-        self._file.write(test)
-
-    def judged(self, verdict: Verdict) -> None:
-        """Write down what became of a test."""
-        reason = self._redactor.text(verdict.reason)
-        self._file.write(Verdict(verdict.test, verdict.outcome, verdict.rules, reason))
-
-    def _asked(self, request: PreparedRequest) -> tuple[str, Asked]:
-        method, url = request.method or "", request.url or ""
-        operation, path = self._place(method, url)
-        texts, files = sent_form(request)
-        key = request.headers.get(API_KEY_HEADER)
-        text = self._redactor.text
-        return operation, Asked(
-            method=method,
-            path=path,
-            key=None if key is None else self._redactor.key(_text(key)),
-            form=tuple((text(name), text(value)) for name, value in texts),
-            files=tuple((text(name), text(kind)) for name, kind in files),
-        )
-
     def _place(self, method: str, url: str) -> tuple[str, str]:
-        """Name the operation that a request asks for, and write its path."""
+        """Return the operation that a request asks for, and its path as it may be written."""
         path = urlsplit(url).path.removeprefix(urlsplit(self._base).path)
-        found = [(each, match) for each, regex in _TEMPLATES if (match := regex.fullmatch(path))]
+        found = [(each, match) for each, regex in _PATHS if (match := regex.fullmatch(path))]
         if not found or not url.startswith(self._base):
             return FILE_OPERATION, self._redactor.text(url)
         same = [operation.id for operation, _ in found if operation.method == method]
         operation, match = found[0]
-        return (same[0] if same else f"{method} {operation.path}"), self._path(path, match)
-
-    def _path(self, path: str, match: re.Match[str]) -> str:
-        shown = self._redactor.text(path)
+        name = same[0] if same else f"{method} {operation.path}"
         if not match.groups():
-            return shown
-        before, after = path[: match.start(1)], path[match.end(1) :]
-        clean = self._redactor.text(match[1])
-        named = self._redactor.identifier("batch", match[1]) if clean.startswith("<id:") else clean
-        return f"{before}{named}{after}"
+            return name, self._redactor.text(path)
+        batch_id = self._redactor.text(match[1])
+        if batch_id.startswith("<id:"):
+            batch_id = self._redactor.identifier("batch", match[1])
+        return name, f"{path[: match.start(1)]}{batch_id}{path[match.end(1) :]}"
 
     def _answer(self, answer: Response) -> Answer:
-        return Answer(answer.status_code, self._headers(answer.headers), self._body(answer))
+        kind = answer.headers.get("Content-Type", "").partition(";")[0].strip()
+        try:
+            body = self._redactor.json(answer.json())
+        except (ValueError, RecursionError):
+            textual = kind.startswith("text/") or kind.endswith("json")
+            body = self._redactor.text(answer.text) if textual else f"<bytes:{kind}>"
+        return Answer(answer.status_code, self._headers(answer.headers), body)
 
     def _headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         return {
             name.lower(): self._redactor.text(value)
             for name, value in headers.items()
-            if name.lower() in _OF_INTEREST or name.lower().startswith(_RATE_LIMIT)
+            if _HEADERS.fullmatch(name.lower())
         }
-
-    def _body(self, answer: Response) -> Any:  # noqa: ANN401 - any JSON
-        kind = answer.headers.get("Content-Type", "").partition(";")[0].strip()
-        try:
-            return self._redactor.json(answer.json())
-        except (ValueError, RecursionError):
-            textual = kind.startswith("text/") or kind.endswith("json")
-        return self._redactor.text(answer.text) if textual else f"<bytes:{kind}>"
 
 
 class _RecordingAdapter(HTTPAdapter):
-    """Sends as `requests` does, and tells the recorder."""
-
     def __init__(self, recorder: Recorder) -> None:
         super().__init__()
         self._recorder = recorder
@@ -192,9 +172,9 @@ class _RecordingAdapter(HTTPAdapter):
             answer = super().send(request, *args, **kwargs)
             answer.content  # noqa: B018 - reads the answer
         except RequestException as error:
-            self._recorder.exchanged(request, None, type(error).__name__, began)
+            self._recorder.record(request, None, type(error).__name__, began)
             raise
-        self._recorder.exchanged(request, answer, "", began)
+        self._recorder.record(request, answer, "", began)
         return answer
 
 
@@ -203,7 +183,7 @@ _RECORDER: Final[ContextVar[Recorder | None]] = ContextVar("vimmerse_recorder", 
 
 @contextmanager
 def recording(recorder: Recorder) -> Iterator[None]:
-    """Let a recorder see every session that the suite opens meanwhile."""
+    """Show a recorder every session that the suite opens meanwhile."""
     token = _RECORDER.set(recorder)
     try:
         yield
@@ -211,22 +191,10 @@ def recording(recorder: Recorder) -> Iterator[None]:
         _RECORDER.reset(token)
 
 
-def witness(session: Session) -> None:
-    """Let the recorder at work, if there is one, see what a session sends and receives."""
+def record(session: Session) -> None:
+    """Show the recorder at work, if there is one, what a session sends and receives."""
     recorder = _RECORDER.get()
     if recorder is not None:
         adapter = _RecordingAdapter(recorder)
         session.mount("http://", adapter)
         session.mount("https://", adapter)
-
-
-def _keys(target: Target) -> Iterator[str]:
-    yield target.api_key
-    if Capability.OTHER_ACCOUNT in target.capabilities:
-        yield target.other_api_key
-    if Capability.BROKE_ACCOUNT in target.capabilities:
-        yield target.broke_api_key
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else value
