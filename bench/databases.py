@@ -24,7 +24,7 @@ CREDITS: Final = 10**12
 """Enough that no load spends them."""
 SQL_STORES: Final = ("sqlite", "postgresql")
 _POSTGRES_PY: Final = Path(__file__).parents[1] / "tests" / "postgres.py"
-_TELL_EVERY: Final = 50_000
+_REPORT_EVERY: Final = 50_000
 _OTHERS: Final = 300
 """Accounts beside the one that has the batches, as a shared mock has them."""
 
@@ -86,11 +86,11 @@ class Databases:
     def fill(self, url: str, account: AccountState, pattern: Pattern) -> Filled:
         """Fill a database, telling how far it is."""
 
-        def tell(number: int) -> None:
-            if number % _TELL_EVERY == 0:
+        def report(number: int) -> None:
+            if number % _REPORT_EVERY == 0:
                 self._step(f"filling {url.partition(':')[0]}: {number:,} of {pattern.batches:,}")
 
-        return fill_database(url, account, pattern, tell)
+        return fill_database(url, account, pattern, report)
 
     def _start(self) -> Postgres:
         """Start a server as the tests do, in a folder that it may enter."""

@@ -32,7 +32,7 @@ class Aim:
     of_ratio: bool = False
 
     def is_met(self, value: float) -> bool:
-        """Say whether a value keeps the bound."""
+        """Whether a value keeps the bound."""
         held = {"<": value < self.bound, "<=": value <= self.bound, ">=": value >= self.bound}
         return held[self.sign]
 
@@ -54,7 +54,7 @@ class Figure:
 
     @property
     def verdict(self) -> str:
-        """Say whether the aim is met; empty where there is none."""
+        """Whether the aim is met; empty where there is none."""
         judged = self.ratio if self.aim and self.aim.of_ratio else self.ours
         if self.aim is None or judged is None:
             return ""
@@ -77,7 +77,7 @@ class Section:
 
 
 def interleave(competitors: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
-    """Let the competitors run in turn (A B A B ...), so that noise hits each alike."""
+    """Run the competitors in turn (A B A B ...), so that noise hits each alike."""
     results: dict[str, list[T]] = {name: [] for name in competitors}
     for _ in range(rounds):
         for name, measure in competitors.items():

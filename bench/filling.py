@@ -36,7 +36,7 @@ _WEBHOOK: Final = "https://receiver.example/hook"
 _FAST: Final = ("PRAGMA synchronous=OFF", "PRAGMA cache_size=-1000000")
 """What makes SQLite fast while it is filled; it lasts as long as the connection."""
 
-Tell = Callable[[int], None]
+Report = Callable[[int], None]
 """Is told how many batches there are."""
 
 
@@ -93,7 +93,7 @@ def fill_memory(store: Store, account: AccountState, pattern: Pattern) -> Filled
     return _filled(started, sample)
 
 
-def fill_database(url: str, account: AccountState, pattern: Pattern, tell: Tell) -> Filled:
+def fill_database(url: str, account: AccountState, pattern: Pattern, report: Report) -> Filled:
     """Fill with rows of the real tables; the books balance after every chunk."""
     started = perf_counter()
     engine = open_engine(url)
@@ -106,7 +106,7 @@ def fill_database(url: str, account: AccountState, pattern: Pattern, tell: Tell)
             with engine.begin() as connection:
                 _insert_chunk(connection, replace(account, batches=number), chunk)
             sample += _some(chunk, pattern)
-            tell(number)
+            report(number)
         _settle(engine)
     finally:
         engine.dispose()
@@ -135,7 +135,7 @@ def _make(account: AccountState, pattern: Pattern) -> Iterator[_Made]:
 
 
 def _template(form: Mapping[str, str]) -> _Made:
-    """Let the service create a batch of one image."""
+    """Create a batch of one image by the service."""
     mock = create_mock()
     account = mock.open_account("", SAMPLE_ACCOUNT)
     loaded = CreateBatchSchema().load({"image_urls": ["https://example.com/0.png"], **form})

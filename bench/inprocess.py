@@ -128,7 +128,7 @@ def _stubbed(call: _CallMaker, times: int, answer: bytes) -> float:
 
 
 def _microseconds(work: Callable[[], object], times: int) -> float:
-    """Tell how long one of many runs takes, after a few to warm up."""
+    """Measure how long one of many runs takes, after a few to warm up."""
     for _ in range(5):
         work()
     started = perf_counter()
@@ -167,7 +167,7 @@ def _touch_client(handle: Vimmerse) -> object:
 
 
 def _life() -> tuple[float, float, float]:
-    """Tell the milliseconds of a server's start, first answer and stop."""
+    """Measure the milliseconds of a server's start, first answer and stop."""
     instants = [perf_counter()]
     mock_server = MockServer().start()
     instants.append(perf_counter())

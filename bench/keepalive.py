@@ -69,7 +69,7 @@ class Connection(asyncio.Protocol):
 
 
 def is_whole(answer: bytes) -> bool:
-    """Say whether an answer that states its length has arrived entirely."""
+    """Whether an answer that states its length has arrived entirely."""
     head, found, body = answer.partition(_END_OF_HEAD)
     _, _, after = head.lower().partition(_LENGTH)
     return bool(found) and len(body) >= int(after.partition(b"\r\n")[0])

@@ -38,7 +38,7 @@ class Plan:
 
     @property
     def walks(self) -> bool:
-        """Say whether a table is gone through without an index."""
+        """Whether a table is gone through without an index."""
         return any("Seq Scan" in line or _is_scan(line) for line in self.lines)
 
 

@@ -53,10 +53,10 @@ def mock_on_store(url: str) -> Command:
     return lambda _context, port: [*_serve(port), "--store", url]
 
 
-def mock_filled(batches: int, told: Path) -> Command:
-    """Make the command that runs `bench.filled`, which writes to `told`."""
+def mock_filled(batches: int, filled: Path) -> Command:
+    """Make the command that runs `bench.filled`, which writes to `filled`."""
     program = [sys.executable, "-m", "bench.filled"]
-    return lambda _context, port: [*program, str(port), str(batches), str(told)]
+    return lambda _context, port: [*program, str(port), str(batches), str(filled)]
 
 
 def _serve(port: int) -> list[str]:

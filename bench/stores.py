@@ -89,9 +89,9 @@ def _store(context: Context, kind: str) -> list[Figure]:
 def _subject(context: Context, kind: str, size: int) -> Iterator[Subject]:
     context.step(f"{kind}: filling with {size:,} batches")
     if kind == "memory":
-        told = context.scratch / f"filled-{size}.json"
-        with running(mock_filled(size, told), context, _PATIENCE_SECONDS) as server:
-            yield Subject(size, server, msgspec.json.decode(told.read_bytes(), type=Filled))
+        filled = context.scratch / f"filled-{size}.json"
+        with running(mock_filled(size, filled), context, _PATIENCE_SECONDS) as server:
+            yield Subject(size, server, msgspec.json.decode(filled.read_bytes(), type=Filled))
     else:
         database = context.databases.filled(kind, size)
         command: Command = mock_on_store(database.url)
@@ -107,7 +107,7 @@ def _figures(
     calls: _Calls,
     aim: Aim | None,
 ) -> Iterator[Figure]:
-    """Let the sizes take turns; compare each with the smallest, and the largest with the aim."""
+    """Run the sizes in turn; compare each with the smallest, and the largest with the aim."""
     context.step(f"{kind}: {what}")
     rates = interleave(
         {str(n): partial(_rate, context, one, calls) for n, one in enumerate(subjects)},

@@ -15,9 +15,9 @@ class FrozenTime:
         self.now = NOON
 
     def __call__(self) -> Instant:
-        """Tell the time."""
+        """Return the time."""
         return self.now
 
     def pass_seconds(self, seconds: float) -> None:
-        """Let time pass."""
+        """Move time forward."""
         self.now += round(seconds * 1_000_000)

@@ -140,7 +140,7 @@ class Hand:
         return self._edit(place, webhook_url=f"{self._hook}/{'other' if other else ''}")
 
     def concat(self, place: int) -> Answer | None:
-        """Compose a batch."""
+        """Concat a batch."""
         batch_id = self._at(place)
         return batch_id and self.ask("POST", f"/batch/{batch_id}/concat")
 
@@ -165,7 +165,7 @@ class Hand:
         self.account.next_batch(name)
 
     def refuse_creation(self, status: int) -> None:
-        """Let the next creation meet a fault."""
+        """Plan a fault for the next creation."""
         self.account.faults.status(status, operation="create_batch")
 
     def limit(self, most: int | None) -> None:
@@ -176,7 +176,7 @@ class Hand:
         """Break the account's receiver, or mend it."""
         (self._receivers.broken.add if broken else self._receivers.broken.discard)(self._hook)
 
-    def told(self) -> dict[str, Any]:
+    def described(self) -> dict[str, Any]:
         """Everything visible of the account, but for what looking itself leaves."""
         seen = [self.look(batch_id) for batch_id in self.batches]
         story = [event for event in self.account.events() if event.kind != "request"]

@@ -17,7 +17,7 @@ WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'
 
 
 def find_binaries() -> Path | None:
-    """Tell where initdb and postgres are: on PATH, or where Debian puts them."""
+    """Return where initdb and postgres are: on PATH, or where Debian puts them."""
     on_path = shutil.which("initdb")
     places = [Path(on_path).parent] if on_path else []
     places += sorted(Path("/").glob(_HOMES), reverse=True)

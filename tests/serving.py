@@ -52,7 +52,7 @@ class Serve:
 
     @property
     def is_alive(self) -> bool:
-        """Say whether the main process runs."""
+        """Whether the main process runs."""
         return self.process.poll() is None
 
     @property

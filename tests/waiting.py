@@ -23,5 +23,5 @@ def await_condition(holds: Callable[[], object], what: str, seconds: float = 60)
 
 
 def pause(seconds: float) -> None:
-    """Let time pass."""
+    """Move time forward."""
     Event().wait(seconds)

@@ -272,7 +272,7 @@ class Client:
     ) -> Batch:
         """Read a batch again and again until it is done, and return it, whatever its status.
 
-        The reference says that generation takes 5 to 15 minutes, composition 1 to 3, and that one
+        The reference says that generation takes 5 to 15 minutes, the concat 1 to 3, and that one
         should poll every 30 s (P26). Follow with `raise_for_status` if a failure is an error.
 
         Args:

@@ -33,7 +33,7 @@ Batch = Mapping[str, Any]
 WEBHOOK: Final = "webhook"
 """What stands for the operation where a webhook is checked."""
 
-_SAW_LIMIT: Final = 300
+_OBSERVED_LIMIT: Final = 300
 _UUID4: Final = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 _BOX_HEAD: Final = 8
 _WEBHOOK_KEYS: Final = ("customer_id", "batch_id", "status")
@@ -49,25 +49,25 @@ _NESTED: Final[Mapping[str, type[Schema]]] = {
 class ContractViolation(AssertionError):  # noqa: N818 - a violation is what it is; tests fail by it
     """Something is not as the contract says.
 
-    `check` names the check, `operation` what was asked, `expected` and `saw` the two sides; what
-    was seen is cut to a few hundred characters.
+    `check` names the check, `operation` what was asked, `expected` and `observed` the two sides;
+    what was observed is cut to a few hundred characters.
     """
 
-    def __init__(self, check: str, operation: str, expected: str, saw: object) -> None:
+    def __init__(self, check: str, operation: str, expected: str, observed: object) -> None:
         self.check = check
         self.operation = operation
         self.expected = expected
-        text = saw if isinstance(saw, str) else repr(saw)
-        cut = f"{text[:_SAW_LIMIT]}... ({len(text)} characters)"
-        self.saw = text if len(text) <= _SAW_LIMIT else cut
-        super().__init__(f"{operation}: {check}: expected {expected}; saw {self.saw}")
+        text = observed if isinstance(observed, str) else repr(observed)
+        cut = f"{text[:_OBSERVED_LIMIT]}... ({len(text)} characters)"
+        self.observed = text if len(text) <= _OBSERVED_LIMIT else cut
+        super().__init__(f"{operation}: {check}: expected {expected}; saw {self.observed}")
 
 
 def check_status(response: Response, status: int) -> None:
     """Check the HTTP status of an answer (S, P26)."""
     if response.status_code != status:
-        saw = f"{response.status_code} {response.text}"
-        raise ContractViolation("status", asked(response), f"HTTP {status}", saw)
+        observed = f"{response.status_code} {response.text}"
+        raise ContractViolation("status", asked(response), f"HTTP {status}", observed)
 
 
 def check_json(response: Response) -> Any:  # noqa: ANN401 - any JSON
@@ -132,8 +132,10 @@ def check_ids(batch: Batch, operation: str) -> None:
 def check_timestamps(batch: Batch, operation: str) -> None:
     """Check that created_at is not after updated_at; `check_types` has their format (S)."""
     if parse_timestamp(batch["created_at"]) > parse_timestamp(batch["updated_at"]):
-        saw = f"{batch['created_at']} and {batch['updated_at']}"
-        raise ContractViolation("timestamps", operation, "created_at not after updated_at", saw)
+        observed = f"{batch['created_at']} and {batch['updated_at']}"
+        raise ContractViolation(
+            "timestamps", operation, "created_at not after updated_at", observed
+        )
 
 
 def check_medias(batch: Batch, operation: str) -> None:
@@ -154,8 +156,8 @@ def check_outcome(batch: Batch, operation: str) -> None:
     for when, expected, holds in _OUTCOME_RULES:
         if status is when and not holds(batch):
             video = f"video_url {batch['video_url']!r}" if "video_url" in batch else "no video_url"
-            saw = f"{_moment(batch)}, message {batch['message']!r}, {video}"
-            raise ContractViolation("outcome", operation, f"{expected} in '{status}'", saw)
+            observed = f"{_moment(batch)}, message {batch['message']!r}, {video}"
+            raise ContractViolation("outcome", operation, f"{expected} in '{status}'", observed)
 
 
 def check_error(response: Response, error: ApiError) -> None:
@@ -185,10 +187,10 @@ def check_validation(response: Response, expected: Iterable[tuple[Loc, str]]) ->
         wanted = 'the body {"detail": [{"loc", "msg", "type"}, ...]}, every msg a sentence'
         raise ContractViolation("validation body", asked(response), wanted, problems or body)
     wanted_items = sorted(_item(loc, kind) for loc, kind in expected)
-    saw = sorted(_item(item["loc"], item["type"]) for item in body["detail"])
-    if saw != wanted_items:
+    observed = sorted(_item(item["loc"], item["type"]) for item in body["detail"])
+    if observed != wanted_items:
         wanted = f"every wrong field, and no other: {', '.join(wanted_items)}"
-        raise ContractViolation("validation items", asked(response), wanted, ", ".join(saw))
+        raise ContractViolation("validation items", asked(response), wanted, ", ".join(observed))
 
 
 def check_progress(readings: Sequence[Batch], operation: str) -> None:
@@ -200,21 +202,23 @@ def check_progress(readings: Sequence[Batch], operation: str) -> None:
     for before, after in pairwise(readings):
         for name, moved in _MOTION_RULES:
             if not moved(before, after):
-                saw = f"{_moment(before)}, then {_moment(after)}"
-                raise ContractViolation(name, operation, "readings that move forward only", saw)
+                observed = f"{_moment(before)}, then {_moment(after)}"
+                raise ContractViolation(
+                    name, operation, "readings that move forward only", observed
+                )
     first, last = readings[0], readings[-1]
     succeeded = first["status"] == BatchStatus.PROCESSING and last["status"] == BatchStatus.SUCCESS
     if succeeded and last["progress_percentage"] <= first["progress_percentage"]:
-        saw = f"{_moment(first)}, then {_moment(last)}"
-        raise ContractViolation("progress rises", operation, "progress that rises", saw)
+        observed = f"{_moment(first)}, then {_moment(last)}"
+        raise ContractViolation("progress rises", operation, "progress that rises", observed)
 
 
 def check_unchanged(before: Batch, after: Batch, operation: str) -> None:
     """Check that a Batch is exactly what it was, key for key (A)."""
     changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     if changed:
-        saw = {name: (before.get(name), after.get(name)) for name in changed}
-        raise ContractViolation("unchanged", operation, "the batch as it was", saw)
+        observed = {name: (before.get(name), after.get(name)) for name in changed}
+        raise ContractViolation("unchanged", operation, "the batch as it was", observed)
 
 
 def check_webhook(received: ReceivedWebhook, *, customer_id: str, batch_id: str, end: str) -> None:
@@ -228,8 +232,8 @@ def check_webhook(received: ReceivedWebhook, *, customer_id: str, batch_id: str,
 def check_webhook_count(received: Sequence[ReceivedWebhook], count: int) -> None:
     """Check that a URL was sent as many webhooks as submissions ended, and no more (S, A)."""
     if len(received) != count:
-        saw = f"{len(received)}: {[each.body for each in received]}"
-        raise ContractViolation("webhook count", WEBHOOK, f"{count} webhooks", saw)
+        observed = f"{len(received)}: {[each.body for each in received]}"
+        raise ContractViolation("webhook count", WEBHOOK, f"{count} webhooks", observed)
 
 
 def check_video(response: Response) -> None:
@@ -263,11 +267,11 @@ def _check_type(check: str, operation: str, headers: Mapping[str, str], wanted: 
 def _check_order(value: Batch, schema: type[Schema], name: str, operation: str) -> None:
     known = list(schema().fields)
     wanted = [key for key in known if key in value]
-    saw = [key for key in value if key in known]
-    for place, (key, expected) in enumerate(zip(saw, wanted, strict=True), start=1):
+    observed = [key for key in value if key in known]
+    for place, (key, expected) in enumerate(zip(observed, wanted, strict=True), start=1):
         if key != expected:
             there = f"{expected!r} as key {place} of {name}, as in the seed's example"
-            raise ContractViolation("key order", operation, there, f"{key!r} of {saw}")
+            raise ContractViolation("key order", operation, there, f"{key!r} of {observed}")
 
 
 def _ended(batch: Batch) -> list[Any]:

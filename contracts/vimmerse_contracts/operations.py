@@ -275,7 +275,7 @@ CONCAT: Final = Operation(
     id="concat_batch",
     method="POST",
     path="/batch/{batch_id}/concat",
-    summary="Compose all finished videos of a batch into one",
+    summary="Concatenate all finished videos of a batch into one",
     answer=BatchAnswerSchema,
     errors=(*_DOCUMENTED, NOT_FOUND, *_TRANSPORT),
     rules=(
@@ -284,7 +284,7 @@ CONCAT: Final = Operation(
         assumed(
             "concat.too_early",
             "A batch still processing, or with nothing finished: 400 BAD_REQUEST",
-            because="there is nothing to compose; 400 is the documented error that fits",
+            because="there is nothing to concat; 400 is the documented error that fits",
         ),
         assumed(
             "concat.processing",

@@ -6,11 +6,9 @@ from functools import cached_property
 from typing import Self
 
 from vimmerse_client import Client
-from vimmerse_mock.account.account import Account, Accounts
-from vimmerse_mock.model.account import Opening
+from vimmerse_mock import Account, Inbox, Listener, MockServer, Opening
+from vimmerse_mock.account.account import Accounts
 from vimmerse_mock.receiving.in_process import InProcessSender
-from vimmerse_mock.receiving.inbox import Inbox, Listener
-from vimmerse_mock.server import MockServer
 
 
 class Vimmerse(Account):

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pytest_vimmerse.run import Run
     from vimmerse_contracts.runs.spending import Budget
     from vimmerse_contracts.suite.target import Target
+    from vimmerse_mock import Listener
     from vimmerse_mock.account.account import Accounts
-    from vimmerse_mock.receiving.inbox import Listener
 
 MARK = "vimmerse"
 NEEDS = "vimmerse_needs"

@@ -281,11 +281,11 @@ class RemoteTarget(_Inboxes):
         return _observe(read, until, self.pause, self._remote.poll, self._remote.patience)
 
     def settle(self) -> None:
-        """Let real time pass."""
+        """Wait in real time."""
         self.pause(max(_REMOTE_SETTLE_SECONDS, self._remote.poll))
 
     def pause(self, seconds: float) -> None:
-        """Let real time pass."""
+        """Wait in real time."""
         Event().wait(seconds)
 
 

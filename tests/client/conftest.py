@@ -191,7 +191,7 @@ class FakeTime:
         return self.seconds
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+        """Move time forward."""
         self.slept.append(seconds)
         self.seconds += seconds
 

@@ -116,9 +116,9 @@ def main(word: str = "") -> int:
     if not mocks:
         console.print(f"No broken mock has {word!r} in its name or its rule.")
         return 2
-    told = f"The suite against {len(mocks)} broken mocks"
+    title = f"The suite against {len(mocks)} broken mocks"
     whole = bool(word)
-    runs = track(run_all(mocks, whole=whole), told, len(mocks), console=console)
+    runs = track(run_all(mocks, whole=whole), title, len(mocks), console=console)
     caught = {each.name: each for each in runs}
     console.print(as_table(mocks, caught, all_tests=whole))
     missed = [each.name for each in mocks if each.caught_by not in caught[each.name].said]

@@ -103,7 +103,7 @@ def test_what_was_met_names_its_assumption(seen: Step, rule: str) -> None:
     assert rules(CREATED, seen) in ([rule], [rule, "update.supersedes"])
 
 
-def test_a_bad_id_is_documented_for_a_composition_too() -> None:
+def test_a_bad_id_is_documented_for_a_concat_too() -> None:
     """Only a batch that could be composed can be composed too early."""
     bad = Step(BEGIN, "concat_batch", "/batch/not-a-uuid/concat", 400)
     assert rules(bad) == []
@@ -127,8 +127,8 @@ def test_to_look_while_it_processes_again_is_an_assumption() -> None:
     assert rules(*looked, world=World(ended_after=[4])) == ["update.no_video_meanwhile"]
 
 
-def test_webhooks_of_compositions_and_retries_are_assumptions() -> None:
-    """The webhook of a creation is documented; a second attempt, or a composition's, is not."""
+def test_webhooks_of_concats_and_retries_are_assumptions() -> None:
+    """The webhook of a creation is documented; a second attempt, or a concat's, is not."""
     steps = [step("create_batch", form={"webhook_url": ("http://x.example/",)}), DONE]
     assert rules(*steps, world=World(webhooks=[Sent(ID, 1, 1)])) == []
     assert rules(*steps, world=World(webhooks=[Sent(ID, 1, 2)])) == ["webhook.retries"]

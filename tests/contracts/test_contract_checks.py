@@ -128,7 +128,7 @@ def test_a_wrong_batch_is_told_by_the_right_check(batch: object, check: str, see
     """A Batch with one thing wrong fails by the check that knows it, which shows what it saw."""
     found = violation(lambda: checks.check_batch(batch, "get_batch"))
     assert (found.check, found.operation) == (check, "get_batch")
-    assert seen in found.saw
+    assert seen in found.observed
     assert found.expected
 
 
@@ -172,7 +172,7 @@ def test_a_wrong_error_is_told(answer: requests.Response, check: str) -> None:
     """An error with another status, type or body fails, and says what was expected."""
     found = violation(lambda: checks.check_error(answer, NOT_FOUND))
     assert found.check == check
-    assert str(found) == f"GET /batch/7: {check}: expected {found.expected}; saw {found.saw}"
+    assert str(found) == f"GET /batch/7: {check}: expected {found.expected}; saw {found.observed}"
 
 
 @pytest.mark.parametrize("allow", ["GET", "HEAD, GET", "GET,PUT"])
@@ -261,7 +261,7 @@ def test_readings_that_go_back_are_told(readings: list[Json], check: str) -> Non
     """Readings fail where anything falls, shrinks, reopens, or never rises at all."""
     found = violation(lambda: checks.check_progress(readings, "get_batch"))
     assert found.check == check
-    assert ", then " in found.saw
+    assert ", then " in found.observed
 
 
 def test_an_unchanged_batch_passes() -> None:
@@ -279,7 +279,7 @@ def test_an_unchanged_batch_passes() -> None:
 def test_a_change_is_told_by_its_key(after: Json, name: str) -> None:
     """An object that differs fails, and the keys that differ are shown with both values."""
     found = violation(lambda: checks.check_unchanged(PROCESSING, after, "update_batch"))
-    assert f"'{name}': (" in found.saw
+    assert f"'{name}': (" in found.observed
 
 
 def _webhook(body: object, kind: str = "application/json") -> ReceivedWebhook:
@@ -317,7 +317,7 @@ def test_webhooks_are_counted() -> None:
     """As many webhooks as expected pass, one more fails and is shown."""
     checks.check_webhook_count([_webhook(BODY)], 1)
     found = violation(lambda: checks.check_webhook_count([_webhook(BODY)] * 2, 1))
-    assert (found.expected, found.saw[:3]) == ("1 webhooks", "2: ")
+    assert (found.expected, found.observed[:3]) == ("1 webhooks", "2: ")
 
 
 def _box(kind: bytes, data: bytes = b"", size: int | None = None) -> bytes:
@@ -369,8 +369,8 @@ def test_a_wrong_video_is_told(answer: requests.Response, check: str) -> None:
 def test_what_was_seen_is_bounded() -> None:
     """However large the answer, a violation shows a few hundred characters and the whole length."""
     found = violation(lambda: checks.check_status(response(500, b"x" * 10_000), 200))
-    assert len(found.saw) < 400
-    assert found.saw.endswith("... (10004 characters)")
+    assert len(found.observed) < 400
+    assert found.observed.endswith("... (10004 characters)")
 
 
 def test_a_violation_is_an_assertion_error() -> None:

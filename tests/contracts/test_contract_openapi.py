@@ -222,8 +222,8 @@ def test_the_server_is_the_real_one_unless_a_mock_serves_the_document() -> None:
 
 def test_every_rule_is_there_for_programs(document: dict[str, Any]) -> None:
     """Each rule stands in an `x-rules` with its text, its source, and its reason if it has one."""
-    told = {rule["id"]: rule for rule in rules_below(document)}
-    assert told == {rule.id: rule_as_json(rule) for rule in all_rules()}
+    listed = {rule["id"]: rule for rule in rules_below(document)}
+    assert listed == {rule.id: rule_as_json(rule) for rule in all_rules()}
 
 
 def rules_below(node: Any) -> Iterator[dict[str, str]]:

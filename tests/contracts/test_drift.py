@@ -25,7 +25,7 @@ from vimmerse_mock.receiving.inbox import Listener
 from vimmerse_mock.server import MockServer
 
 Json = dict[str, Any]
-Told = tuple[str, str, str, str]
+Summary = tuple[str, str, str, str]
 """Severity, kind, place and path of a finding."""
 
 whole = cache(recorded_now)
@@ -50,7 +50,7 @@ def listener() -> Iterator[Listener]:
     opened.stop()
 
 
-def told(findings: tuple[Finding, ...]) -> list[Told]:
+def summaries(findings: tuple[Finding, ...]) -> list[Summary]:
     """Say of each finding what it is and where."""
     return [(each.severity.value, each.kind, each.place, each.path) for each in findings]
 
@@ -114,7 +114,7 @@ def _html(batch: Json) -> None:
         batch["video_url"] = "<url:/<customer:1>/<batch:1>/*.html>"
 
 
-CHANGES: Final[dict[str, tuple[Callable[[Json], object], list[Told]]]] = {
+CHANGES: Final[dict[str, tuple[Callable[[Json], object], list[Summary]]]] = {
     "a key more": (
         lambda batch: batch.update(used_credits=176),
         [("additive", "key added", "get_batch 200", "$.data.used_credits")],
@@ -199,7 +199,7 @@ CHANGES: Final[dict[str, tuple[Callable[[Json], object], list[Told]]]] = {
 def test_each_change_of_a_batch_is_found_for_what_it_is(name: str) -> None:
     """A change made to every recorded reading gives exactly its finding, and no other."""
     change, expected = CHANGES[name]
-    assert told(compare_evidence(recorded(), with_batches(change))) == expected
+    assert summaries(compare_evidence(recorded(), with_batches(change))) == expected
 
 
 def test_a_success_before_100_is_found() -> None:
@@ -213,7 +213,7 @@ def test_a_success_before_100_is_found() -> None:
     evidence = recorded()
     for operation in ("create_batch", "get_batch", "update_batch", "concat_batch"):
         evidence = with_answers(early, operation, evidence=evidence)
-    assert told(compare_evidence(recorded(), evidence)) == [
+    assert summaries(compare_evidence(recorded(), evidence)) == [
         ("breaking", "progress end", "course", "$.data.progress_percentage")
     ]
 
@@ -221,7 +221,7 @@ def test_a_success_before_100_is_found() -> None:
 def test_a_change_taken_back_is_found_the_other_way() -> None:
     """What is a new key in one direction is a removed one in the other."""
     grown = with_batches(lambda batch: batch.update(used_credits=176))
-    assert told(compare_evidence(grown, recorded())) == [
+    assert summaries(compare_evidence(grown, recorded())) == [
         ("breaking", "key removed", "get_batch 200", "$.data.used_credits")
     ]
 
@@ -234,7 +234,7 @@ def test_a_finding_says_what_was_expected_and_what_was_seen() -> None:
     )
 
 
-ANSWERS: Final[dict[str, tuple[Callable[[Answer], Answer], str, int, list[Told]]]] = {
+ANSWERS: Final[dict[str, tuple[Callable[[Answer], Answer], str, int, list[Summary]]]] = {
     "another message": (
         lambda a: msgspec.structs.replace(a, body={"message": "Not Found"}),
         "get_batch",
@@ -303,7 +303,7 @@ def test_each_change_of_an_answer_is_found_for_what_it_is(name: str) -> None:
     """A change of every answer with a status gives exactly its findings."""
     change, operation, status, expected = ANSWERS[name]
     found = compare_evidence(recorded(), with_answers(change, operation, status))
-    assert told(found) == expected
+    assert summaries(found) == expected
 
 
 def test_an_error_where_there_was_none_is_found() -> None:
@@ -313,7 +313,9 @@ def test_an_error_where_there_was_none_is_found() -> None:
         first = next(e for e in evidence.exchanges if e.operation == "create_batch" and e.answer)
         refused = msgspec.structs.replace(first, answer=Answer(status, {}, {"message": "LATER"}))
         more = replace(evidence, exchanges=(*evidence.exchanges, refused))
-        assert told(compare_evidence(evidence, more)) == [(severity, "status", "create_batch", "")]
+        assert summaries(compare_evidence(evidence, more)) == [
+            (severity, "status", "create_batch", "")
+        ]
 
 
 def test_a_final_status_that_changes_by_itself_is_found() -> None:
@@ -327,7 +329,7 @@ def test_a_final_status_that_changes_by_itself_is_found() -> None:
             seen.add(batch["id"])
 
     found = compare_evidence(recorded(), with_batches(restless))
-    assert ("breaking", "end is no end", "course", "$.data.status") in told(found)
+    assert ("breaking", "end is no end", "course", "$.data.status") in summaries(found)
 
 
 def test_a_new_row_of_statuses_is_found() -> None:
@@ -362,13 +364,13 @@ def test_a_webhook_is_compared_like_an_answer() -> None:
         return msgspec.structs.replace(webhook, body={**webhook.body, "video_url": "<url:/x>"})
 
     more = replace(evidence, webhooks=tuple(map(grown, evidence.webhooks)))
-    assert told(compare_evidence(evidence, more)) == [
+    assert summaries(compare_evidence(evidence, more)) == [
         ("additive", "key added", "webhook", "$.video_url")
     ]
 
 
 def judged(outcome: Any, rule: str = "read.bad_id") -> Evidence:
-    """Let all tests of a rule end in one way."""
+    """Return evidence in which all tests of a rule end in one way."""
     verdicts = [
         Verdict(each.test, Outcome(outcome), each.rules, "because") if rule in each.rules else each
         for each in recorded().verdicts
@@ -393,7 +395,7 @@ def test_rules_that_differ_are_found(
     found = [
         each for each in compare_evidence(judged(before), judged(now)) if each.path == "read.bad_id"
     ]
-    assert told(tuple(found)) == [(severity, "rule", "rule", "read.bad_id")]
+    assert summaries(tuple(found)) == [(severity, "rule", "rule", "read.bad_id")]
     assert found[0].expected.startswith(expected)
     assert found[0].seen.startswith(seen)
 
@@ -541,5 +543,5 @@ def test_a_service_with_other_errors_is_breaking(
         return answer
 
     found = compare_evidence(whole(), recorded_from(pytester, listener, changed_answers(detail)))
-    assert ("breaking", "rule", "rule", "error.404") in told(found)
-    assert ("breaking", "error body", "get_batch 404", "$.message") in told(found)
+    assert ("breaking", "rule", "rule", "error.404") in summaries(found)
+    assert ("breaking", "error body", "get_batch 404", "$.message") in summaries(found)

@@ -19,7 +19,7 @@ from vimmerse_contracts.openapi import openapi_document
 from vimmerse_contracts.runs.drift import DocumentError, Finding, Severity, compare_documents
 
 Json = dict[str, Any]
-Told = tuple[str, str, str, str]
+Summary = tuple[str, str, str, str]
 
 ID: Final = {"name": "batch_id", "in": "path", "required": True, "schema": {"type": "string"}}
 ERROR: Final = {"$ref": "#/components/schemas/Error"}
@@ -101,7 +101,7 @@ def _document() -> Json:
     }
 
 
-def told(findings: tuple[Finding, ...]) -> list[Told]:
+def summaries(findings: tuple[Finding, ...]) -> list[Summary]:
     """Say of each finding what it is and where."""
     return [(each.severity.value, each.kind, each.place, each.path) for each in findings]
 
@@ -121,7 +121,7 @@ def _retype(schema: Json, kind: Any) -> None:
     schema["type"] = kind
 
 
-CHANGES: Final[dict[str, tuple[Callable[[Json], object], list[Told]]]] = {
+CHANGES: Final[dict[str, tuple[Callable[[Json], object], list[Summary]]]] = {
     "an operation less": (
         lambda d: d["paths"]["/batch/{batch_id}"].pop("get"),
         [("breaking", "operation removed", "get_batch", "")],
@@ -336,7 +336,7 @@ def test_each_change_of_a_document_is_found_for_what_it_is(name: str) -> None:
     change, expected = CHANGES[name]
     changed = copy.deepcopy(document())
     change(changed)
-    assert told(compare_documents(document(), changed)) == expected
+    assert summaries(compare_documents(document(), changed)) == expected
 
 
 @pytest.mark.parametrize("make", [document, openapi_document])
@@ -378,7 +378,7 @@ def test_the_mocks_document_against_a_leaner_one_names_what_is_missing() -> None
     """Compared with the small document, the mock's has more, and everything is named once."""
     found = compare_documents(document(), openapi_document())
     assert len(set(found)) == len(found)
-    assert ("additive", "operation added", "update_batch", "") in told(found)
+    assert ("additive", "operation added", "update_batch", "") in summaries(found)
 
 
 @pytest.mark.parametrize(

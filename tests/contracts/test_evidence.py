@@ -71,7 +71,7 @@ def record(
     return path, target, server
 
 
-def told(path: Path) -> list[Any]:
+def lines_of(path: Path) -> list[Any]:
     """Read the lines of a file but for what real time decides."""
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     return [{k: v for k, v in line.items() if k not in {"at", "took", "date"}} for line in lines]
@@ -124,10 +124,10 @@ def test_two_runs_tell_the_same(pytester: pytest.Pytester, listener: Listener) -
     """Ids, instants and addresses differ from run to run; what is written of them does not."""
     one, *_ = record(pytester, listener, create_mock(), FEW[:1])
     two, *_ = record(pytester, listener, create_mock(), FEW[:1])
-    assert told(one) == told(two)
+    assert lines_of(one) == lines_of(two)
     three, *_ = record(pytester, listener, create_mock(), ["test_read"])
     four, *_ = record(pytester, listener, create_mock(), ["test_read"])
-    assert told(three) == told(four)
+    assert lines_of(three) == lines_of(four)
 
 
 def test_an_exchange_says_who_asked_what_and_was_told_what(

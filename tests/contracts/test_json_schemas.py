@@ -80,7 +80,7 @@ def call(vimmerse: Vimmerse, method: str, path: str, form: Any = None) -> reques
 
 
 def check(answer: requests.Response) -> Any:
-    """Hold an answer about a batch, and the Batch in it, to their schemas, and return the Batch."""
+    """Check an answer about a batch, and the Batch in it, by their schemas; return the Batch."""
     body = answer.json()
     validator("batch-answer").validate(body)
     validator("batch").validate(body["data"])

@@ -83,7 +83,7 @@ class Caller:
     def _act(self) -> None:
         choices: Sequence[Callable[[], None]] = (self._create, self._create)
         if self.promises:
-            choices = (*choices, self._retitle, self._resubmit, self._compose, self._compose)
+            choices = (*choices, self._retitle, self._resubmit, self._concat, self._concat)
         self.random.choice(choices)()
 
     def _create(self) -> None:
@@ -104,7 +104,7 @@ class Caller:
         outcome, _ = self._ask("PUT", f"/batch/{promise.batch_id}/edit", {"prompt": "again"})
         promise.resubmitted(outcome)
 
-    def _compose(self) -> None:
+    def _concat(self) -> None:
         promise = self.random.choice(self.promises)
         outcome, _ = self._ask("POST", f"/batch/{promise.batch_id}/concat", {}, may_be_early=True)
         promise.resubmitted(outcome)

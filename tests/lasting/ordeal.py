@@ -133,7 +133,7 @@ class Ordeal:
         return callers
 
     def _live_and_die(self) -> None:
-        """Let the mock live for a random while, and kill it, or a part of it."""
+        """Run the mock for a random while, and kill it, or a part of it."""
         starts = self._random.random() < 0.2
         serve = self._start() if starts else self._run()
         longest = _LONGEST_START_SECONDS if starts else _LONGEST_LIFE_SECONDS
@@ -158,7 +158,7 @@ class Ordeal:
         return serve
 
     def _settle(self) -> None:
-        """Let every webhook be delivered, and no process be left but the one that runs."""
+        """Wait until every webhook is delivered, and no process is left but the one that runs."""
         for serve in self._serves[:-1]:
             self._note(serve.await_end)
         if self._plan.waits_for_leases:

@@ -67,7 +67,7 @@ def free_port() -> int:
 
 
 def answers(url: str) -> bool:
-    """Say whether somebody answers there."""
+    """Whether somebody answers there."""
     try:
         return requests.get(f"{url}/health", timeout=60).status_code == 200
     except requests.ConnectionError:
@@ -141,7 +141,7 @@ def read(url: str, batch_id: str) -> dict[str, Any]:
 
 
 def finished(url: str, batch_id: str) -> bool:
-    """Say whether a batch has ended."""
+    """Whether a batch has ended."""
     return bool(read(url, batch_id)["status"] == "success")
 
 

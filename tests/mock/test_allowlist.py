@@ -15,7 +15,7 @@ METADATA = "169.254.169.254"
 
 
 def resolving(monkeypatch: pytest.MonkeyPatch, *answers: str) -> list[str]:
-    """Let every name resolve to these addresses, one answer after another; note who asks."""
+    """Make every name resolve to these addresses, one answer after another; note who asks."""
     asked: list[str] = []
 
     def resolve(host: str, port: int, **_kwargs: object) -> list[object]:
@@ -28,7 +28,7 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *answers: str) -> list[str]:
 
 
 def allows(allowlist: Allowlist, host: str) -> bool:
-    """Say whether a host may be called."""
+    """Whether a host may be called."""
     try:
         return bool(allowlist.endpoints(host, 80))
     except RefusedReceiver:
@@ -49,7 +49,7 @@ def test_on_loopback_what_is_nearby_is_called(host: str) -> None:
     "host",
     [PUBLIC, METADATA, "0.0.0.0", "::", "172.32.0.1", "fe80::1", "::ffff:93.184.216.34", "8.8.8.8"],  # noqa: S104 - not bound to
 )
-def test_strangers_are_called_only_if_they_are_listed(host: str) -> None:
+def test_other_hosts_are_called_only_if_they_are_listed(host: str) -> None:
     """Public addresses, link-local ones, and the one that means any are not nearby."""
     assert not allows(Allowlist(), host)
     assert allows(Allowlist((host,)), host)

@@ -96,12 +96,12 @@ def test_the_document_has_the_table_and_no_more(document: dict[str, Any]) -> Non
     }
     assert described == {(o.method, o.path): o.id for o in OPERATIONS}
     for operation in OPERATIONS:
-        told = document["paths"][operation.path][operation.method.lower()]
-        names = [(each["in"], each["name"]) for each in told["parameters"]]
+        described = document["paths"][operation.path][operation.method.lower()]
+        names = [(each["in"], each["name"]) for each in described["parameters"]]
         in_path = [("path", name) for name in re.findall(r"{(\w+)}", operation.path)]
         assert names == in_path + [("query", name) for name in operation.query]
-        assert ("requestBody" in told) is (operation.takes is not NOTHING)
-        assert {str(operation.status), "400", "401", "403", "404"} <= set(told["responses"])
+        assert ("requestBody" in described) is (operation.takes is not NOTHING)
+        assert {str(operation.status), "400", "401", "403", "404"} <= set(described["responses"])
 
 
 def test_the_index_lists_every_operation(server: MockServer) -> None:
@@ -126,15 +126,15 @@ def test_bodies_and_answers_are_as_described(
         other = server.open_account()
         body = json.loads(HttpCaller(server.url).send("GET", _export(other.customer_id), b"")[1])
         other.close()
-    told = document["paths"][operation.path][operation.method.lower()]
+    described = document["paths"][operation.path][operation.method.lower()]
     if operation.takes is not NOTHING:
-        jsonschema.validate(body, schema_of(document, told["requestBody"]))
+        jsonschema.validate(body, schema_of(document, described["requestBody"]))
     message_id = server.account.outbox[0].id
     path = operation.path.format(customer_id=account.customer_id, message_id=message_id)
     sent = b"" if body is None else json.dumps(body).encode()
     status, said = HttpCaller(server.url).send(operation.method, path, sent)
     assert status == operation.status, said
-    answer = told["responses"][str(status)]
+    answer = described["responses"][str(status)]
     assert bool(said) is ("content" in answer)
     if said:
         jsonschema.validate(json.loads(said), closed(schema_of(document, answer)))
@@ -151,6 +151,6 @@ def test_refusals_are_as_described(
     """Every refusal has the one schema that each operation names for it."""
     method, path, body = REFUSED[status]
     came, said = HttpCaller(server.url).send(method, CONTROL_ROOT + path, body)
-    told = document["paths"][f"{CONTROL_ROOT}/accounts"]["post"]["responses"][str(status)]
+    described = document["paths"][f"{CONTROL_ROOT}/accounts"]["post"]["responses"][str(status)]
     assert came == status
-    jsonschema.validate(json.loads(said), closed(schema_of(document, told)))
+    jsonschema.validate(json.loads(said), closed(schema_of(document, described)))

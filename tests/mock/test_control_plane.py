@@ -334,8 +334,8 @@ class TestClock:
     def test_the_next_thing_that_happens_can_be_gone_to(self, account: Account) -> None:
         """Step by step to the end; then nothing comes, and the clock stays."""
         create(account)
-        told = [whats(account.clock.advance_to_next()) for _ in range(3)]
-        assert told == [["media 1 of 1 finished"], ["processing -> success"], []]
+        happened = [whats(account.clock.advance_to_next()) for _ in range(3)]
+        assert happened == [["media 1 of 1 finished"], ["processing -> success"], []]
         assert account.clock.now() == NOON + timedelta(seconds=4)
 
     def test_running_until_a_batch_is_done(self, account: Account) -> None:

@@ -146,7 +146,7 @@ def test_a_failed_batch_says_so(
     assert [body["status"] for body in sender.sent] == ["fail"]
 
 
-def test_a_composition_sends_a_webhook_when_it_ends(
+def test_a_concat_sends_a_webhook_when_it_ends(
     mock: Mock, account: Account, sender: ScriptedSender, form: Form
 ) -> None:
     """A concat is a request that is done, too."""

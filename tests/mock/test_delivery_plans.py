@@ -34,7 +34,7 @@ def planned(text: str, seed: str = "seed") -> tuple[Message, ...]:
 
 
 def sensible(steps: Sequence[str]) -> bool:
-    """Say whether steps can stand together."""
+    """Whether steps can stand together."""
     try:
         return bool(parse_plan(", ".join(steps)))
     except PlanError:

@@ -186,26 +186,28 @@ class TestCallingBack:
     def test_a_server_in_a_thread(self) -> None:
         """It reads the batch that it hears of in its final state."""
         with MockServer(opening=replace(SAMPLE_ACCOUNT, speed=100)) as server:
-            assert told_by(server.url) == ["success"]
+            assert statuses_from(server.url) == ["success"]
 
     def test_a_server_in_a_thread_on_a_clock_moved_by_hand(self) -> None:
         """The clock's mover waits for the handler, and the handler's call is answered meanwhile."""
         with MockServer(opening=replace(SAMPLE_ACCOUNT, clock="manual")) as server:
-            assert told_by(server.url, server.account.clock.advance) == ["success"]
+            assert statuses_from(server.url, server.account.clock.advance) == ["success"]
 
     def test_a_process_of_its_own(self, tmp_path: Path) -> None:
         """`serve` with one worker answers while it delivers."""
         with Serve(tmp_path, "--speed", "100") as serve:
-            assert told_by(serve.await_url()) == ["success"]
+            assert statuses_from(serve.await_url()) == ["success"]
 
     def test_in_process(self) -> None:
         """Under `intercept()` the handler's own call is intercepted too."""
         opening = replace(SAMPLE_ACCOUNT, clock="manual")
         with intercept(opening=opening) as vimmerse:
-            assert told_by(PRODUCTION_URL, vimmerse.account.clock.advance) == ["success"]
+            assert statuses_from(PRODUCTION_URL, vimmerse.account.clock.advance) == ["success"]
 
 
-def told_by(url: str, advance: Callable[[float], object] = lambda _seconds: None) -> list[str]:
+def statuses_from(
+    url: str, advance: Callable[[float], object] = lambda _seconds: None
+) -> list[str]:
     """Create a batch, and let its receiver read it when it hears of it; return what it read."""
     statuses: list[str] = []
     headers = {"X-Api-Key": SAMPLE_ACCOUNT.api_key}

@@ -83,17 +83,21 @@ class TestJournal:
         """Operation, instant, form, answer, state and charges."""
         account.clock.advance(7)
         answer = api.post("/batch?x=1", headers=KEY, data={**FORM, "title": "Grüße"})
-        (told,) = account.journal.requests()
-        assert (told.operation, told.method, told.path) == ("create_batch", "POST", "/batch?x=1")
-        assert (told.status, told.answer) == (200, answer.get_data(as_text=True))
-        assert told.at == account.clock.now()
-        assert told.form == {"image_urls": (FORM["image_urls"],), "title": ("Grüße",)}
-        assert told.headers["x-api-key"] == REDACTED
-        assert told.answer_headers["Content-Type"] == answer.headers["Content-Type"]
-        assert (told.batch_status, told.progress) == ("processing", 0)
-        (charge,) = told.charges
-        assert (charge.amount, charge.reason, charge.batch_id) == (-5, Reason.CREATE, told.batch_id)
-        assert told.batch_id == account.batches[0].id
+        (shown,) = account.journal.requests()
+        assert (shown.operation, shown.method, shown.path) == ("create_batch", "POST", "/batch?x=1")
+        assert (shown.status, shown.answer) == (200, answer.get_data(as_text=True))
+        assert shown.at == account.clock.now()
+        assert shown.form == {"image_urls": (FORM["image_urls"],), "title": ("Grüße",)}
+        assert shown.headers["x-api-key"] == REDACTED
+        assert shown.answer_headers["Content-Type"] == answer.headers["Content-Type"]
+        assert (shown.batch_status, shown.progress) == ("processing", 0)
+        (charge,) = shown.charges
+        assert (charge.amount, charge.reason, charge.batch_id) == (
+            -5,
+            Reason.CREATE,
+            shown.batch_id,
+        )
+        assert shown.batch_id == account.batches[0].id
 
     def test_every_operation_is_known_by_its_id(self, api: FlaskClient, account: Account) -> None:
         """What needs no key is an account's if its key was sent all the same."""
@@ -114,8 +118,8 @@ class TestJournal:
         """The answer is the API's JSON; the journal has it without an operation."""
         answer = api.open(path, method=method, headers=KEY)
         assert (answer.status_code, answer.mimetype) == (status, "application/json")
-        (told,) = account.journal.requests(operation="")
-        assert (told.method, told.path, told.status) == (method, path, status)
+        (shown,) = account.journal.requests(operation="")
+        assert (shown.method, shown.path, shown.status) == (method, path, status)
 
     def test_what_comes_without_a_known_key_is_a_unauthenticated(
         self, api: FlaskClient, mock: Mock, account: Account
@@ -144,8 +148,8 @@ class TestJournal:
         video = api.get(read["video_url"])
         assert video.status_code == 200
         video.close()
-        (told,) = account.journal.requests(operation="file")
-        assert told.answer == "[video/mp4]"
+        (shown,) = account.journal.requests(operation="file")
+        assert shown.answer == "[video/mp4]"
 
     @pytest.mark.parametrize(
         "send",
@@ -173,25 +177,25 @@ class TestJournal:
     ) -> None:
         """Header, path, query, form, file name: what authorises is redacted, the rest stays."""
         send(api)
-        told = kept(mock)
-        assert "path=" in told
-        assert REDACTED in told
-        assert SECRET not in told
+        shown = kept(mock)
+        assert "path=" in shown
+        assert REDACTED in shown
+        assert SECRET not in shown
 
     def test_a_key_that_a_url_must_quote_is_found_there(self, mock: Mock) -> None:
         """Quoted in a query it is redacted as well."""
         mock.open_account("http://mock", Opening(api_key="a&b/c=d", customer_id="me"))
         api = mock.app.test_client()
         api.get("/batch/1?q=a%26b%2Fc%3Dd", headers={"X-Api-Key": "a&b/c=d"})
-        (told,) = mock.courier.store.journal("me")
-        assert told.path == f"/batch/1?q={REDACTED}"
+        (shown,) = mock.courier.store.journal("me")
+        assert shown.path == f"/batch/1?q={REDACTED}"
 
     def test_uploads_are_kept_by_name(self, api: FlaskClient, account: Account, png: bytes) -> None:
         """Their bytes are not."""
         files = [(BytesIO(png), "one.png"), (BytesIO(png), "zwei ü.png")]
         assert api.post("/batch", headers=KEY, data={"image_files": files}).status_code == 200
-        (told,) = account.journal.requests()
-        assert told.form == {"image_files": ("file 'one.png'", "file 'zwei ü.png'")}
+        (shown,) = account.journal.requests()
+        assert shown.form == {"image_files": ("file 'one.png'", "file 'zwei ü.png'")}
 
     def test_bodies_are_bounded(self, api: FlaskClient, account: Account) -> None:
         """Of a long value, a long answer and many fields the beginning is kept."""
@@ -199,11 +203,11 @@ class TestJournal:
         form = {"image_urls": urls, "title": "t" * 9_000, **{f"f{i}": "1" for i in range(90)}}
         answer = api.post("/batch", headers={**KEY, "X-Long": "l" * 9_000}, data=form)
         assert len(answer.data) > BODY_CHARACTERS
-        (told,) = account.journal.requests()
-        assert len(told.answer) == BODY_CHARACTERS
-        assert len(told.headers["x-long"]) == BODY_CHARACTERS
-        assert len(told.form["image_urls"]) == len(told.form) == 64
-        assert len(told.form["title"][0]) == BODY_CHARACTERS
+        (shown,) = account.journal.requests()
+        assert len(shown.answer) == BODY_CHARACTERS
+        assert len(shown.headers["x-long"]) == BODY_CHARACTERS
+        assert len(shown.form["image_urls"]) == len(shown.form) == 64
+        assert len(shown.form["title"][0]) == BODY_CHARACTERS
         api.get("/" + "p" * 9_000, headers=KEY)
         assert len(account.journal.requests()[-1].path) == BODY_CHARACTERS
 
@@ -217,8 +221,8 @@ class TestJournal:
 
         with ThreadPoolExecutor(8) as pool:
             assert set(pool.map(ask, range(80))) == {200}
-        told = {each.path: each.form["title"] for each in account.journal.requests()}
-        assert told == {f"/batch?n={n}": (f"title {n}",) for n in range(80)}
+        shown = {each.path: each.form["title"] for each in account.journal.requests()}
+        assert shown == {f"/batch?n={n}": (f"title {n}",) for n in range(80)}
         assert sum(c.amount for e in account.journal.requests() for c in e.charges) == -5 * 80
 
 
@@ -255,7 +259,7 @@ class Refusing(MemoryStore):
         super().__init__()
         self.error = error
 
-    def note(self, *_told: object) -> None:
+    def note(self, *_noted: object) -> None:
         """Refuse."""
         raise self.error
 
@@ -299,7 +303,7 @@ def test_a_full_disk_breaks_no_answer_that_writes_nothing_else(tmp_path: Path) -
 
 
 def _fill(store: Store) -> None:
-    """Let the database grow no more: SQLite then says that the disk is full."""
+    """Stop the database from growing: SQLite then says that the disk is full."""
     from sqlalchemy import event
 
     engine = store._engine  # type: ignore[attr-defined] # it is SQL's
@@ -347,10 +351,10 @@ def test_variables_of_a_served_mocks_environment_are_no_headers(tmp_path: Path) 
             Event().wait(0.01)
         account = RemoteMock(ready.read_text().strip()).open_account()
         requests.get(f"{account.url}/batch/1", headers={"X-Api-Key": account.key}, timeout=60)
-        (told,) = account.journal.requests()
-        assert "hunter2" not in repr(told)
-        assert {"host", "x-api-key", "user-agent"} <= set(told.headers)
-        assert "secret" not in told.headers
+        (shown,) = account.journal.requests()
+        assert "hunter2" not in repr(shown)
+        assert {"host", "x-api-key", "user-agent"} <= set(shown.headers)
+        assert "secret" not in shown.headers
     finally:
         process.terminate()
         process.wait(60)
@@ -434,7 +438,7 @@ class TestQuestions:
             asked.journal.assert_requested(operation="update_batch")
         assert "of 1 the path matches no operation (a typo?):\n  GET /bacth/1" in str(caught.value)
 
-    def test_too_many_and_unwanted_requests_are_told(self, asked: Account) -> None:
+    def test_too_many_and_unwanted_requests_are_noted(self, asked: Account) -> None:
         """Another number than expected says both numbers."""
         with pytest.raises(AssertionError, match=r"expected 1 requests with .*; there were 3"):
             asked.journal.assert_requested(operation="create_batch", times=1)

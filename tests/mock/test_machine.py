@@ -70,7 +70,7 @@ class Accounts(RuleBasedStateMachine):
         self.ended: set[tuple[str, int]] = set()
 
     def teardown(self) -> None:
-        """Let time pass until nothing is to come, compare for the last time, and stop."""
+        """Move time until nothing is to come, compare for the last time, and stop."""
         try:
             self.everything_ends_exactly_once()
         finally:
@@ -146,18 +146,18 @@ class Accounts(RuleBasedStateMachine):
         """In the end every submission has ended once, unless it is stuck or was superseded."""
         for name, hand in self.hands.items():
             _, twin = self.twins[name]
-            assert hand.told() == twin.told()
+            assert hand.described() == twin.described()
             self._note_ends(hand)
             assert hand.do(("advance", "100d")) == twin.do(("advance", "100d"))
             self._note_ends(hand)
-            assert hand.told() == twin.told()
+            assert hand.described() == twin.described()
             self._require_ends(hand.account)
 
     def _require_ends(self, account: Account) -> None:
         store = self.mock.courier.store
-        told = [e for e in account.events() if e.what in ENDS]
+        ended = [e for e in account.events() if e.what in ENDS]
         for batch in store.batches(account.customer_id):
-            ends = [e for e in told if e.batch_id == batch.id]
+            ends = [e for e in ended if e.batch_id == batch.id]
             numbers = {number for batch_id, number in self.ended if batch_id == batch.id}
             assert len(ends) == len(numbers)
             last = batch.submission

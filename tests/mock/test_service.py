@@ -152,7 +152,7 @@ def test_a_batch_that_processes_cannot_be_composed(
 def test_a_failed_batch_cannot_be_composed(
     mock: Mock, account: Account, form: Form, images: list[Image]
 ) -> None:
-    """With nothing finished there is nothing to compose."""
+    """With nothing finished there is nothing to concat."""
     account.use_scenario("fail")
     batch = mock.service.create(account.customer_id, form(), images[:2]).batch
     account.clock.advance(60)
@@ -160,7 +160,7 @@ def test_a_failed_batch_cannot_be_composed(
         mock.service.concat(account.customer_id, batch.id)
 
 
-def test_a_composition_processes_and_then_has_a_new_video(
+def test_a_concat_processes_and_then_has_a_new_video(
     mock: Mock, account: Account, form: Form, images: list[Image]
 ) -> None:
     """It keeps the finished and the failed media, and costs nothing by default."""
@@ -176,7 +176,7 @@ def test_a_composition_processes_and_then_has_a_new_video(
     assert len(account.ledger) == 2
 
 
-def test_a_composition_has_a_price_of_its_own(
+def test_a_concat_has_a_price_of_its_own(
     frozen_time: FrozenTime, form: Form, images: list[Image]
 ) -> None:
     """Where a price is set, composing charges it."""

@@ -20,7 +20,7 @@ MESSAGE = Message("msg_1", "c", "b", 1, "http://127.0.0.1:9/", "success", 0)
 
 
 def verified(secret: str, headers: dict[str, str], body: bytes) -> Any:
-    """Let the package of Standard Webhooks decide."""
+    """Verify by the package of Standard Webhooks."""
     return standardwebhooks.Webhook(secret).verify(body.decode(), headers)
 
 

@@ -54,10 +54,10 @@ def test_an_account_goes_on_elsewhere_as_it_would_have_here(
         moved = Hand(other.find_account("http://mock", "me"), in_process(other), receivers)
         moved.batches = list(hand.batches)
         assert moved.account.export() == exported
-        assert moved.told() == hand.told()
+        assert moved.described() == hand.described()
         for later in [("advance", 3.7), ("create", 2, True, "Auto"), ("advance", "1d")]:
             assert moved.do(later) == hand.do(later)
-        assert moved.told() == hand.told()
+        assert moved.described() == hand.described()
 
 
 def test_a_clock_goes_on_from_where_it_stood() -> None:

@@ -52,12 +52,12 @@ SCENARIOS: Final = st.sampled_from(["success", "partial", "fail"])
 
 creations = st.tuples(st.just("create"), SCENARIOS, st.integers(1, 2))
 resubmissions = st.tuples(st.just("resubmit"), st.integers(0, 3), SCENARIOS)
-compositions = st.tuples(st.just("concat"), st.integers(0, 3))
+concats = st.tuples(st.just("concat"), st.integers(0, 3))
 retitles = st.tuples(st.just("retitle"), st.integers(0, 3))
 advances = st.tuples(st.just("advance"), st.sampled_from([0, 0.5, 2, 4, 11, 90, 2_000]))
 plans = st.tuples(st.just("plan"), PLANS)
 STEPS: Final = st.lists(
-    creations | resubmissions | compositions | retitles | advances | plans, min_size=1, max_size=12
+    creations | resubmissions | concats | retitles | advances | plans, min_size=1, max_size=12
 )
 
 OVERTAKEN: Final = [("create", "success", 1), ("advance", 4), ("resubmit", 0, "fail")]
@@ -107,7 +107,7 @@ class Way:
         return Reply(None, "TimeoutError: answer lost") if fate == "answer lost" else Reply(status)
 
     def bring_copies(self) -> None:
-        """Let what is to come again come: late, and out of order."""
+        """Deliver what is to come again: late, and out of order."""
         while self._copies:
             self.receive(*self._copies.pop())
 
@@ -143,7 +143,7 @@ class World:
             self._note_end(batch_id)
 
     def settle(self) -> None:
-        """Let everything be delivered, or given up."""
+        """Wait until everything is delivered, or given up."""
         self.account.clock.advance(AGES)
         self.way.bring_copies()
 
@@ -182,7 +182,7 @@ class World:
                 self.api.call("PUT", f"/batch/{batch_id}/edit", {"title": "Other"})
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
+        """Move time forward."""
         self.account.clock.advance(seconds)
 
     def plan(self, plan: str) -> None:
@@ -198,7 +198,7 @@ class World:
         ]
 
     def was_delivered(self, batch_id: str) -> bool:
-        """Say whether the true webhook of a batch's last submission got through."""
+        """Whether the true webhook of a batch's last submission got through."""
         return self.true_webhooks(batch_id)[-1].state is MessageState.DELIVERED
 
     def true_webhooks(self, batch_id: str) -> list[WebhookInfo]:

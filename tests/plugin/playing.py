@@ -63,7 +63,7 @@ def real_service(
     server = MockServer(mock, opening=Opening(speed=SPEED, credits=paid_in))
     with server:
         if tells_used:
-            mock.app.after_request(lambda answer: _tell_used(server.account, answer))
+            mock.app.after_request(lambda answer: _announce_used(server.account, answer))
         yield RealService(server, server.account, paid_in)
 
 
@@ -73,7 +73,7 @@ def _hide_control() -> flask.Response | None:
     return flask.Response('{"message": "NOT_FOUND"}', 404, mimetype="application/json")
 
 
-def _tell_used(account: Account, answer: flask.Response) -> flask.Response:
+def _announce_used(account: Account, answer: flask.Response) -> flask.Response:
     body: Any = answer.get_json(silent=True)
     if isinstance(body, dict) and "data" in body:
         lines = [line for line in account.ledger if line.batch_id == body["data"]["id"]]

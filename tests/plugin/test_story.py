@@ -50,8 +50,8 @@ def test_a_long_story_is_cut_in_its_middle(pytester: pytest.Pytester) -> None:
     )
     result = pytester.runpytest_subprocess()
     result.stdout.fnmatch_lines([TITLE, "*POST /batch*", "*events left out*", "*GET /batch/*"])
-    told = [line for line in result.outlines if "s  request " in line]
-    assert len(told) < plugin.STORY_LINES
+    requests = [line for line in result.outlines if "s  request " in line]
+    assert len(requests) < plugin.STORY_LINES
 
 
 def test_a_test_that_passes_or_needs_no_mock_tells_nothing(pytester: pytest.Pytester) -> None:

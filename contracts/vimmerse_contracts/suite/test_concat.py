@@ -44,7 +44,7 @@ def test_a_composed_batch_has_a_video(contract_shared: Shared) -> None:
 def test_a_batch_still_processing_cannot_be_composed(
     contract_api: Api, contract_unfinished: Form
 ) -> None:
-    """To compose what still processes is 400 (concat.too_early, error.400)."""
+    """To concat what still processes is 400 (concat.too_early, error.400)."""
     created = contract_api.created(contract_unfinished)
     check_error(contract_api.concat(created["id"]), BAD_REQUEST)
 
@@ -54,7 +54,7 @@ def test_a_batch_still_processing_cannot_be_composed(
 def test_a_failed_batch_cannot_be_composed(
     contract_api: Api, contract_failing: Callable[[int], None]
 ) -> None:
-    """To compose a batch with nothing finished is 400 (concat.too_early, error.400)."""
+    """To concat a batch with nothing finished is 400 (concat.too_early, error.400)."""
     contract_failing(1)
     created = contract_api.created(TINY)
     contract_api.watch(created["id"])

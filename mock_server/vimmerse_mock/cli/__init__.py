@@ -15,7 +15,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "run": ("run:command", "Run a command beside a mock of its own."),
         "export": ("snapshots:export_command", "Export accounts of a running mock to a file."),
         "import": ("snapshots:import_command", "Import accounts from a file into a running mock."),
-        "check": ("check:command", "Hold a target to the contract."),
+        "check": ("check:command", "Check a target by the contract."),
         "webhooks": ("webhooks:command", "Look at webhooks of a running mock, or send one again."),
         "scenarios": ("listings:scenarios_command", "List what can become of a batch."),
         "openapi": ("listings:openapi_command", "Print the OpenAPI 3.1 document of the API."),

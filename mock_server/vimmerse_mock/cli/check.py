@@ -40,7 +40,7 @@ def _option(setting: Setting) -> click.Option:
 
 
 def check(explain: str | None, **settings: Any) -> None:  # noqa: ANN401 - click's own
-    """Hold a target to the contract: exit code 0 if held, 1 if broken, 2 if it could not run."""
+    """Check a target by the contract: exit code 0 if held, 1 if broken, 2 if it could not run."""
     if explain is not None:
         _explain(explain)
         return

@@ -305,7 +305,7 @@ def _with_types(schema: Flat, types: frozenset[str]) -> Flat:
 
 
 def _widened(types: frozenset[str]) -> frozenset[str]:
-    """Let whole numbers be numbers."""
+    """Add whole numbers where numbers are allowed."""
     return types | {"integer"} if "number" in types else types
 
 
