@@ -1,0 +1,53 @@
+"""Threads for what may block, with a share for each owner, so that nobody takes them all."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+
+SHARE = 4
+"""How many requests of one owner (an account) are answered at once; others of it wait."""
+_MOST = 512
+
+
+class SharedPool:
+    """Runs jobs in threads: at most `share` of one owner at once, in the order they came."""
+
+    def __init__(self, share: int = SHARE) -> None:
+        self._threads = ThreadPoolExecutor(_MOST, thread_name_prefix="vimmerse-pool")
+        self._share = share
+        self._lock = Lock()
+        self._running: dict[str, int] = {}
+        self._waiting: dict[str, deque[Callable[[], None]]] = {}
+
+    def submit(self, owner: str, job: Callable[[], None]) -> None:
+        """Run a job as soon as its owner's share allows; it must not raise."""
+        with self._lock:
+            if self._running.get(owner, 0) >= self._share:
+                self._waiting.setdefault(owner, deque()).append(job)
+                return
+            self._running[owner] = self._running.get(owner, 0) + 1
+        self._threads.submit(self._work, owner, job)
+
+    def close(self) -> None:
+        """Let the threads end; what waits is not begun any more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _work(self, owner: str, job: Callable[[], None]) -> None:
+        """Run a job, then those of the same owner that wait."""
+        next_job: Callable[[], None] | None = job
+        while next_job is not None:
+            next_job()
+            next_job = self._next(owner)
+
+    def _next(self, owner: str) -> Callable[[], None] | None:
+        with self._lock:
+            if waiting := self._waiting.get(owner):
+                return waiting.popleft()
+            self._waiting.pop(owner, None)
+            self._running[owner] -= 1
+            if not self._running[owner]:
+                del self._running[owner]
+            return None
