@@ -51,6 +51,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_has_ended",
+        "_is_held",
         "_is_answering",
         "_keeps_alive",
         "_message",
@@ -69,12 +70,14 @@ class Connection(asyncio.Protocol):
         self.is_closing = False
         self._message = _Message(is_complete=True)
         self._queue: deque[tuple[Request | Answer, bool]] = deque()
-        self._is_answering = self._has_ended = False
+        self._is_answering = self._has_ended = self._is_held = False
         self._keeps_alive = True
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request is under way."""
+        """Whether no request is under way, but for one whose answer is held back on purpose."""
+        if self._is_held:
+            return True
         return not self._is_answering and not self._queue and self._message.is_complete
 
     # What asyncio calls.
@@ -208,6 +211,7 @@ class Connection(asyncio.Protocol):
         if self.is_closing:
             return
         effects = answer.effects
+        self._is_held = effects is not None and bool(effects.delay or effects.drip)
         if effects is not None and effects.delay:
             delay, effects.delay = effects.delay, 0.0
             self.front.loop.call_later(delay, self._send, answer)
@@ -250,7 +254,7 @@ class Connection(asyncio.Protocol):
             self.front.loop.call_later(_FLUSH_SECONDS, self._reset)
 
     def _end(self, *, keeps_alive: bool) -> None:
-        self._is_answering = False
+        self._is_answering = self._is_held = False
         if self._queue:
             self._answer_next()
         elif self._message.is_refused and not self._message.is_complete:
