@@ -51,7 +51,7 @@ def _serve_granian(port: int, answer: Path, threads: int) -> None:
 
 
 def _serve_waitress(port: int, answer: Path, _threads: int) -> None:
-    from vimmerse_mock.wsgi import WsgiThread  # noqa: PLC0415 - granian needs none of it
+    from vimmerse_mock.serving.thread import WsgiThread  # noqa: PLC0415 - granian needs none of it
 
     WsgiThread(create_app(answer.read_bytes()), port=port).start()
     Event().wait()

@@ -21,7 +21,6 @@ from bench.databases import CREDITS
 from bench.filling import a_busy_month, fill_memory, require_filled
 from vimmerse_mock.app import create_mock
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT
-from vimmerse_mock.serve import THREADS
 from vimmerse_mock.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
         "vimmerse_mock",
         port=int(port),
         interface=Interfaces.WSGI,
-        blocking_threads=THREADS,
+        blocking_threads=4,
         log_enabled=False,
     ).serve(target_loader=partial(_load, int(batches), Path(file)), wrap_loader=False)
 

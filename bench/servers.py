@@ -22,7 +22,7 @@ from bench.databases import CREDITS
 from bench.figures import BenchError
 from bench.load import Call
 from vimmerse_contracts import API_KEY_HEADER, SAMPLE_API_KEY
-from vimmerse_mock.serve import THREADS as GRANIAN_THREADS
+from vimmerse_mock.serve import 4 as GRANIAN_THREADS
 
 HOST: Final = "127.0.0.1"
 KEY: Final = {API_KEY_HEADER: SAMPLE_API_KEY}

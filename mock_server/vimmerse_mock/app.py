@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import flask
 
+from vimmerse_contracts.vocabulary import API_KEY_HEADER, CONTROL_ROOT
 from vimmerse_mock.control.access import Access, ControlRoute
 from vimmerse_mock.control.registry import AccountRegistry
 from vimmerse_mock.delivery import Allowlist, Courier, Dispatcher, HttpSender, Sender
+from vimmerse_mock.errors import MockError
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.clock import Instant
 from vimmerse_mock.model.credits import PriceList
 from vimmerse_mock.model.exchange import JOURNAL_LENGTH
 from vimmerse_mock.model.limits import Keep, Limits
+from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.model.scenarios import Pace
 from vimmerse_mock.service import BatchService
+from vimmerse_mock.serving.connection import LARGE_BYTES
+from vimmerse_mock.serving.messages import Answer, Effects, Request
 from vimmerse_mock.stores import Store
 from vimmerse_mock.stores.memory import MemoryStore
 from vimmerse_mock.stores.retention import Retention
 from vimmerse_mock.web.api import Files, PublicApi
 from vimmerse_mock.web.errors import register_errors
-from vimmerse_mock.web.forms import FormParser, FormRequest, finish_reading
+from vimmerse_mock.web.forms import FormParser, FormRequest
+from vimmerse_mock.web.record import RECORD, RequestRecord, record_of
 from vimmerse_mock.web.recorder import Recorder
+from vimmerse_mock.wsgi import environ_of, run
 
 if TYPE_CHECKING:
+    from wsgiref.types import WSGIEnvironment
+
     from vimmerse_mock.account.account import Account
     from vimmerse_mock.control.calls import ControlClient
 
@@ -42,6 +51,7 @@ class Mock:
     control_route: ControlRoute
     courier: Courier
     dispatcher: Dispatcher
+    limits: Limits
 
     def open_account(self, url: str, opening: Opening | None = None) -> Account:
         """Open an account whose clients reach the mock at `url`.
@@ -107,7 +117,7 @@ def create_mock(
         pace=pace or Pace(),
         real_time=courier.real_time,
         on_planned=dispatcher.wake,
-        deliver_early=courier.deliver_early,
+        deliver_early=partial(_deliver_early, courier),
     )
     accounts = AccountRegistry(courier, dispatcher.wake)
     app = _create_app(limits)
@@ -116,7 +126,75 @@ def create_mock(
     Recorder(store, courier.real_time, journal).register(app)
     control_route = ControlRoute(accounts, service, Access(admin_token))
     control_route.register(app)
-    return Mock(app, service, accounts, control_route, courier, dispatcher)
+    return Mock(app, service, accounts, control_route, courier, dispatcher, limits)
+
+
+class MockApplication:
+    """A mock as a front serves it: at once what cannot block, the rest by accounts."""
+
+    def __init__(self, mock: Mock) -> None:
+        self._mock = mock
+        self._store = mock.courier.store
+        self._is_in_memory = isinstance(self._store, MemoryStore)
+
+    def owner(self, request: Request) -> str | None:
+        """Give the pool what may block: a database, webhooks, and the parsing of large forms."""
+        path = request.target
+        if path.startswith(CONTROL_ROOT):
+            return "/".join(path.split("/")[:4])
+        if path == "/health":
+            return None
+        if self._is_in_memory and request.length <= LARGE_BYTES:
+            return None
+        return request.header(API_KEY_HEADER.lower()) or request.peer
+
+    def refuse(self, request: Request) -> Answer | None:
+        """Refuse whoever has no key before a large body is read; what else is wrong comes later."""
+        if request.target.startswith(CONTROL_ROOT):
+            try:
+                self._mock.control_route.access.require(flask.Request(_environ(request)))
+            except MockError:
+                return self.answer(request)
+            return None
+        key = request.header(API_KEY_HEADER.lower())
+        if key and self._store.account_by_key(key) is not None:
+            return None
+        return self.answer(request)
+
+    def answer(self, request: Request) -> Answer:
+        """Call the Flask application, and take what is to happen to its answer."""
+        record = RequestRecord(pauses=[], errands=[])
+        status, headers, body = run(self._mock.app, _environ(request) | {RECORD: record})
+        answer = Answer(status, headers, body, is_head=request.method == "HEAD")
+        if record.pauses or record.broken:
+            pauses = record.pauses or []
+            drips = record.fault is not None and record.fault.kind.effect.drips
+            answer.effects = Effects(
+                0.0 if drips else sum(pauses), tuple(pauses) if drips else (), record.broken
+            )
+        if record.errands and record.account:
+            answer.errand = record.account.customer_id, partial(_run_all, record.errands)
+        return answer
+
+
+def _run_all(errands: Iterable[Callable[[], None]]) -> None:
+    for errand in errands:
+        errand()
+
+
+def _environ(request: Request) -> WSGIEnvironment:
+    return environ_of(
+        request.method, request.url, request.headers, request.body, request.length, request.peer
+    )
+
+
+def _deliver_early(courier: Courier, message: Message) -> None:
+    """Deliver a webhook before the request is answered: now, or as an errand of the answer."""
+    errands = record_of(flask.request.environ).errands if flask.has_request_context() else None
+    if errands is None:
+        courier.deliver_early(message)
+    else:
+        errands.append(partial(courier.deliver_early, message))
 
 
 def _create_app(limits: Limits) -> flask.Flask:
@@ -126,5 +204,4 @@ def _create_app(limits: Limits) -> flask.Flask:
     app.config["MAX_FORM_PARTS"] = None
     app.url_map.merge_slashes = False
     register_errors(app)
-    app.after_request(partial(finish_reading, limit=limits.request))
     return app

@@ -1,18 +1,15 @@
-"""A mock in a process of its own, behind granian: what `vimmerse-mock serve` runs."""
+"""A mock in a process of its own, or in several: what `vimmerse-mock serve` runs."""
 
 from __future__ import annotations
 
-import http.client
 import multiprocessing
 import os
 import secrets
 import signal
 import socket
 from dataclasses import dataclass, field, replace
-from functools import partial
-from multiprocessing.util import Finalize
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from typing import TYPE_CHECKING, Final
 
 from vimmerse_contracts.network import is_loopback
@@ -30,23 +27,19 @@ from vimmerse_mock.model.credits import PriceList
 from vimmerse_mock.model.exchange import JOURNAL_LENGTH
 from vimmerse_mock.model.limits import Keep, Limits
 from vimmerse_mock.model.snapshot import Snapshot
+from vimmerse_mock.serving.thread import listen
 from vimmerse_mock.stores import Store, open_store
 from vimmerse_mock.wsgi import resolved, url_of
 
 if TYPE_CHECKING:
-    from multiprocessing.synchronize import Lock
-    from wsgiref.types import WSGIApplication
+    from multiprocessing.process import BaseProcess
 
     from vimmerse_mock.app import Mock
 
-THREADS: Final = 4
-"""How many requests a worker answers at once."""
-_LOOK_AGAIN_SECONDS: Final = 0.005
-_PARENT_SECONDS: Final = 0.5
+_LOOK_AGAIN_SECONDS: Final = 0.1
 _STOP_SECONDS: Final = 20
 MEMORY: Final = "memory:"
 _ANY_HOST: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - recognised, not bound to
-_OK: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,27 +79,74 @@ def serve(settings: ServeSettings) -> None:
 
     Beyond the loopback the control plane asks for a token, which is made up if none is given.
     """
-    from granian import Granian  # noqa: PLC0415 - only who serves pays for it
-    from granian.constants import Interfaces  # noqa: PLC0415 - as above
-
     if not settings.admin_token and not _is_private(settings.host):
         settings = replace(settings, admin_token=secrets.token_urlsafe(24))
     _prepare(settings)
-    with _reserve(settings.host, settings.port) as reserved:
-        host, port = reserved.getsockname()[:2]
-        first = multiprocessing.Lock()
-        os.register_at_fork(after_in_child=_stop_by_signal)
-        Granian(
-            "vimmerse_mock",
-            address=host,
-            port=port,
-            interface=Interfaces.WSGI,
-            workers=settings.workers,
-            blocking_threads=THREADS,
-            respawn_failed_workers=settings.is_lasting,
-            workers_kill_timeout=_STOP_SECONDS,
-            log_enabled=False,
-        ).serve(target_loader=partial(_load, settings, port, first, os.getpid()), wrap_loader=False)
+    try:
+        listening = listen(settings.host, settings.port)
+    except OSError as error:
+        raise ServeError(
+            f"cannot listen on {settings.host or repr(settings.host)}:{settings.port} "
+            f"({error.strerror or error}): choose another --port (0 takes a free one) or --host"
+        ) from error
+    with listening:
+        if settings.workers == 1:
+            _work(settings, listening, is_first=True)
+        else:
+            _supervise(settings, listening)
+
+
+def _work(settings: ServeSettings, listening: socket.socket, *, is_first: bool) -> None:
+    """Wire a mock and serve it in this process; the first one says where it is."""
+    from vimmerse_mock.app import MockApplication  # noqa: PLC0415 - only a worker needs Flask
+    from vimmerse_mock.serving.front import Front, run_in_loop  # noqa: PLC0415 - as above
+
+    mock, parent = _wire(settings), os.getppid()
+    accounts = _ensure_accounts(mock.accounts, settings)
+    front = Front(MockApplication(mock), listening, settings.limits.request)
+
+    def ready() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            front.loop.add_signal_handler(number, front.stop)
+        mock.dispatcher.start()
+        if is_first:
+            _announce(mock, settings, listening.getsockname()[1], accounts[0])
+
+    front.goes_on = lambda: settings.workers == 1 or os.getppid() == parent
+    try:
+        run_in_loop(front, ready)
+    finally:
+        mock.close()
+
+
+def _supervise(settings: ServeSettings, listening: socket.socket) -> None:
+    """Keep so many workers at it; one that dies is replaced, until this process is told to end."""
+    forking, told = multiprocessing.get_context("fork"), Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
+
+    def start(*, is_first: bool) -> BaseProcess:
+        worker = forking.Process(
+            target=_work_until_told, args=(settings, listening), kwargs={"is_first": is_first}
+        )
+        worker.start()
+        return worker
+
+    workers = [start(is_first=number == 0) for number in range(settings.workers)]
+    while not told.wait(_LOOK_AGAIN_SECONDS):
+        workers = [each if each.is_alive() else start(is_first=False) for each in workers]
+    for each in workers:
+        each.terminate()
+    for each in workers:
+        each.join(_STOP_SECONDS)
+        each.kill()
+
+
+def _work_until_told(settings: ServeSettings, listening: socket.socket, *, is_first: bool) -> None:
+    """Serve in a forked process, which has its parent's handlers of signals until it begins."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    _work(settings, listening, is_first=is_first)
 
 
 def _prepare(settings: ServeSettings) -> None:
@@ -151,53 +191,6 @@ def _ensure_accounts(registry: AccountRegistry, settings: ServeSettings) -> list
         raise ServeError(f"{error}: use the key and the customer id it was made with") from error
 
 
-def _reserve(host: str, port: int) -> socket.socket:
-    """Bind the address without listening, so that the port is known and stays ours.
-
-    granian's workers bind it once more, which SO_REUSEPORT allows. That would also let two mocks
-    share a port unknowingly, so the port must first be had alone.
-    """
-    try:
-        address = resolved(host)
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        with socket.socket(family) as alone:
-            alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            alone.bind((address, port))
-            port = alone.getsockname()[1]
-        shared = socket.socket(family)
-        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        shared.bind((address, port))
-    except OSError as error:
-        raise ServeError(
-            f"cannot listen on {host or repr(host)}:{port} ({error.strerror or error}): "
-            "choose another --port (0 takes a free one) or --host"
-        ) from error
-    return shared
-
-
-def _load(settings: ServeSettings, port: int, first: Lock, parent: int) -> WSGIApplication:
-    """Wire the mock in a worker process; the first of them announces it, once it answers."""
-    url = _url(settings.host, port)
-    mock = _wire(settings)
-    accounts = _ensure_accounts(mock.accounts, settings)
-    mock.dispatcher.start()
-    Finalize(None, mock.close, exitpriority=10)
-    announced = _announcement(mock, settings, url, accounts[0])
-    watched = (settings, url, announced if first.acquire(block=False) else "", parent)
-    Thread(target=_watch, args=watched, name="vimmerse-watch", daemon=True).start()
-    return mock.app
-
-
-def _stop_by_signal() -> None:
-    """Make SIGTERM and SIGINT end a worker that does not answer yet.
-
-    A forked one has the parent's handlers, which would not; granian sets its own only later.
-    """
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
-
-
 def _wire(settings: ServeSettings) -> Mock:
     """Wire the mock; only a worker has to have Flask in its memory."""
     from vimmerse_mock.app import create_mock  # noqa: PLC0415 - see above
@@ -216,52 +209,19 @@ def _wire(settings: ServeSettings) -> Mock:
     )
 
 
-def _announcement(mock: Mock, settings: ServeSettings, url: str, first: AccountState) -> str:
+def _announce(mock: Mock, settings: ServeSettings, port: int, first: AccountState) -> None:
     """Say where the mock is, and with which account to begin."""
-    credits_left, speed = mock.courier.store.balance(first.customer_id), first.clock.rate
-    text = (
+    host = "127.0.0.1" if settings.host in _ANY_HOST else resolved(settings.host)
+    url, credits_left = url_of(host, port), mock.courier.store.balance(first.customer_id)
+    lines = (
         f"Vimmerse mock at {url}\n"
         f"  X-Api-Key: {first.api_key}   customer: {first.customer_id}"
-        f"   credits: {credits_left}   speed: {speed:g}"
+        f"   credits: {credits_left}   speed: {first.clock.rate:g}"
     )
     if settings.admin_token:
-        text += f"\n  control plane: {url}{CONTROL_ROOT}/   token: {settings.admin_token}"
-    return text
-
-
-def _watch(settings: ServeSettings, url: str, announcement: str, parent: int) -> None:
-    """Announce the mock, and do not outlive the parent, should it be killed."""
-    if announcement:
-        _announce(settings, url, announcement)
-    Event().wait(_PARENT_SECONDS)  # granian loses a signal that comes while it starts a worker
-    while os.getppid() == parent:
-        Event().wait(_PARENT_SECONDS)
-    os.kill(os.getpid(), signal.SIGTERM)
-    Event().wait(_STOP_SECONDS)
-    os.kill(os.getpid(), signal.SIGKILL)  # should it have been lost all the same
-
-
-def _url(host: str, port: int) -> str:
-    return url_of("127.0.0.1" if host in _ANY_HOST else resolved(host), port)
-
-
-def _announce(settings: ServeSettings, url: str, announcement: str) -> None:
-    """Say where the mock is, once it answers there."""
-    while not _answers(url):
-        Event().wait(_LOOK_AGAIN_SECONDS)
-    print(announcement, flush=True)  # noqa: T201 - it is what the command prints
+        lines += f"\n  control plane: {url}{CONTROL_ROOT}/   token: {settings.admin_token}"
+    print(lines, flush=True)  # noqa: T201 - it is what the command prints
     if settings.ready_file is not None:
         partial_file = settings.ready_file.with_name(settings.ready_file.name + ".partial")
         partial_file.write_text(f"{url}\n")
         partial_file.replace(settings.ready_file)
-
-
-def _answers(url: str) -> bool:
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=5)
-    try:
-        connection.request("GET", "/health")
-        return connection.getresponse().status == _OK
-    except OSError:
-        return False
-    finally:
-        connection.close()

@@ -7,10 +7,10 @@ from typing import Self
 
 from vimmerse_contracts.network import is_loopback
 from vimmerse_mock.account.account import Account
-from vimmerse_mock.app import Mock, create_mock
+from vimmerse_mock.app import Mock, MockApplication, create_mock
 from vimmerse_mock.delivery import Allowlist
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT, Opening
-from vimmerse_mock.wsgi import WsgiThread
+from vimmerse_mock.serving.thread import FrontThread
 
 
 class MockServer:
@@ -29,7 +29,7 @@ class MockServer:
         opening: Opening = SAMPLE_ACCOUNT,
     ) -> None:
         self.mock = mock or create_mock(allowlist=Allowlist(local=is_loopback(host)))
-        self._thread = WsgiThread(self.mock.app, host, port)
+        self._thread = FrontThread(MockApplication(self.mock), host, port, self.mock.limits.request)
         self._opening = opening
         self._account: Account | None = None
 

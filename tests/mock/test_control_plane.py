@@ -38,8 +38,8 @@ from vimmerse_mock.model.outbox import MessageState
 from vimmerse_mock.model.scenarios import Scenario
 from vimmerse_mock.receiving.inbox import Listener
 from vimmerse_mock.server import MockServer
+from vimmerse_mock.serving.thread import WsgiThread
 from vimmerse_mock.stores import Store, open_store
-from vimmerse_mock.wsgi import WsgiThread
 
 WAYS = ["in process", "over HTTP"]
 MANUAL = Opening(clock="manual", seed="s", customer_id="me", api_key="mine")

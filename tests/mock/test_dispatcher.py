@@ -23,7 +23,7 @@ from vimmerse_mock.model.batch import Image
 from vimmerse_mock.model.outbox import MessageState
 from vimmerse_mock.receiving.inbox import Listener
 from vimmerse_mock.server import MockServer
-from vimmerse_mock.wsgi import WsgiThread
+from vimmerse_mock.serving.thread import WsgiThread
 from waiting import await_condition
 
 Form = Callable[..., dict[str, Any]]

@@ -272,4 +272,4 @@ def test_where_there_is_no_connection_the_fault_says_so(waitress: MockServer) ->
         "/batch/00000000-0000-4000-8000-000000000000", headers={"X-Api-Key": account.key}
     )
     assert answer.status_code == 500
-    assert "could not be had" in answer.get_json()["message"]
+    assert "needs `serve`, MockServer" in answer.get_json()["message"]

@@ -17,7 +17,7 @@ from vimmerse_mock.delivery import Allowlist, HttpSender, Post, Reply
 from vimmerse_mock.delivery.sending import KEPT_BODY, post_of
 from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.receiving.inbox import Listener
-from vimmerse_mock.wsgi import WsgiThread
+from vimmerse_mock.serving.thread import WsgiThread
 
 BODY = {"customer_id": "c", "batch_id": "b", "status": "success"}
 

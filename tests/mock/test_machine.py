@@ -36,7 +36,7 @@ from vimmerse_mock.account.account import Account, RemoteMock
 from vimmerse_mock.app import Mock
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.outbox import MessageState
-from vimmerse_mock.wsgi import WsgiThread
+from vimmerse_mock.serving.thread import WsgiThread
 
 OPENINGS = {
     "one": Opening("key-one", "one", credits=27, clock="manual", seed="s"),

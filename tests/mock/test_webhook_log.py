@@ -19,7 +19,7 @@ from vimmerse_mock.errors import PlanError, SpanError, UnknownMessageError, Webh
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.receiving.inbox import Inbox, Listener
 from vimmerse_mock.server import MockServer
-from vimmerse_mock.wsgi import WsgiThread
+from vimmerse_mock.serving.thread import WsgiThread
 
 FORM = {"image_urls": ["http://images.example/1.jpg"]}
 Answers = Callable[[WSGIEnvironment, StartResponse], list[bytes]]

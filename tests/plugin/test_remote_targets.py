@@ -14,7 +14,7 @@ from plugin.playing import prices, real_service
 from pytest_vimmerse.targets import Remote, TargetError, is_mock, require_usable
 from vimmerse_mock.app import create_mock
 from vimmerse_mock.server import MockServer
-from vimmerse_mock.wsgi import WsgiThread
+from vimmerse_mock.serving.thread import WsgiThread
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment

@@ -25,7 +25,7 @@ from vimmerse_mock.model.clock import Instant, in_seconds, seconds, to_datetime,
 from vimmerse_mock.receiving.answers import Answer, Answers
 from vimmerse_mock.receiving.forwarding import Forwarder
 from vimmerse_mock.receiving.inbox import received
-from vimmerse_mock.wsgi import WsgiThread
+from vimmerse_mock.serving.thread import WsgiThread
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment

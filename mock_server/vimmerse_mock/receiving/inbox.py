@@ -23,7 +23,7 @@ from vimmerse_mock.control.messages import WebhookInfo
 from vimmerse_mock.model.outbox import MessageState
 from vimmerse_mock.receiving.answers import Answer, AnswerLike, Answers
 from vimmerse_mock.receiving.in_process import InProcessSender
-from vimmerse_mock.wsgi import WsgiThread
+from vimmerse_mock.serving.thread import WsgiThread
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment

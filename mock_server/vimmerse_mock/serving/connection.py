@@ -14,9 +14,10 @@ from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 import httptools
 
-from vimmerse_mock.serving.messages import Answer, Break, Headers, Request
+from vimmerse_mock.serving.messages import Answer, Headers, Request
 
 if TYPE_CHECKING:
+    from vimmerse_mock.model.faults import Break
     from vimmerse_mock.serving.front import Front
 
 HEAD_BYTES: Final = 65_536
@@ -44,6 +45,7 @@ class _Message:
     is_asked_about: bool = False
     is_refused: bool = False
     is_complete: bool = False
+    is_too_large: bool = False
 
 
 class Connection(asyncio.Protocol):
@@ -51,8 +53,8 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_has_ended",
-        "_is_held",
         "_is_answering",
+        "_is_held",
         "_keeps_alive",
         "_message",
         "_parser",
@@ -85,7 +87,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to read."""
         self._transport = cast("asyncio.Transport", transport)
-        self._peer = (transport.get_extra_info("peername") or ("", 0))[:2]
+        self._peer = str((transport.get_extra_info("peername") or ("",))[0])
         self._parser: Any = httptools.HttpRequestParser(self)
         self.front.connections.add(self)
 
@@ -121,41 +123,45 @@ class Connection(asyncio.Protocol):
         """The client reads on."""
         self.deadline = _NEVER if self._is_answering else self.front.now + self.front.patience.idle
 
-    # What the parser calls.
+    # What the parser calls; its names say when.
 
     def on_message_begin(self) -> None:
+        """Begin a request."""
         self._message = _Message()
         self.deadline = self.front.now + self.front.patience.head
 
     def on_url(self, url: bytes) -> None:
+        """Take a piece of the target."""
         self._message.target += url
         self._count_head(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header."""
         self._message.headers.append((name.decode("latin-1"), value.decode("latin-1")))
         self._count_head(len(name) + len(value))
 
     def on_headers_complete(self) -> None:
+        """Decide by the head whether the body is to be read."""
         message, parser = self._message, self._parser
         request = message.request = Request(
             method=parser.get_method().decode("latin-1"),
             target=message.target.decode("latin-1"),
             headers=message.headers,
             body=io.BytesIO(),
+            length=0,
             peer=self._peer,
-            server=self.front.address,
-            version=parser.get_http_version(),
+            server=self.front.url,
         )
         self.deadline = self.front.now + self.front.patience.body
         if parser.should_upgrade():
             return
         announced, expects = _announced(message.headers)
-        if announced > self.front.limit:
-            self._refuse(413, "PAYLOAD_TOO_LARGE")
-        elif announced > LARGE_BYTES or expects:
+        if announced > LARGE_BYTES or expects:
+            message.is_too_large = announced > self.front.limit
             self._ask_first(message, request, expects=expects)
 
     def on_body(self, piece: bytes) -> None:
+        """Take a piece of the body, up to the limit."""
         message = self._message
         if message.is_refused:
             return
@@ -164,10 +170,11 @@ class Connection(asyncio.Protocol):
             self._refuse(413, "PAYLOAD_TOO_LARGE")
             return
         if message.body is None:
-            message.body = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)
+            message.body = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - closed when it is answered
         message.body.write(piece)
 
     def on_message_complete(self) -> None:
+        """Have the request answered, unless that is decided already."""
         message = self._message
         if self._parser.should_upgrade():
             return  # see `_ignore_upgrade`, which follows
@@ -186,7 +193,7 @@ class Connection(asyncio.Protocol):
         request = cast("Request", message.request)
         if message.body is not None:
             message.body.seek(0)
-            request.body = message.body
+            request.body, request.length = message.body, message.size
         self._queue.append((request, message.keeps_alive and not self._has_ended))
         if self._is_answering:
             self._transport.pause_reading()
@@ -244,14 +251,14 @@ class Connection(asyncio.Protocol):
 
     def _break(self, how: Break, half: bytes) -> None:
         """Break the connection in place of an answer, of which `half` may be sent."""
-        if how is Break.RESET:
-            self._reset()
-            return
-        self._transport.write(half)
-        if how is Break.TRUNCATE:
+        if how.midway:
+            self._transport.write(half)
+        if not how.reset:
             self._close()
-        else:  # the half must have arrived, for RST takes with it what is under way
+        elif how.midway:  # the half must have arrived: RST takes with it what is under way
             self.front.loop.call_later(_FLUSH_SECONDS, self._reset)
+        else:
+            self._reset()
 
     def _end(self, *, keeps_alive: bool) -> None:
         self._is_answering = self._is_held = False
@@ -279,6 +286,8 @@ class Connection(asyncio.Protocol):
                 return
             if refusal is not None:
                 self._refuse_with(message, refusal)
+            elif message.is_too_large:
+                self._refuse(413, "PAYLOAD_TOO_LARGE")
             elif message.is_complete:
                 self._accept(message)
             else:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
-from threading import Event, Thread
 from typing import Any, Final
 
 from vimmerse_mock.serving.connection import Connection
 from vimmerse_mock.serving.messages import Answer, Application, Request
 from vimmerse_mock.serving.pool import SharedPool
+from vimmerse_mock.wsgi import url_of
 
+_LOG = logging.getLogger("vimmerse_mock.serving")
 CONNECTIONS: Final = 4_000
 """How many connections are open at once; beyond, those idle for longest are closed."""
 
@@ -39,7 +41,10 @@ class Patience:
 
 
 class Front:
-    """Serves an application on a socket that is bound; `limit` is a body's most bytes."""
+    """Serves an application on a socket that listens; `limit` is a body's most bytes.
+
+    It stops when `stop` is called, or `goes_on` says so, which it asks now and then.
+    """
 
     def __init__(
         self,
@@ -52,10 +57,11 @@ class Front:
         self.limit = limit
         self.patience = patience or Patience()
         self.connections: set[Connection] = set()
-        self.address: tuple[str, int] = sock.getsockname()[:2]
+        self.url = url_of(*sock.getsockname()[:2])
         self.now = 0.0
         self.date = formatdate(usegmt=True)
         self.is_stopping = False
+        self.goes_on: Callable[[], bool] = lambda: True
         self._socket = sock
         self._pool = SharedPool()
         self._stopped = asyncio.Event()
@@ -99,13 +105,20 @@ class Front:
         """Have a request answered: at once if that cannot block, else by its owner's share."""
         owner = self.application.owner(request)
         if owner is None:
-            self._send_after_errand(self.application.answer(request), send)
+            self._send_after_errand(self._answered(request), send)
         else:
             self._in_pool(
                 owner,
-                lambda: self.application.answer(request),
+                lambda: self._answered(request),
                 lambda answer: self._send_after_errand(answer, send),
             )
+
+    def _answered(self, request: Request) -> Answer:
+        try:
+            return self.application.answer(request)
+        except Exception:  # noqa: BLE001 - whatever an application does, its client is answered
+            _LOG.exception("%s %s could not be answered", request.method, request.target)
+            return Answer(500, [("Content-Type", "text/plain")], b"Internal Server Error")
 
     def _send_after_errand(self, answer: Answer, send: Callable[[Answer], None]) -> None:
         if answer.errand is None:
@@ -136,6 +149,8 @@ class Front:
             await asyncio.sleep(self.patience.look)
             self.now = self.loop.time()
             self.date = formatdate(usegmt=True)
+            if not self.goes_on():
+                self._stop()
             for connection in [c for c in self.connections if c.deadline < self.now]:
                 connection.expire()
             if len(self.connections) > CONNECTIONS:
@@ -156,33 +171,3 @@ def run_in_loop(front: Front, ready: Callable[[], None] = lambda: None) -> None:
         asyncio.run(front.run(ready))
     else:
         uvloop.run(front.run(ready))
-
-
-class FrontThread:
-    """A front in a thread of its own, on a free port unless another is named."""
-
-    def __init__(
-        self,
-        application: Application,
-        sock: socket.socket,
-        limit: int,
-        patience: Patience | None = None,
-    ) -> None:
-        self.front = Front(application, sock, limit, patience)
-        self._ready = Event()
-        self._thread = Thread(
-            target=run_in_loop,
-            args=(self.front, self._ready.set),
-            name="vimmerse-front",
-            daemon=True,
-        )
-
-    def start(self) -> None:
-        """Begin to answer."""
-        self._thread.start()
-        self._ready.wait()
-
-    def stop(self) -> None:
-        """Answer what is under way, then end."""
-        self.front.stop()
-        self._thread.join()

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from http import HTTPStatus
 from typing import IO, Protocol
+from urllib.parse import urlsplit
+
+from vimmerse_mock.model.faults import Break
 
 Headers = list[tuple[str, str]]
-
-
-class Break(Enum):
-    """How a connection is broken in place of a whole answer."""
-
-    RESET = auto()
-    """Before a byte of the answer, by RST."""
-    RESET_MIDWAY = auto()
-    """After half of the body, by RST."""
-    TRUNCATE = auto()
-    """After half of the body, in good order."""
 
 
 @dataclass(slots=True)
@@ -43,9 +34,20 @@ class Request:
     target: str
     headers: Headers
     body: IO[bytes]
-    peer: tuple[str, int]
-    server: tuple[str, int]
-    version: str = "1.1"
+    length: int
+    peer: str
+    server: str
+
+    @property
+    def url(self) -> str:
+        """Where it went, at the server's own address, whatever it calls itself."""
+        if self.target.startswith("/"):
+            return self.server + self.target
+        return self.server + (urlsplit(self.target).path if "://" in self.target else "/")
+
+    def header(self, name: str) -> str:
+        """Return a header's value, empty if it was not sent; `name` in lower case."""
+        return next((value for each, value in self.headers if each.lower() == name), "")
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from vimmerse_mock.errors import BatchNotFoundError, UnauthorizedError
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Image
 from vimmerse_mock.service import BatchService, BatchView
-from vimmerse_mock.web.faults import Faults
+from vimmerse_mock.web.faults import apply_fault
 from vimmerse_mock.web.forms import FormParser
 from vimmerse_mock.web.record import RequestRecord, record_of
 from vimmerse_mock.web.render import (
@@ -88,7 +88,6 @@ class PublicApi:
         self._parser = parser
         self._files_url = files_url
         self._renderer = BatchRenderer()
-        self._faults = Faults()
 
     def register(self, app: flask.Flask) -> None:
         """Add a route for each operation."""
@@ -145,7 +144,7 @@ class PublicApi:
             if fault is None:
                 return carry_out()
             random = account.random("fault", fault.kind, fault.matched)
-            return self._faults.apply(fault, random, record, carry_out)
+            return apply_fault(fault, random, record, carry_out)
 
         return view
 

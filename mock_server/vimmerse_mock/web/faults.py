@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from random import Random
-from threading import Event, Lock
+from threading import Event
 from typing import Any, Final
 
 import flask
 
 from vimmerse_mock.model.clock import in_seconds
-from vimmerse_mock.model.faults import Answer, Break, Fault
+from vimmerse_mock.model.faults import Answer, Fault
 from vimmerse_mock.web.errors import body_of_status
 from vimmerse_mock.web.record import RequestRecord
 from vimmerse_mock.web.render import json_response, to_json
@@ -19,42 +19,24 @@ CarryOut = Callable[[], flask.Response]
 _DRIP_BYTES: Final = 64
 
 
-class Faults:
-    """Lets faults happen to requests. Those that wait keep one of the server's threads busy."""
-
-    def __init__(self) -> None:
-        self._turn = Lock()
-
-    def apply(
-        self, fault: Fault, random: Random, record: RequestRecord, carry_out: CarryOut
-    ) -> flask.Response:
-        """Answer a request that meets a fault, in the order in which things go wrong."""
-        record.fault, effect = fault, fault.kind.effect
-        if effect.delays:
-            _wait(record, fault, random)
-        response = _carried_out(carry_out) if effect.carried_out else flask.Response()
-        if effect.answer is not None:
-            response = _out_of_turn(effect.answer(fault))
-        if effect.drips:
-            response = _dripping(response, record, fault, random)
-        if effect.breaks is not None:
-            response = self._broken(response, record, fault, effect.breaks)
-        return response
-
-    def _broken(
-        self, response: flask.Response, record: RequestRecord, fault: Fault, how: Break
-    ) -> flask.Response:
-        """Break the connection; a caller without a socket reads in the record that it would."""
+def apply_fault(
+    fault: Fault, random: Random, record: RequestRecord, carry_out: CarryOut
+) -> flask.Response:
+    """Answer a request that meets a fault, in the order in which things go wrong."""
+    record.fault, effect = fault, fault.kind.effect
+    if effect.delays:
+        _wait(record, fault, random)
+    response = _carried_out(carry_out) if effect.carried_out else flask.Response()
+    if effect.answer is not None:
+        response = _out_of_turn(effect.answer(fault))
+    if effect.drips:
+        response = _dripping(response, record, fault, random)
+    if effect.breaks is not None:
         if record.pauses is None:
-            from vimmerse_mock.web.breaking import NoConnectionError, break_off  # noqa: PLC0415 - POSIX only
-
-            try:
-                response = break_off(how, response, self._turn)
-            except NoConnectionError as error:
-                sentence = f"the fault '{fault.kind.value}' could not be had: {error}"
-                return json_response({"message": sentence}, 500)
-        record.broken = how
-        return response
+            sentence = f"the fault '{fault.kind.value}' needs `serve`, MockServer or intercept()"
+            return json_response({"message": sentence}, 500)
+        record.broken = effect.breaks
+    return response
 
 
 def _carried_out(carry_out: CarryOut) -> flask.Response:
@@ -88,7 +70,7 @@ def _dripping(
 
 
 def _wait(record: RequestRecord, fault: Fault, random: Random) -> None:
-    """Wait in real time, unless there is no socket: then the record has how long it would be."""
+    """Leave the waiting to who serves the request, if that can."""
     seconds = in_seconds(fault.draw_delay(random))
     if record.pauses is None:
         Event().wait(seconds)

@@ -16,7 +16,6 @@ from werkzeug.formparser import FormDataParser
 from vimmerse_contracts import fields as problems
 from vimmerse_contracts.fields import Problem
 from vimmerse_mock.model.batch import Image
-from vimmerse_mock.web.record import record_of
 
 _HEAD_BYTES: Final = 512
 
@@ -43,26 +42,6 @@ def accept_image(upload: FileStorage, limit: int) -> Image | Problem:
 
 _PIECE_BYTES: Final = 65_536
 _WAITRESS: Final = "waitress.client_disconnected"
-
-
-def finish_reading(response: flask.Response, limit: int) -> flask.Response:
-    """Read what was answered without being read, up to `limit` bytes.
-
-    Whoever is refused for the key, or for a store that is away, may still be sending. granian would
-    close such a connection after the answer without a word, and the client's next request with it.
-    waitress reads every request to its end by itself, and allows no `Connection` header.
-    """
-    environ, left = flask.request.environ, limit
-    if not environ.get("wsgi.input_terminated") or _WAITRESS in environ:
-        return response  # the body has no end of its own to read to, or was read to it
-    if record_of(environ).broken is not None:
-        return response
-    body = environ["wsgi.input"]
-    while left > 0 and (piece := body.read(min(left, _PIECE_BYTES))):
-        left -= len(piece)
-    if left <= 0:
-        response.headers["Connection"] = "close"
-    return response
 
 
 V = TypeVar("V")

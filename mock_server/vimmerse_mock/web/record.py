@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,8 +21,11 @@ class RequestRecord:
 
     `began` is the real instant at which an operation began; `account` is whose request it is;
     `view` the batch that was answered about; `fault` the fault that was met, and `broken` how the
-    connection ended if the answer did not arrive whole. A request without a socket has `pauses`:
-    the seconds that nobody waited.
+    connection ended if the answer did not arrive whole.
+
+    Who serves the request carries out what happens to the answer: `pauses` are the seconds to wait
+    before it, or between its pieces, and `errands` what is to be done first. Both are None under a
+    server that knows nothing of them.
     """
 
     began: Instant | None = None
@@ -31,6 +34,7 @@ class RequestRecord:
     fault: Fault | None = None
     broken: Break | None = None
     pauses: list[float] | None = None
+    errands: list[Callable[[], None]] | None = None
 
 
 def record_of(environ: MutableMapping[str, Any]) -> RequestRecord:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Barrier, Event
 
 import pytest
 
-from vimmerse_mock.serving.front import FrontThread, Patience
-from vimmerse_mock.serving.messages import Answer, Break, Effects, Request
+from vimmerse_mock.model.faults import Break
+from vimmerse_mock.serving.front import Patience
+from vimmerse_mock.serving.messages import Answer, Effects, Request
+from vimmerse_mock.serving.thread import FrontThread
 
 LIMIT = 1_000_000
 QUICK = Patience(head=0.2, body=0.2, idle=0.2, drain=0.2, stop=10.0, look=0.02)
@@ -41,9 +43,9 @@ class Echo:
         effects = {
             "/late": Effects(delay=0.05),
             "/never": Effects(delay=3600),
-            "/reset": Effects(breaks=Break.RESET),
-            "/midway": Effects(breaks=Break.RESET_MIDWAY),
-            "/truncated": Effects(breaks=Break.TRUNCATE),
+            "/reset": Effects(breaks=Break(midway=False, reset=True)),
+            "/midway": Effects(breaks=Break(midway=True, reset=True)),
+            "/truncated": Effects(breaks=Break(midway=True, reset=False)),
             "/drip": Effects(drip=(0.001, 0.001, 0.001)),
         }.get(request.target)
         body = f"{request.method} {request.target} ".encode() + request.body.read()
@@ -53,19 +55,13 @@ class Echo:
 @contextmanager
 def serving(echo: Echo, patience: Patience | None = None) -> Iterator[tuple[str, int]]:
     """Serve an application on a free port."""
-    sock = socket.create_server(("127.0.0.1", 0))
-    thread = FrontThread(echo, sock, LIMIT, patience)
+    thread = FrontThread(echo, limit=LIMIT, patience=patience)
     thread.start()
     try:
-        yield sock_address(thread)
+        yield "127.0.0.1", int(thread.url.rpartition(":")[2])
     finally:
         echo.blocked.set()
         thread.stop()
-
-
-def sock_address(thread: FrontThread) -> tuple[str, int]:
-    """Return where a front listens."""
-    return thread.front.address
 
 
 @pytest.fixture
@@ -106,7 +102,7 @@ def get(target: str, *more: str, method: str = "GET") -> bytes:
 def test_requests_of_one_connection_are_answered_in_turn(
     echo: Echo, address: tuple[str, int]
 ) -> None:
-    """Pipelined requests are answered in their order, those from the pool and the late among them."""
+    """Pipelined requests are answered in order, those from the pool and the late among them."""
     echo.blocked.set()
     targets = ["/1", "/late", "/pool/a/2", "/pool/a/blocked", "/3"]
     came = ask(address, b"".join(map(get, targets)))
@@ -115,7 +111,7 @@ def test_requests_of_one_connection_are_answered_in_turn(
     assert places == sorted(places)
 
 
-def test_a_body_comes_whole(echo: Echo, address: tuple[str, int]) -> None:
+def test_a_body_comes_whole(address: tuple[str, int]) -> None:
     """A body arrives, announced or chunked, small or beyond what is kept in memory."""
     for size in (0, 10, 200_000):
         body = b"x" * size
@@ -238,22 +234,29 @@ def test_an_owner_has_a_share_and_no_more(echo: Echo, address: tuple[str, int]) 
             client.close()
 
 
-def test_an_errand_goes_before_the_answer(address: tuple[str, int], echo: Echo) -> None:
-    """What must be done first is done in the pool, and an answer in the meantime is possible."""
-    both = Barrier(2, timeout=60)
-    plain: Callable[[Request], Answer] = echo.answer
+class WithErrand(Echo):
+    """Answers only after an errand, at which it meets the test."""
 
-    def answer(request: Request) -> Answer:
-        found = plain(request)
+    both = Barrier(2, timeout=60)
+
+    def answer(self, request: Request) -> Answer:
+        """Answer, after the errand if the path says so."""
+        found = super().answer(request)
         if request.target == "/errand":
-            found.errand = ("a", both.wait)
+            found.errand = ("a", self.both.wait)
         return found
 
-    echo.answer = answer  # type: ignore[method-assign] - a test's own
-    with socket.create_connection(address, timeout=60) as client:
+
+def test_an_errand_goes_before_the_answer() -> None:
+    """What must be done first is done in the pool, and others are answered in the meantime."""
+    errands = WithErrand()
+    with (
+        serving(errands) as address,
+        socket.create_connection(address, timeout=60) as client,
+    ):
         client.sendall(get("/errand"))
         assert b"GET /fast " in ask(address, get("/fast"))
-        both.wait()
+        errands.both.wait()
         assert b"GET /errand " in client.recv(65_536)
 
 
