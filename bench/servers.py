@@ -22,8 +22,8 @@ from bench.databases import CREDITS
 from bench.figures import BenchError
 from bench.load import Call
 from vimmerse_contracts import API_KEY_HEADER, SAMPLE_API_KEY
-from vimmerse_mock.serve import 4 as GRANIAN_THREADS
 
+_GRANIAN_THREADS: Final = 4
 HOST: Final = "127.0.0.1"
 KEY: Final = {API_KEY_HEADER: SAMPLE_API_KEY}
 _HERE: Final = Path(__file__).parent
@@ -83,7 +83,7 @@ def bare_waitress(context: Context, port: int) -> Sequence[str]:
 
 def _bare(server: str, context: Context, port: int) -> Sequence[str]:
     program = [sys.executable, "-P", str(_HERE / "bare.py")]
-    return [*program, server, str(port), str(context.answer_file), str(GRANIAN_THREADS)]
+    return [*program, server, str(port), str(context.answer_file), str(_GRANIAN_THREADS)]
 
 
 @contextmanager

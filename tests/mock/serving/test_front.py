@@ -267,7 +267,7 @@ def test_an_errand_goes_before_the_answer() -> None:
 def test_a_connection_is_broken_as_planned(
     address: tuple[str, int], target: str, came: bytes, *, is_reset: bool
 ) -> None:
-    """A reset is an RST, before any byte or after half of the body; a truncated answer just ends."""
+    """A reset is an RST, at once or after half of the body; a truncated answer just ends."""
     got = bytearray()
     with socket.create_connection(address, timeout=60) as client:
         client.sendall(get(target))
@@ -296,7 +296,7 @@ def test_stopping_answers_what_is_under_way(echo: Echo) -> None:
         assert b"GET /fast " in ask(address, get("/fast"))
     assert b"/pool/a/blocked" in read_all(busy)
     assert read_all(idle) == b""
-    with pytest.raises(OSError):
+    with pytest.raises(ConnectionRefusedError):
         socket.create_connection(address, timeout=60)
     idle.close()
     busy.close()
