@@ -120,20 +120,20 @@ def _work(settings: ServeSettings, listening: socket.socket, *, is_first: bool) 
 
 
 def _supervise(settings: ServeSettings, listening: socket.socket) -> None:
-    """Keep so many workers at it; one that dies is replaced, until this process is told to end."""
-    forking, told = multiprocessing.get_context("fork"), Event()
+    """Keep so many workers at it; one that dies is replaced, until a signal."""
+    forking, stopping = multiprocessing.get_context("fork"), Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.set())
+        signal.signal(number, lambda *_: stopping.set())
 
     def start(*, is_first: bool) -> BaseProcess:
         worker = forking.Process(
-            target=_work_until_told, args=(settings, listening), kwargs={"is_first": is_first}
+            target=_work_until_stopped, args=(settings, listening), kwargs={"is_first": is_first}
         )
         worker.start()
         return worker
 
     workers = [start(is_first=number == 0) for number in range(settings.workers)]
-    while not told.wait(_LOOK_AGAIN_SECONDS):
+    while not stopping.wait(_LOOK_AGAIN_SECONDS):
         workers = [each if each.is_alive() else start(is_first=False) for each in workers]
     for each in workers:
         each.terminate()
@@ -142,7 +142,9 @@ def _supervise(settings: ServeSettings, listening: socket.socket) -> None:
         each.kill()
 
 
-def _work_until_told(settings: ServeSettings, listening: socket.socket, *, is_first: bool) -> None:
+def _work_until_stopped(
+    settings: ServeSettings, listening: socket.socket, *, is_first: bool
+) -> None:
     """Serve in a forked process, which has its parent's handlers of signals until it begins."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)

@@ -32,7 +32,7 @@ class SharedPool:
         self._threads.submit(self._work, owner, job)
 
     def close(self) -> None:
-        """Let the threads end; what waits is not begun any more."""
+        """End the threads as they finish; what waits is not begun any more."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _work(self, owner: str, job: Callable[[], None]) -> None:
