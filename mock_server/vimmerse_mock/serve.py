@@ -9,7 +9,6 @@ import signal
 import socket
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, Final
 
 from vimmerse_contracts.network import is_loopback
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 
     from vimmerse_mock.app import Mock
 
+_STOPS: Final = (signal.SIGTERM, signal.SIGINT)
 _LOOK_AGAIN_SECONDS: Final = 0.1
 _STOP_SECONDS: Final = 20
 MEMORY: Final = "memory:"
@@ -106,7 +106,7 @@ def _work(settings: ServeSettings, listening: socket.socket, *, is_first: bool) 
     front = Front(MockApplication(mock), listening, settings.limits.request)
 
     def ready() -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _STOPS:
             front.loop.add_signal_handler(number, front.stop)
         mock.dispatcher.start()
         if is_first:
@@ -121,19 +121,18 @@ def _work(settings: ServeSettings, listening: socket.socket, *, is_first: bool) 
 
 def _supervise(settings: ServeSettings, listening: socket.socket) -> None:
     """Keep so many workers at it; one that dies is replaced, until a signal."""
-    forking, stopping = multiprocessing.get_context("fork"), Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    forking = multiprocessing.get_context("fork")
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
 
     def start(*, is_first: bool) -> BaseProcess:
         worker = forking.Process(
-            target=_work_until_stopped, args=(settings, listening), kwargs={"is_first": is_first}
+            target=_work_as_child, args=(settings, listening), kwargs={"is_first": is_first}
         )
         worker.start()
         return worker
 
     workers = [start(is_first=number == 0) for number in range(settings.workers)]
-    while not stopping.wait(_LOOK_AGAIN_SECONDS):
+    while signal.sigtimedwait(_STOPS, _LOOK_AGAIN_SECONDS) is None:
         workers = [each if each.is_alive() else start(is_first=False) for each in workers]
     for each in workers:
         each.terminate()
@@ -142,12 +141,10 @@ def _supervise(settings: ServeSettings, listening: socket.socket) -> None:
         each.kill()
 
 
-def _work_until_stopped(
-    settings: ServeSettings, listening: socket.socket, *, is_first: bool
-) -> None:
-    """Serve in a forked process, which has its parent's handlers of signals until it begins."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
+def _work_as_child(settings: ServeSettings, listening: socket.socket, *, is_first: bool) -> None:
+    """Serve in a forked process; a signal that came meanwhile ends it here."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
     _work(settings, listening, is_first=is_first)
 
 
