@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 import signal
 import sys
@@ -38,7 +37,6 @@ def main(*, kills: int, store: str, seed: str, minutes: int) -> None:
     Exit code 1 if anything is.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    logging.getLogger("waitress").setLevel(logging.ERROR)  # webhooks queue: that is no news
     seed = seed or secrets.token_hex(4)
     click.echo(f"seed {seed}")
     plan = Plan("", Path(), kills, seed, waits_for_leases=True, longest_seconds=60 * minutes)

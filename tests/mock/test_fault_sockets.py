@@ -44,7 +44,7 @@ _HALF = r"IncompleteRead\([1-9]\d+ bytes read, [1-9]\d+ more expected"
 _every_broken = pytest.mark.parametrize("name", BROKEN)
 
 
-class GranianMock(RemoteMock):
+class ServedMock(RemoteMock):
     """The process of `vimmerse-mock serve`, and how many descriptors it has open."""
 
     def __init__(self, url: str, process: subprocess.Popen[bytes]) -> None:
@@ -53,20 +53,19 @@ class GranianMock(RemoteMock):
 
     @property
     def descriptors(self) -> int:
-        """Count what the worker has open."""
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
-        return sum(len(list(Path(f"/proc/{each}/fd").iterdir())) for each in children.split())
+        """Count what it has open."""
+        return len(list(Path(f"/proc/{self._process.pid}/fd").iterdir()))
 
 
 @contextmanager
-def served(host: str, folder: Path) -> Iterator[GranianMock]:
-    """Run a mock in a process of its own, behind granian."""
+def served(host: str, folder: Path) -> Iterator[ServedMock]:
+    """Run a mock in a process of its own."""
     ready = folder / "address"
     program = Path(sys.executable).with_name("vimmerse-mock")
     words = ["serve", f"--host={host}", "--port=0", f"--ready-file={ready}"]
     process = subprocess.Popen([program, *words], stdout=subprocess.DEVNULL)
     await_condition(ready.exists, "the mock is ready")
-    mock = GranianMock(ready.read_text().strip(), process)
+    mock = ServedMock(ready.read_text().strip(), process)
     yield mock
     mock.close()
     process.terminate()
@@ -74,27 +73,27 @@ def served(host: str, folder: Path) -> Iterator[GranianMock]:
 
 
 @pytest.fixture(scope="module")
-def granian(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GranianMock]:
-    """A mock behind granian."""
-    with served("127.0.0.1", tmp_path_factory.mktemp("granian")) as mock:
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedMock]:
+    """A mock in a process."""
+    with served("127.0.0.1", tmp_path_factory.mktemp("process")) as mock:
         yield mock
 
 
 @pytest.fixture(scope="module")
-def granian_over_ipv6(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GranianMock]:
-    """A mock behind granian, on the loopback of IPv6."""
-    with served("::1", tmp_path_factory.mktemp("granian")) as mock:
+def process_over_ipv6(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedMock]:
+    """A mock in a process, on the loopback of IPv6."""
+    with served("::1", tmp_path_factory.mktemp("process")) as mock:
         yield mock
 
 
 @pytest.fixture(scope="module")
-def waitress() -> Iterator[MockServer]:
-    """A mock in a thread, behind waitress."""
+def thread() -> Iterator[MockServer]:
+    """A mock in a thread."""
     with MockServer() as server:
         yield server
 
 
-@pytest.fixture(params=["waitress", "granian", "granian_over_ipv6"])
+@pytest.fixture(params=["thread", "process", "process_over_ipv6"])
 def accounts(request: pytest.FixtureRequest) -> Accounts:
     """Every server."""
     mock: Accounts = request.getfixturevalue(request.param)
@@ -242,32 +241,29 @@ def test_only_the_connection_that_is_meant_is_broken(accounts: Accounts) -> None
 
     with ThreadPoolExecutor(8) as pool:
         seen = Counter(pool.map(ask, range(300)))
-    # Where the machine is too busy to hold an answer back, it breaks off in its beginning.
-    broken = seen.pop((True, "broken"), 0)
-    assert seen == {(False, "404"): 200, (True, "reset"): 100 - broken}
-    assert broken < 50
+    assert seen == {(False, "404"): 200, (True, "reset"): 100}
 
 
-def test_a_worker_has_no_more_open_after_breaking_than_before(granian: GranianMock) -> None:
+def test_a_process_has_no_more_open_after_breaking_than_before(process: ServedMock) -> None:
     """Broken connections leave no descriptor behind."""
-    account = granian.open_account(Opening(clock="manual"))
+    account = process.open_account(Opening(clock="manual"))
     account.faults.reset(times=None, operation="create_batch")
     with requests.Session() as session:
         for _ in range(5):
             with pytest.raises(requests.ConnectionError):
                 create(session, account)
-        before = granian.descriptors
+        before = process.descriptors
         for _ in range(50):
             with pytest.raises(requests.ConnectionError):
                 create(session, account)
-    await_condition(lambda: granian.descriptors <= before + 2, "nothing is left open")
+    await_condition(lambda: process.descriptors <= before + 2, "nothing is left open")
 
 
-def test_where_there_is_no_connection_the_fault_says_so(waitress: MockServer) -> None:
+def test_where_there_is_no_connection_the_fault_says_so(thread: MockServer) -> None:
     """A caller without a socket is told that the fault could not be had."""
-    account = waitress.open_account(Opening(clock="manual"))
+    account = thread.open_account(Opening(clock="manual"))
     account.faults.reset()
-    app = waitress.mock.app.test_client()
+    app = thread.mock.app.test_client()
     answer = app.get(
         "/batch/00000000-0000-4000-8000-000000000000", headers={"X-Api-Key": account.key}
     )

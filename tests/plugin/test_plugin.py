@@ -85,7 +85,7 @@ def test_the_key_does_not_show(vimmerse: Vimmerse) -> None:
 
 def test_the_plugin_costs_other_runs_nothing() -> None:
     """Loading it imports neither Flask nor requests nor anything else that is not pytest's."""
-    heavy = ["flask", "requests", "marshmallow", "responses", "waitress", "vimmerse_mock"]
+    heavy = ["flask", "requests", "marshmallow", "responses", "httptools", "vimmerse_mock"]
     code = (
         "import sys, pytest\n"
         "import pytest_vimmerse.plugin\n"

@@ -40,10 +40,6 @@ def accept_image(upload: FileStorage, limit: int) -> Image | Problem:
     return Image(name=upload.filename or "", format=kind.extension, size=size)
 
 
-_PIECE_BYTES: Final = 65_536
-_WAITRESS: Final = "waitress.client_disconnected"
-
-
 V = TypeVar("V")
 
 

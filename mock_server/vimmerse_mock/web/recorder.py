@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,10 +28,6 @@ _KEY_NAMES: Final = r"(?:x[-_])?(?:api[-_]?key|key|(?:access[-_])?token|authoriz
 _NAMES_KEY: Final = re.compile(_KEY_NAMES, re.IGNORECASE)
 _IN_QUERY: Final = re.compile(rf"((?:^|[&;]){_KEY_NAMES}=)[^&;]*", re.IGNORECASE)
 """Where a key was sent by mistake, of whoever it is."""
-_ENVIRONMENT: Final = frozenset(
-    name[5:].replace("_", "-").lower() for name in os.environ if name.startswith("HTTP_")
-)
-"""Variables of the process, which granian mixes into a request's environ: no headers."""
 _LOG = logging.getLogger("vimmerse_mock.web")
 _UNREMARKABLE: Final = frozenset({"health", "openapi"})
 
@@ -120,7 +115,6 @@ class _Redaction:
         return {
             name: REDACTED if name in SECRET_HEADERS else self.text(value)[:BODY_CHARACTERS]
             for name, value in sent
-            if name not in _ENVIRONMENT
         }
 
     def form(self, request: flask.Request) -> dict[str, tuple[str, ...]]:
