@@ -55,6 +55,7 @@ class Connection(asyncio.Protocol):
         "_has_ended",
         "_is_answering",
         "_is_held",
+        "_is_unread",
         "_keeps_alive",
         "_message",
         "_parser",
@@ -72,7 +73,7 @@ class Connection(asyncio.Protocol):
         self.is_closing = False
         self._message = _Message(is_complete=True)
         self._queue: deque[tuple[Request | Answer, bool]] = deque()
-        self._is_answering = self._has_ended = self._is_held = False
+        self._is_answering = self._has_ended = self._is_held = self._is_unread = False
         self._keeps_alive = True
 
     @property
@@ -117,10 +118,12 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client does not read: it has some time to."""
+        self._is_unread = True
         self.deadline = self.front.now + self.front.patience.unread
 
     def resume_writing(self) -> None:
         """The client reads on."""
+        self._is_unread = False
         self.deadline = _NEVER if self._is_answering else self.front.now + self.front.patience.idle
 
     # What the parser calls; its names say when.
@@ -270,7 +273,8 @@ class Connection(asyncio.Protocol):
         elif not keeps_alive or self._has_ended:
             self._close()
         else:
-            self.deadline = self.front.now + self.front.patience.idle
+            if not self._is_unread:
+                self.deadline = self.front.now + self.front.patience.idle
             self._transport.resume_reading()
 
     # Refusing.
@@ -343,7 +347,9 @@ class Connection(asyncio.Protocol):
     # Ending.
 
     def _close(self) -> None:
+        """Close once everything is sent."""
         self.is_closing = True
+        self.deadline = self.front.now + self.front.patience.unread
         self._transport.close()
 
     def _reset(self) -> None:
@@ -356,7 +362,9 @@ class Connection(asyncio.Protocol):
 
     def expire(self) -> None:
         """End a connection whose time is up, or that is not needed any more."""
-        if self.is_idle:
+        if self.is_closing or self._is_unread:  # what is not read would wait in the kernel
+            self._reset()
+        elif self.is_idle:
             self._close()
         else:
             self.is_closing = True

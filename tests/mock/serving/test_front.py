@@ -5,14 +5,19 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Barrier, Event
 
 import pytest
 
 from vimmerse_mock.model.faults import Break
+from vimmerse_mock.serving import front
+from vimmerse_mock.serving.connection import HEAD_BYTES
 from vimmerse_mock.serving.front import Patience
 from vimmerse_mock.serving.messages import Answer, Effects, Request
+from vimmerse_mock.serving.pool import SHARE
 from vimmerse_mock.serving.thread import FrontThread
+from waiting import await_condition
 
 LIMIT = 1_000_000
 QUICK = Patience(head=0.2, body=0.2, idle=0.2, drain=0.2, stop=10.0, look=0.02)
@@ -48,6 +53,8 @@ class Echo:
             "/truncated": Effects(breaks=Break(midway=True, reset=False)),
             "/drip": Effects(drip=(0.001, 0.001, 0.001)),
         }.get(request.target)
+        if request.target == "/large":
+            return Answer(200, [], b"x" * 50_000_000)
         body = f"{request.method} {request.target} ".encode() + request.body.read()
         return Answer(200, [("X-A", "b")], body, effects, is_head=request.method == "HEAD")
 
@@ -316,3 +323,50 @@ def test_a_client_that_leaves_breaks_nothing(echo: Echo, address: tuple[str, int
         client.close()
     echo.blocked.set()
     assert b"GET /fast " in ask(address, get("/fast"))
+
+
+def test_idle_connections_have_a_bound(echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the bound, idle ones are closed, and whoever comes is answered."""
+    monkeypatch.setattr(front, "CONNECTIONS", 5)
+    with serving(echo, Patience(look=0.02)) as address:
+        clients = [socket.create_connection(address, timeout=60) for _ in range(20)]
+        try:
+            await_condition(
+                lambda: sum(map(_is_open, clients)) <= 5, "all but five connections are closed"
+            )
+            assert b"GET /fast " in ask(address, get("/fast"))
+        finally:
+            for client in clients:
+                client.close()
+
+
+def test_a_client_that_does_not_read_is_dropped_in_time(echo: Echo) -> None:
+    """An answer that nobody takes does not stay for ever."""
+    with (
+        serving(echo, Patience(unread=0.2, look=0.02)) as address,
+        socket.create_connection(address, timeout=60) as client,
+    ):
+        client.sendall(get("/large"))
+        await_condition(lambda: not _is_open(client), "the connection is closed")
+
+
+def _is_open(client: socket.socket) -> bool:
+    """Whether the other side has not closed or reset; reads nothing of what came."""
+    errors = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+    return errors[0] == 1  # TCP_ESTABLISHED
+
+
+def test_the_reference_has_the_deadlines() -> None:
+    """What docs/reference.md says is what the server does."""
+    page = (Path(__file__).parents[3] / "docs" / "reference.md").read_text()
+    patience = Patience()
+    for row in (
+        f"| a request's head | {patience.head:g} s from its first byte, {HEAD_BYTES // 1024} KiB",
+        f"| a request's body | {patience.body:g} s;",
+        f"| silence between two requests of a connection | {patience.idle:g} s |",
+        f"| a client that does not read its answer | {patience.unread:g} s |",
+        f"| connections | {front.CONNECTIONS:,};",
+        f"| stopping | what is being answered has {patience.stop:g} s |",
+        f"at most {['none', 'one', 'two', 'three', 'four'][SHARE]} at once for one account",
+    ):
+        assert row in " ".join(page.split("\n")), row
