@@ -11,7 +11,6 @@ from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 from waiting import await_condition
@@ -20,7 +19,6 @@ PROGRAM: Final = Path(sys.executable).with_name("vimmerse-mock")
 PROC: Final = Path("/proc")
 NO_PROC: Final = "processes are looked up in /proc, which this system has not"
 _ENDED: Final = frozenset("ZX")
-_LISTENS: Final = "0A"
 
 
 class Victim(StrEnum):
@@ -72,10 +70,12 @@ class Serve:
         return self._ready.read_text().strip()
 
     def await_listening(self, workers: int) -> str:
-        """Wait until so many workers listen, each on a socket of its own; return the address."""
+        """Wait until so many workers listen; return the address."""
         url = self.await_url()
-        port = urlsplit(url).port or 0
-        await_condition(lambda: _listening(port) == workers, f"{workers} workers listen")
+        await_condition(
+            lambda: sum(map(_has_loop, self.workers or [self.process.pid])) == workers,
+            f"{workers} workers listen",
+        )
         return url
 
     def kill(self, victim: Victim, choose: Callable[[Sequence[int]], int] = min) -> None:
@@ -133,10 +133,14 @@ def members(group: int) -> list[int]:
     return [pid for pid, state, of in _processes() if of == group and state not in _ENDED]
 
 
-def _listening(port: int) -> int:
-    """Count the IPv4 sockets that listen on a port."""
-    rows = [row.split() for row in (PROC / "net" / "tcp").read_text().splitlines()[1:]]
-    return sum(row[1].endswith(f":{port:04X}") and row[3] == _LISTENS for row in rows)
+def _has_loop(worker: int) -> bool:
+    """Whether a process has begun to wait for events, and so to answer."""
+    try:
+        return any(
+            "eventpoll" in str(each.readlink()) for each in (PROC / str(worker) / "fd").iterdir()
+        )
+    except OSError:  # it ended while we looked, or closed what we looked at
+        return False
 
 
 def _processes() -> Iterator[tuple[int, str, int]]:

@@ -54,7 +54,7 @@ def test_the_members_of_an_inbox_are_documented() -> None:
     shown = set(re.findall(r"^\| `(\w+)", PAGE, re.MULTILINE))
     assert members - not_for_users <= shown
     fields = {*Arrival.__dataclass_fields__, "batch_id", "status", "customer_id"}
-    (said,) = re.findall(r"An event has (.*?)\.", PAGE, re.DOTALL)
+    (said,) = re.findall(r"A received webhook has (.*?)\.", PAGE, re.DOTALL)
     assert set(re.findall(r"`(\w+)`", said)) == fields
 
 

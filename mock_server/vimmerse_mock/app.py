@@ -149,7 +149,9 @@ class MockApplication:
         return request.header(API_KEY_HEADER.lower()) or request.peer
 
     def refuse(self, request: Request) -> Answer | None:
-        """Refuse whoever has no key before a large body is read; what else is wrong comes later."""
+        """Refuse, before it is read, a body that is too large, or a large one without a key."""
+        if request.length > self._mock.limits.request:
+            return self.answer(request)
         if request.target.startswith(CONTROL_ROOT):
             try:
                 self._mock.control_route.access.require(flask.Request(_environ(request)))

@@ -73,7 +73,6 @@ def environ_of(
         if "_" in name:
             continue
         environ[key] = f"{environ[key]}, {value}" if key in environ else value
-    environ.setdefault("HTTP_HOST", parts.netloc)
     environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
     environ["CONTENT_LENGTH"] = str(length)
     environ.pop("HTTP_CONTENT_LENGTH", None)
@@ -94,6 +93,7 @@ def call_wsgi(
     `extra` goes into the environ as it is.
     """
     environ = environ_of(method, url, headers.items(), BytesIO(body), len(body))
+    environ.setdefault("HTTP_HOST", urlsplit(url).netloc)
     return run(app, environ | dict(extra))
 
 

@@ -159,8 +159,9 @@ class Connection(asyncio.Protocol):
         if parser.should_upgrade():
             return
         announced, expects = _announced(message.headers)
-        if announced > LARGE_BYTES or expects:
+        if announced > min(LARGE_BYTES, self.front.limit) or expects:
             message.is_too_large = announced > self.front.limit
+            request.length = announced
             self._ask_first(message, request, expects=expects)
 
     def on_body(self, piece: bytes) -> None:

@@ -295,10 +295,10 @@ class MemoryStore:
         return data.batches.get(batch_id) if data else None
 
     def batches(self, customer_id: str, ends_after: Instant | None = None) -> tuple[Batch, ...]:
-        """Return an account's batches; those of one instant by their ids, as every store does."""
+        """Return an account's batches."""
         data = self._data(customer_id)
         with data.lock:
-            batches = tuple(sorted(data.batches.values(), key=lambda b: (b.created_at, b.id)))
+            batches = tuple(data.batches.values())
         if ends_after is None:
             return batches
         return tuple(batch for batch in batches if timeline.ends_at(batch) > ends_after)
