@@ -91,17 +91,19 @@ def serve(settings: ServeSettings) -> None:
         ) from error
     with listening:
         if settings.workers == 1:
-            _work(settings, listening, is_first=True)
+            _work(settings, listening, os.getppid(), is_first=True)
         else:
             _supervise(settings, listening)
 
 
-def _work(settings: ServeSettings, listening: socket.socket, *, is_first: bool) -> None:
+def _work(
+    settings: ServeSettings, listening: socket.socket, parent: int, *, is_first: bool
+) -> None:
     """Wire a mock and serve it in this process; the first one says where it is."""
     from vimmerse_mock.app import MockApplication  # noqa: PLC0415 - only a worker needs Flask
     from vimmerse_mock.serving.front import Front, run_in_loop  # noqa: PLC0415 - as above
 
-    mock, parent = _wire(settings), os.getppid()
+    mock = _wire(settings)
     accounts = _ensure_accounts(mock.accounts, settings)
     front = Front(MockApplication(mock), listening, settings.limits.request)
 
@@ -126,7 +128,9 @@ def _supervise(settings: ServeSettings, listening: socket.socket) -> None:
 
     def start(*, is_first: bool) -> BaseProcess:
         worker = forking.Process(
-            target=_work_as_child, args=(settings, listening), kwargs={"is_first": is_first}
+            target=_work_as_child,
+            args=(settings, listening, os.getpid()),
+            kwargs={"is_first": is_first},
         )
         worker.start()
         return worker
@@ -141,11 +145,13 @@ def _supervise(settings: ServeSettings, listening: socket.socket) -> None:
         each.kill()
 
 
-def _work_as_child(settings: ServeSettings, listening: socket.socket, *, is_first: bool) -> None:
+def _work_as_child(
+    settings: ServeSettings, listening: socket.socket, parent: int, *, is_first: bool
+) -> None:
     """Serve in a forked process; a signal that came meanwhile ends it here."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
-    _work(settings, listening, is_first=is_first)
+    _work(settings, listening, parent, is_first=is_first)
 
 
 def _prepare(settings: ServeSettings) -> None:

@@ -167,7 +167,7 @@ class Connection(asyncio.Protocol):
     def on_body(self, piece: bytes) -> None:
         """Take a piece of the body, up to the limit."""
         message = self._message
-        if message.is_refused:
+        if message.is_refused or message.is_too_large:
             return
         message.size += len(piece)
         if message.size > self.front.limit:
