@@ -12,8 +12,8 @@ from vimmerse_client.models import Batch
 def progress_bar() -> Iterator[Callable[[Batch], None]]:
     """Show a bar for as long as the context lasts; call what it yields with every reading."""
     # rich is slow to import, and most programs show no bar.
-    from rich import progress  # noqa: PLC0415
-    from rich.console import Console  # noqa: PLC0415
+    from rich import progress  # noqa: PLC0415 - only who shows progress pays for it
+    from rich.console import Console  # noqa: PLC0415 - as above
 
     columns = (progress.TextColumn("{task.description}"), progress.BarColumn())
     times = (progress.TaskProgressColumn(), progress.TimeElapsedColumn())

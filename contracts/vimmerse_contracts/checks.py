@@ -278,16 +278,16 @@ def _ended(batch: Batch) -> list[Any]:
     return [*batch["finished_medias"], *batch["failed_medias"]]
 
 
-def _all_ended(batch: Batch) -> bool:
-    return len(_ended(batch)) == len(batch["medias"])
-
-
 _OUTCOME_RULES: Final[Sequence[tuple[BatchStatus, str, Callable[[Batch], bool]]]] = (
     (BatchStatus.PROCESSING, "no video_url", lambda batch: "video_url" not in batch),
     (BatchStatus.SUCCESS, "progress 100", lambda batch: batch["progress_percentage"] == 100),
     (BatchStatus.SUCCESS, "a video_url", lambda batch: bool(batch.get("video_url"))),
     (BatchStatus.SUCCESS, "a finished media", lambda batch: bool(batch["finished_medias"])),
-    (BatchStatus.SUCCESS, "every media finished or failed", _all_ended),
+    (
+        BatchStatus.SUCCESS,
+        "every media finished or failed",
+        lambda batch: len(_ended(batch)) == len(batch["medias"]),
+    ),
     (BatchStatus.FAIL, "no video_url", lambda batch: "video_url" not in batch),
     (BatchStatus.FAIL, "a message", lambda batch: bool(batch["message"])),
     (BatchStatus.FAIL, "every media failed", lambda b: len(b["failed_medias"]) == len(b["medias"])),

@@ -35,9 +35,5 @@ def find_markers(text: str) -> tuple[Marker, ...]:
 def _read(found: re.Match[str]) -> Marker:
     items = _BEFORE_A_FIELD.split(found[1] if found[1] is not None else found[2])
     name = "" if "=" in items[0] else items.pop(0)
-    return Marker(found[0], name.strip(), tuple(map(_field, items)))
-
-
-def _field(item: str) -> tuple[str, str]:
-    name, _, value = item.partition("=")
-    return name.strip(), value.strip()
+    fields = (item.partition("=") for item in items)
+    return Marker(found[0], name.strip(), tuple((n.strip(), v.strip()) for n, _, v in fields))

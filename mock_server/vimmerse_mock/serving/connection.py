@@ -114,6 +114,7 @@ class Connection(asyncio.Protocol):
             self._ignore_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError:
             self._message = _Message(is_complete=True)
+            self._transport.pause_reading()  # the parser is of no more use
             self._refuse(400, "BAD_REQUEST")
 
     def pause_writing(self) -> None:

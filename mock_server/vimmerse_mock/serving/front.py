@@ -137,7 +137,11 @@ class Front:
 
     def _in_pool(self, owner: str, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         def job() -> None:
-            result = work()
+            result = None  # after a failure: nothing refused, nothing more to do before the answer
+            try:
+                result = work()
+            except Exception:  # noqa: BLE001 - a job that fails must not keep its owner's share
+                _LOG.exception("work of the pool failed")
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 self.loop.call_soon_threadsafe(then, result)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import IO, Protocol
 from urllib.parse import urlsplit
@@ -43,7 +43,8 @@ class Request:
         """Where it went, at the server's own address, whatever it calls itself."""
         if self.target.startswith("/"):
             return self.server + self.target
-        return self.server + (urlsplit(self.target).path if "://" in self.target else "/")
+        absolute = urlsplit(self.target)  # as to a proxy; `*` and the like have no path
+        return f"{self.server}{absolute.path if absolute.netloc else '/'}?{absolute.query}"
 
     def header(self, name: str) -> str:
         """Return a header's value, empty if it was not sent; `name` in lower case."""
@@ -59,7 +60,7 @@ class Answer:
     body: bytes
     effects: Effects | None = None
     errand: tuple[str, Callable[[], object]] | None = None
-    is_head: bool = field(default=False)
+    is_head: bool = False
 
     def encode(self, *, keeps_alive: bool, date: str) -> tuple[bytes, bytes]:
         """Write head and body; the head says whether the connection goes on."""

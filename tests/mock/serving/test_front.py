@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from threading import Barrier, Event
 
@@ -193,6 +194,22 @@ def test_an_upgrade_is_ignored(address: tuple[str, int]) -> None:
     )
 
 
+class Failing(Echo):
+    """Fails when it is asked whether a large body is refused, as with a database that is away."""
+
+    def refuse(self, request: Request) -> Answer | None:
+        """Fail."""
+        raise ConnectionError(request.target)
+
+
+def test_a_failure_before_the_body_keeps_no_share() -> None:
+    """More such requests than an owner's share are answered all the same, one after another."""
+    head = get("/pool/a/1", "Content-Length: 70000", method="POST")
+    with serving(Failing()) as address:
+        for _ in range(SHARE + 1):
+            assert ask(address, head + b"x" * 70_000).startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.mark.parametrize("begun", [b"", b"GET / HT", get("/", "Content-Length: 9", method="POST")])
 def test_a_client_that_stalls_is_dropped_in_time(echo: Echo, begun: bytes) -> None:
     """Silence before, within the head or within the body ends the connection after its time."""
@@ -370,3 +387,18 @@ def test_the_reference_has_the_deadlines() -> None:
         f"at most {['none', 'one', 'two', 'three', 'four'][SHARE]} at once for one account",
     ):
         assert row in " ".join(page.split("\n")), row
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        ("/batch/1?a=b", "/batch/1?a=b"),
+        ("http://elsewhere/batch/1?a=b", "/batch/1?a=b"),
+        ("*", "/?"),
+    ],
+)
+def test_a_target_is_at_the_servers_own_address(target: str, path: str) -> None:
+    """Whatever host a request line names, its path and query stay, and nothing else does."""
+    server = "http://127.0.0.1:1"
+    request = Request("GET", target, [], BytesIO(), 0, "127.0.0.1", server)
+    assert request.url == server + path
