@@ -18,12 +18,12 @@ from vimmerse_mock.model.account import SAMPLE_ACCOUNT, AccountState, Opening
 from vimmerse_mock.stores import Store, open_store
 
 if TYPE_CHECKING:
-    from postgres import Postgres
+    from support.postgres import Postgres
 
 CREDITS: Final = 10**12
 """Enough that no load spends them."""
 SQL_STORES: Final = ("sqlite", "postgresql")
-_POSTGRES_PY: Final = Path(__file__).parents[1] / "tests" / "postgres.py"
+_POSTGRES_PY: Final = Path(__file__).parents[1] / "tests" / "support" / "postgres.py"
 _REPORT_EVERY: Final = 50_000
 _OTHERS: Final = 300
 """Accounts beside the one that has the batches, as a shared mock has them."""

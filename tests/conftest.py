@@ -12,7 +12,7 @@ from tempfile import mkdtemp
 import pytest
 from hypothesis import HealthCheck, settings
 
-from postgres import Postgres, find_binaries
+from support.postgres import Postgres, find_binaries
 
 # A slow machine is no mistake.
 settings.register_profile("vimmerse", deadline=None, suppress_health_check=[HealthCheck.too_slow])

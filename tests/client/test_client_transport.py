@@ -9,7 +9,7 @@ import pytest
 import requests
 import responses
 
-from sockets import reserved_port
+from support.sockets import reserved_port
 from vimmerse_client import (
     Client,
     ConfigurationError,

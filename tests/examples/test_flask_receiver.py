@@ -17,8 +17,8 @@ import standardwebhooks
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from frozen_time import NOON
 from pytest_vimmerse.handle import Vimmerse
+from support.frozen_time import NOON
 from vimmerse_client import Client
 from vimmerse_mock import MockServer
 

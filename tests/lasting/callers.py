@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 
 import requests
 
-from waiting import pause
+from support.waiting import pause
 
 _AWAY_SECONDS: Final = 0.02
 _TIMEOUT_SECONDS: Final = 60

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from lasting.databases import NO_POSTGRES, postgres_server, sqlite_url
-from postgres import Postgres, find_binaries
-from serving import NO_PROC, PROC
+from support.postgres import Postgres, find_binaries
+from support.serving import NO_PROC, PROC
 
 
 def need(there: object, reason: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final
 
-from postgres import Postgres, find_binaries
+from support.postgres import Postgres, find_binaries
 
 NO_POSTGRES: Final = (
     "there is no PostgreSQL server to start: install it (apt-get install postgresql, "

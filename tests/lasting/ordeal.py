@@ -14,13 +14,13 @@ import requests
 
 from lasting.books import money_problems, promise_problems, read_books, webhook_problems
 from lasting.callers import Caller, Crowd, Promise
-from serving import Serve, Victim
+from support.serving import Serve, Victim
+from support.waiting import await_condition, pause
 from vimmerse_mock.app import create_mock
 from vimmerse_mock.model.clock import SECOND
 from vimmerse_mock.model.outbox import LEASE, MessageState
 from vimmerse_mock.receiving.inbox import Inbox, Listener
 from vimmerse_mock.stores import Store, open_store
-from waiting import await_condition, pause
 
 KEYS: Final = ("YOUR_API_KEY", "second", "third", "fourth")
 _OPTIONS: Final = (

@@ -10,8 +10,8 @@ from sqlalchemy import make_url
 
 from lasting.books import money_problems, read_books
 from lasting.volley import volley
-from postgres import Postgres
-from serving import Serve
+from support.postgres import Postgres
+from support.serving import Serve
 
 CONNECTIONS, EACH = 16, 10
 Setting = Callable[[str], None]

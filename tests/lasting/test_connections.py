@@ -4,8 +4,8 @@ from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 
-from serving import Serve
-from waiting import pause
+from support.serving import Serve
+from support.waiting import pause
 
 FORM = b"image_urls=http%3A%2F%2Fimages.example%2F1.jpg"
 

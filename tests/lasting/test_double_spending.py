@@ -9,7 +9,7 @@ import requests
 
 from lasting.books import money_problems, read_books
 from lasting.volley import HEADERS, PRICE, volley
-from serving import Serve
+from support.serving import Serve
 
 AFFORDABLE = 32
 CONNECTIONS = 64

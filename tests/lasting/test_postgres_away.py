@@ -11,9 +11,9 @@ import requests
 
 from lasting.books import money_problems, read_books
 from lasting.volley import FORM, HEADERS
-from postgres import Postgres
-from serving import Serve
-from waiting import await_condition
+from support.postgres import Postgres
+from support.serving import Serve
+from support.waiting import await_condition
 
 CALLERS = 8
 

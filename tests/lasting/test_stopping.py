@@ -6,8 +6,8 @@ from signal import SIGTERM
 import pytest
 
 from lasting.databases import sqlite_url
-from serving import Serve, Victim
-from waiting import pause
+from support.serving import Serve, Victim
+from support.waiting import pause
 
 
 def begin(serve: Serve, early: int) -> None:

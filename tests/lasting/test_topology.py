@@ -21,10 +21,10 @@ import yaml
 from lasting.books import money_problems, read_books
 from lasting.conftest import need
 from lasting.volley import FORM, HEADERS
-from serving import Serve, Victim
+from support.serving import Serve, Victim
+from support.waiting import await_condition
 from vimmerse_mock.cli import main
 from vimmerse_mock.receiving.inbox import Listener
-from waiting import await_condition
 
 ROOT = Path(__file__).parent.parent.parent
 NO_NGINX = "there is no nginx to start: install it (apt-get install nginx, brew install nginx)"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from frozen_time import FrozenTime
+from support.frozen_time import FrozenTime
 from vimmerse_contracts.schemas import CreateBatchSchema
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT

@@ -18,8 +18,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from frozen_time import FrozenTime
-from moves import (
+from support.frozen_time import FrozenTime
+from support.moves import (
     CHANGES,
     CREATIONS,
     SETTINGS,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frozen_time import FrozenTime
+from support.frozen_time import FrozenTime
 from vimmerse_contracts.vocabulary import RESUBMITTING_FIELDS, BatchStatus
 from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import Mock, create_mock

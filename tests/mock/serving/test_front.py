@@ -11,6 +11,7 @@ from threading import Barrier, Event
 
 import pytest
 
+from support.waiting import await_condition
 from vimmerse_mock.model.faults import Break
 from vimmerse_mock.serving import front
 from vimmerse_mock.serving.connection import HEAD_BYTES
@@ -18,7 +19,6 @@ from vimmerse_mock.serving.front import Patience
 from vimmerse_mock.serving.messages import Answer, Effects, Request
 from vimmerse_mock.serving.pool import SHARE
 from vimmerse_mock.serving.thread import FrontThread
-from waiting import await_condition
 
 LIMIT = 1_000_000
 QUICK = Patience(head=0.2, body=0.2, idle=0.2, drain=0.2, stop=10.0, look=0.02)

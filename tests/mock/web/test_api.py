@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from openapi_spec_validator import validate
 from werkzeug.test import TestResponse
 
-from frozen_time import FrozenTime
+from support.frozen_time import FrozenTime
 from vimmerse_contracts.operations import OPERATIONS
 from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import Mock, create_mock

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from frozen_time import FrozenTime
+from support.frozen_time import FrozenTime
 from vimmerse_client import Batch, MemorySeen, NotFound, Receiver, VimmerseError, WebhookEvent
 from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import create_mock

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 from uuid import uuid4
 
-from waiting import await_condition
+from support.waiting import await_condition
 
 PROGRAM: Final = Path(sys.executable).with_name("vimmerse-mock")
 PROC: Final = Path("/proc")

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from frozen_time import FrozenTime
-from moves import MOVES, Hand, Move, Receivers, in_process, make_mock
+from support.frozen_time import FrozenTime
+from support.moves import MOVES, Hand, Move, Receivers, in_process, make_mock
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.control import messages as r
 from vimmerse_mock.control import operations as o

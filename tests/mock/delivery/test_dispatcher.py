@@ -13,7 +13,8 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import pytest
 import requests
 
-from serving import Serve
+from support.serving import Serve
+from support.waiting import await_condition
 from vimmerse_contracts.vocabulary import PRODUCTION_URL
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.delivery import HttpSender
@@ -24,7 +25,6 @@ from vimmerse_mock.model.outbox import MessageState
 from vimmerse_mock.receiving.inbox import Listener
 from vimmerse_mock.server import MockServer
 from vimmerse_mock.serving.thread import WsgiThread
-from waiting import await_condition
 
 Form = Callable[..., dict[str, Any]]
 

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from sockets import answering, read_request
+from support.sockets import answering, read_request
 from vimmerse_mock.delivery import Allowlist, HttpSender, Post
 from vimmerse_mock.delivery.allowlist import RefusedReceiver
 from vimmerse_mock.errors import AllowlistError

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from frozen_time import FrozenTime
+from support.frozen_time import FrozenTime
 from vimmerse_contracts.schemas import CreateBatchSchema
 from vimmerse_mock.app import create_mock
 from vimmerse_mock.errors import RetentionError

@@ -14,13 +14,13 @@ from threading import local
 import pytest
 import requests
 
+from support.waiting import await_condition
 from vimmerse_client import Client, TransportError
 from vimmerse_contracts.vocabulary import PRODUCTION_URL
 from vimmerse_mock.account.account import Account, Accounts, RemoteMock
 from vimmerse_mock.interception import intercept
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.server import MockServer
-from waiting import await_condition
 
 PATIENCE = 3.0
 """Seconds: more than an answer takes on a busy machine."""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from frozen_time import FrozenTime
+from support.frozen_time import FrozenTime
 from vimmerse_contracts.vocabulary import CONTROL_ROOT
 from vimmerse_mock.account.account import Account, Accounts, RemoteMock, find_account
 from vimmerse_mock.app import create_mock

@@ -12,7 +12,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import pytest
 import trustme
 
-from sockets import answering, read_request
+from support.sockets import answering, read_request
 from vimmerse_mock.delivery import Allowlist, HttpSender, Post, Reply
 from vimmerse_mock.delivery.sending import KEPT_BODY, post_of
 from vimmerse_mock.model.outbox import Message

@@ -19,7 +19,7 @@ import requests
 from sqlalchemy import BindParameter, Connection, Inspector, create_engine, inspect, text
 from sqlalchemy.sql import visitors
 
-from frozen_time import NOON
+from support.frozen_time import NOON
 from vimmerse_mock.app import create_mock
 from vimmerse_mock.errors import StoreRefusedError
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import vimmerse_mock
-from frozen_time import FrozenTime
+from support.frozen_time import FrozenTime
 from vimmerse_client import Client, RateLimited, RetryPolicy
 from vimmerse_contracts.operations import OPERATIONS, RATE_LIMITED
 from vimmerse_mock.account.account import Account

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from waiting import await_condition
+from support.waiting import await_condition
 
 RUN = [str(Path(sys.executable).with_name("vimmerse-mock")), "run", "--"]
 SHOW = "import json, os; print(json.dumps({k: v for k, v in os.environ.items()}))"

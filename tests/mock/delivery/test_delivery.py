@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from frozen_time import FrozenTime
+from support.frozen_time import FrozenTime
+from support.waiting import await_condition
 from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.delivery import Post, Reply
@@ -19,7 +20,6 @@ from vimmerse_mock.model.batch import Image
 from vimmerse_mock.model.clock import SECOND
 from vimmerse_mock.model.outbox import LEASE, MessageState
 from vimmerse_mock.stores import open_store
-from waiting import await_condition
 
 Form = Callable[..., dict[str, Any]]
 HOOK = "http://127.0.0.1:9/hook"
