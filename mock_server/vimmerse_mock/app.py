@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
+from functools import cache, partial
+from typing import TYPE_CHECKING, NoReturn
 
 import flask
+from werkzeug.routing import Map
 
 from vimmerse_contracts.vocabulary import API_KEY_HEADER, CONTROL_ROOT
+from vimmerse_mock.control import access
 from vimmerse_mock.control.access import Access, ControlRoute
 from vimmerse_mock.control.registry import AccountRegistry
 from vimmerse_mock.delivery import Allowlist, Courier, Dispatcher, HttpSender, Sender
@@ -27,7 +29,8 @@ from vimmerse_mock.serving.messages import Answer, Effects, Request
 from vimmerse_mock.stores import Store
 from vimmerse_mock.stores.memory import MemoryStore
 from vimmerse_mock.stores.retention import Retention
-from vimmerse_mock.web.api import Files, PublicApi
+from vimmerse_mock.web import api
+from vimmerse_mock.web.api import Files, PublicApi, openapi
 from vimmerse_mock.web.errors import register_errors
 from vimmerse_mock.web.forms import FormParser, FormRequest
 from vimmerse_mock.web.record import RECORD, RequestRecord, record_of
@@ -120,12 +123,15 @@ def create_mock(
         deliver_early=partial(_deliver_early, courier),
     )
     accounts = AccountRegistry(courier, dispatcher.wake)
-    app = _create_app(limits)
-    PublicApi(service, FormParser(limits.file), files_url).register(app)
-    Files(service).register(app)
-    Recorder(store, courier.real_time, journal).register(app)
     control_route = ControlRoute(accounts, service, Access(admin_token))
-    control_route.register(app)
+    app = _create_app(limits)
+    app.view_functions |= {
+        **PublicApi(service, FormParser(limits.file), files_url).views(),
+        "openapi": openapi,
+        "file": Files(service).file,
+        "control": control_route.enter,
+    }
+    Recorder(store, courier.real_time, journal).register(app)
     return Mock(app, service, accounts, control_route, courier, dispatcher, limits)
 
 
@@ -199,11 +205,25 @@ def _deliver_early(courier: Courier, message: Message) -> None:
         errands.append(partial(courier.deliver_early, message))
 
 
+class _App(flask.Flask):
+    """Has the routes that all mocks of a process share, and takes no more."""
+
+    request_class = FormRequest
+
+    def add_url_rule(self, *_: object, **__: object) -> NoReturn:
+        raise RuntimeError("the routes of a mock are those of the API: add yours to another app")
+
+
 def _create_app(limits: Limits) -> flask.Flask:
-    app = flask.Flask("vimmerse_mock", static_folder=None, template_folder=None)
-    app.request_class = FormRequest
+    app = _App("vimmerse_mock", static_folder=None, template_folder=None)
+    app.url_map = _routes()
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = limits.request
     app.config["MAX_FORM_PARTS"] = None
-    app.url_map.merge_slashes = False
     register_errors(app)
     return app
+
+
+@cache
+def _routes() -> Map:
+    """Compile the routes: it takes longer than all the rest of a mock, so it is done once."""
+    return Map([*api.rules(), *access.rules()], merge_slashes=False)

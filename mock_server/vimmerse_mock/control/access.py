@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import flask
+from werkzeug.routing import Rule
 
 from vimmerse_contracts.network import is_loopback_url
 from vimmerse_contracts.vocabulary import CONTROL_ROOT
@@ -65,7 +66,11 @@ class Access:
             )
 
 
-_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+def rules() -> Iterator[Rule]:
+    """Write the routes of everything at and below the control plane's root."""
+    methods = ("GET", "POST", "PUT", "PATCH", "DELETE")
+    for path in (CONTROL_ROOT, f"{CONTROL_ROOT}/<path:_rest>"):
+        yield Rule(path, endpoint="control", methods=methods, strict_slashes=False)
 
 
 @dataclass(frozen=True)
@@ -76,24 +81,13 @@ class ControlRoute:
     service: BatchService
     access: Access
 
-    def register(self, app: flask.Flask) -> None:
-        """Add the route of everything below the control plane's root."""
-        for number, path in enumerate((CONTROL_ROOT, f"{CONTROL_ROOT}/<path:_rest>")):
-            app.add_url_rule(
-                path,
-                f"control.{number}",
-                self._enter,
-                methods=_METHODS,
-                strict_slashes=False,
-                provide_automatic_options=False,
-            )
-
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a caller in this process, who needs no access; this is never served."""
         answer = self._plane.answer(flask.Request(environ), in_process=True)
         return answer(environ, start_response)
 
-    def _enter(self, _rest: str = "") -> flask.Response:
+    def enter(self, _rest: str = "") -> flask.Response:
+        """Answer a request that the application was sent."""
         return self._plane.answer(flask.request)
 
     @cached_property

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import flask
+from werkzeug.routing import Rule
 
 from vimmerse_contracts.operations import OPERATIONS, Operation
 from vimmerse_contracts.vocabulary import API_KEY_HEADER
@@ -27,6 +28,18 @@ from vimmerse_mock.web.render import (
     video_name,
 )
 
+_FORMS: Final = {each.id: each.request() for each in OPERATIONS if each.request}
+
+
+def rules() -> Iterator[Rule]:
+    """Write the routes of the operations, by their ids, and of what is beside them."""
+    for operation in OPERATIONS:
+        path = operation.path.replace("{", "<").replace("}", ">")
+        yield Rule(path, endpoint=operation.id, methods=[operation.method])
+    yield Rule("/openapi.json", endpoint="openapi", methods=["GET"])
+    yield Rule(f"{FILES_PATH}/<customer_id>/<batch_id>/<name>", endpoint="file", methods=["GET"])
+
+
 VIDEO: Final = Path(__file__).with_name("video.mp4")
 """One short playable video, which stands for all of them."""
 
@@ -36,15 +49,6 @@ class Files:
 
     def __init__(self, service: BatchService) -> None:
         self._service = service
-
-    def register(self, app: flask.Flask) -> None:
-        """Add the route of the files."""
-        app.add_url_rule(
-            f"{FILES_PATH}/<customer_id>/<batch_id>/<name>",
-            "file",
-            self.file,
-            provide_automatic_options=False,
-        )
 
     def file(self, customer_id: str, batch_id: str, name: str) -> flask.Response:
         """Answer with a video, if it is there by now; ranges are understood."""
@@ -89,17 +93,9 @@ class PublicApi:
         self._files_url = files_url
         self._renderer = BatchRenderer()
 
-    def register(self, app: flask.Flask) -> None:
-        """Add a route for each operation."""
-        for operation in OPERATIONS:
-            app.add_url_rule(
-                operation.path.replace("{", "<").replace("}", ">"),
-                operation.id,
-                self._view(operation),
-                methods=[operation.method],
-                provide_automatic_options=False,
-            )
-        app.add_url_rule("/openapi.json", "openapi", _openapi, provide_automatic_options=False)
+    def views(self) -> dict[str, Callable[..., flask.Response]]:
+        """Make a view for each operation, by its id."""
+        return {operation.id: self._view(operation) for operation in OPERATIONS}
 
     def create_batch(self, call: Call) -> flask.Response:
         """`POST /batch`."""
@@ -127,7 +123,7 @@ class PublicApi:
     def _view(self, operation: Operation) -> Callable[..., flask.Response]:
         """Make the Flask view of an operation: key, limits and faults, form, then its method."""
         answer: Callable[..., flask.Response] = getattr(self, operation.id)
-        schema = operation.request() if operation.request else None
+        schema = _FORMS.get(operation.id)
 
         def view(**path: str) -> flask.Response:
             record = record_of(flask.request.environ)
@@ -168,7 +164,8 @@ def _files_url(request: flask.Request) -> str:
     return f"{request.scheme}://{host}{FILES_PATH}"
 
 
-def _openapi() -> flask.Response:
+def openapi() -> flask.Response:
+    """Answer with the API's own document."""
     from vimmerse_contracts.openapi import openapi_document  # noqa: PLC0415 - apispec costs start-up 60 ms
 
     return json_response(openapi_document(served_by_mock=True))

@@ -17,6 +17,7 @@ from vimmerse_mock.model.clock import to_datetime
 from vimmerse_mock.model.timeline import Observation
 from vimmerse_mock.service import BatchView
 
+_SCHEMA: Final = BatchSchema()
 _ENCODER: Final = JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -49,7 +50,6 @@ class BatchRenderer:
     """
 
     def __init__(self) -> None:
-        self._schema = BatchSchema()
         self._write = lru_cache(_KEPT_ANSWERS)(self._write_afresh)
 
     def render(self, view: BatchView, files_url: str) -> str:
@@ -61,7 +61,7 @@ class BatchRenderer:
     def _write_afresh(
         self, batch: Batch, seen: Observation, manager_id: str, files_url: str
     ) -> str:
-        return to_json({"data": self._schema.dump(_fields(batch, seen, manager_id, files_url))})
+        return to_json({"data": _SCHEMA.dump(_fields(batch, seen, manager_id, files_url))})
 
 
 def video_name(batch: Batch) -> str:

@@ -371,6 +371,12 @@ def test_every_operation_has_a_route_and_a_method(mock: Mock) -> None:
         assert callable(getattr(PublicApi, operation.id))
 
 
+def test_a_mock_takes_no_routes_of_others(mock: Mock) -> None:
+    """All mocks of a process share theirs, so that one which is added says so at once."""
+    with pytest.raises(RuntimeError, match="add yours to another app"):
+        mock.app.get("/mine")(lambda: "mine")
+
+
 class TestFiles:
     """The videos that a batch links to."""
 
