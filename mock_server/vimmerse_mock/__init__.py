@@ -1,12 +1,12 @@
-"""A fake of the Vimmerse batch API that behaves, in time.
+"""A mock server for the Vimmerse batch API: time travel, faults, webhooks, test isolation.
 
     from vimmerse_mock import MockServer
 
     with MockServer() as server:
         print(server.url, server.account.key)
 
-Everything that a user needs is here; the modules behind it may move. Names are imported at their
-first use, so that importing this package costs nothing.
+Import everything from here; the modules below may move. A name is imported when it is first used,
+so importing this package costs almost nothing.
 """
 
 from __future__ import annotations
@@ -59,11 +59,13 @@ if TYPE_CHECKING:
     from vimmerse_mock.interception import intercept
     from vimmerse_mock.model.account import Opening
     from vimmerse_mock.model.scenarios import Scenario
+    from vimmerse_mock.receiving.answers import Answer
     from vimmerse_mock.receiving.inbox import Inbox, Listener
     from vimmerse_mock.server import MockServer
 
 _HOMES = {
     "Account": "account.account",
+    "Answer": "receiving.answers",
     "Inbox": "receiving.inbox",
     "Listener": "receiving.inbox",
     "Mock": "app",
@@ -79,6 +81,7 @@ _HOMES = {
 __all__ = [
     "Account",
     "AllowlistError",
+    "Answer",
     "BatchNotFoundError",
     "ClockError",
     "ControlError",

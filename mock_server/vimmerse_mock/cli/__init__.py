@@ -64,4 +64,4 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="vimmerse-mock")
 def main() -> None:
-    """A fake of the Vimmerse batch API that behaves, in time."""
+    """Run and control a mock server for the Vimmerse batch API."""
