@@ -185,7 +185,7 @@ class MockApplication:
         return answer
 
 
-def _run_all(errands: Iterable[Callable[[], None]]) -> None:
+def _run_all(errands: Iterable[Callable[[], object]]) -> None:
     for errand in errands:
         errand()
 
@@ -200,9 +200,9 @@ def _deliver_early(courier: Courier, message: Message) -> None:
     """Deliver a webhook before the request is answered: now, or as an errand of the answer."""
     errands = record_of(flask.request.environ).errands if flask.has_request_context() else None
     if errands is None:
-        courier.deliver_early(message)
+        courier.deliver(message)
     else:
-        errands.append(partial(courier.deliver_early, message))
+        errands.append(partial(courier.deliver, message))
 
 
 class _App(flask.Flask):

@@ -32,13 +32,14 @@ from vimmerse_mock.model.clock import (
     to_datetime,
 )
 from vimmerse_mock.model.credits import Reason
-from vimmerse_mock.model.delivery_plans import WebhookSettings, parse_plan
+from vimmerse_mock.model.delivery_plans import parse_plan
 from vimmerse_mock.model.exchange import Exchange
 from vimmerse_mock.model.faults import Fault
 from vimmerse_mock.model.outbox import Message, MessageState
 from vimmerse_mock.model.scenarios import read_scenario, write_scenario
 from vimmerse_mock.model.snapshot import Snapshot
 from vimmerse_mock.model.story import Event
+from vimmerse_mock.model.webhook_settings import WebhookSettings
 from vimmerse_mock.service import BatchService
 from vimmerse_mock.stores import UNAUTHENTICATED, Store
 from vimmerse_mock.stores.conflicts import retried

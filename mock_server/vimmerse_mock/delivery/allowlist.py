@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
@@ -15,17 +16,7 @@ from vimmerse_mock.errors import AllowlistError
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-_LOCAL: Final = [
-    ip_network(network)
-    for network in (
-        "127.0.0.0/8",
-        "::1/128",
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "fc00::/7",
-    )
-]
+_LOCAL: Final = ("127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 """Loopback and the private ranges. Link-local is none: cloud machines have their secrets there."""
 _NAME: Final = re.compile(r"[a-z0-9*?_.-]{1,253}", re.ASCII)
 
@@ -82,11 +73,12 @@ class Allowlist:
         return allowed
 
     def _allows(self, host: str, text: str) -> bool:
-        address = _plain(text)
-        if self.local and _is_within(address, _LOCAL):
-            return True
-        name = host.lower().rstrip(".")
-        return any(_matches(pattern.lower(), name, address) for pattern in self.patterns)
+        name, address = host.lower().rstrip("."), _plain(text)
+        for pattern in (*_LOCAL, *self.patterns) if self.local else self.patterns:
+            network = _network(pattern)
+            if fnmatchcase(name, pattern.lower()) if network is None else address in network:
+                return True
+        return False
 
     def _refusal(self, host: str, found: Sequence[str]) -> str:
         where = ", ".join(text for text in found if text != host)
@@ -99,21 +91,13 @@ class Allowlist:
         )
 
 
+@lru_cache(100)
 def _network(pattern: str) -> Network | None:
     text = pattern.strip("[]")
     try:
         return ip_network(text if "/" in text else _plain(text), strict=False)
     except ValueError:
         return None
-
-
-def _matches(pattern: str, name: str, address: Address) -> bool:
-    network = _network(pattern)
-    return fnmatchcase(name, pattern) if network is None else _is_within(address, [network])
-
-
-def _is_within(address: Address, networks: Iterable[Network]) -> bool:
-    return any(address in network for network in networks if network.version == address.version)
 
 
 def _plain(text: str) -> Address:

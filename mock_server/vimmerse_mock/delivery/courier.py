@@ -71,9 +71,10 @@ class Courier:
     real_time: Callable[[], Instant] = wall_clock
 
     def deliver(self, message: Message) -> Span:
-        """Try a message once and record what came of it; no lock is held while it is under way.
+        """Try a message once and record what came of it; return how long the receiver took.
 
-        Returns how long the receiver took.
+        No lock is held while it is under way. Never raises: the lease brings a message back that
+        could not be recorded.
         """
         try:
             tried = self._try(message, self._secrets(message))
@@ -81,17 +82,10 @@ class Courier:
         except UnknownAccountError:
             _LOG.debug("account of message %s was removed meanwhile", message.id)
             return 0
-        return 0 if tried.pretended else tried.took
-
-    def deliver_early(self, message: Message) -> None:
-        """Deliver a leased message while a request waits for it; never raises.
-
-        What goes wrong is what goes wrong with a dispatcher's attempt: the lease brings it back.
-        """
-        try:
-            self.deliver(message)
-        except Exception:  # noqa: BLE001 - the batch was created, and its caller must hear of it
+        except Exception:  # noqa: BLE001 - a sender outlives it, and an early webhook's batch is made
             _LOG.exception("message %s could not be recorded", message.id)
+            return 0
+        return 0 if tried.pretended else tried.took
 
     def message(self, customer_id: str, message_id: str) -> Message:
         """Return one message of an account.
@@ -156,7 +150,10 @@ class Courier:
             message = tx.claim(until, real + LEASE, alone=real < deadline)
             if message is None and real < deadline and tx.in_flight():
                 return None
-            _move(tx, until if message is None else message.due_at, real)
+            clock, target = tx.account.clock, until if message is None else message.due_at
+            moved = clock.moved_to(max(clock.at(real), target), real)
+            if not clock.is_manual or moved.origin != clock.origin:
+                tx.save_account(replace(tx.account, clock=moved))
             return _Claim(message, tx.account.webhooks.secrets)
 
     def _try(self, message: Message, secrets: Sequence[str]) -> _Tried:
@@ -203,11 +200,3 @@ def _note(tx: Transaction, tried: _Tried) -> Message:
         noted = present.besides(attempt)
     tx.save_message(noted)
     return noted
-
-
-def _move(tx: Transaction, until: Instant, real: Instant) -> None:
-    """Move the clock forward to an instant, unless it is there already."""
-    clock = tx.account.clock
-    moved = clock.moved_to(max(clock.at(real), until), real)
-    if not clock.is_manual or moved.origin != clock.origin:
-        tx.save_account(replace(tx.account, clock=moved))

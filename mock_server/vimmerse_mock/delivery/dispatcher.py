@@ -150,12 +150,7 @@ class Dispatcher:
         return claimed
 
     def _deliver(self, message: Message) -> None:
-        took: Span = 0
-        try:
-            took = self._courier.deliver(message)
-        except Exception:  # noqa: BLE001 - a sender must outlive any failure; the lease brings it back
-            _LOG.exception("message %s could not be recorded", message.id)
-        finally:
-            self._receiver_limits.end(message.receiver, took)
-            self._free.release()
-            self._wake.set()
+        took = self._courier.deliver(message)
+        self._receiver_limits.end(message.receiver, took)
+        self._free.release()
+        self._wake.set()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vimmerse_mock.model.batch import Batch
-from vimmerse_mock.model.delivery_plans import WebhookSettings, planned_messages, swapped
+from vimmerse_mock.model.delivery_plans import planned_messages, swapped
 from vimmerse_mock.model.outbox import Message, MessageState, Variant
 from vimmerse_mock.model.timeline import plan
+from vimmerse_mock.model.webhook_settings import WebhookSettings
 from vimmerse_mock.stores import Transaction
 
 

@@ -19,8 +19,8 @@ from vimmerse_contracts.signatures import (
     sign,
 )
 from vimmerse_mock.model.clock import SECOND, Instant
-from vimmerse_mock.model.delivery_plans import secret_key
 from vimmerse_mock.model.outbox import Headers, Message
+from vimmerse_mock.model.webhook_settings import secret_key
 
 _FRESH_BYTES = 24
 
@@ -89,9 +89,11 @@ def post_of(message: Message, secrets: Iterable[str], real: Instant) -> Post:
         "Accept-Encoding": "identity",
         "Content-Type": "application/json",
         "Content-Length": str(len(body)),
-        **_login(url),
-        **signature_headers(secrets, message.event_id, real, body),
     }
+    if url.username is not None:
+        login = f"{unquote(url.username)}:{unquote(url.password or '')}".encode()
+        headers["Authorization"] = f"Basic {b64encode(login).decode()}"
+    headers |= signature_headers(secrets, message.event_id, real, body)
     return Post(message.url, tuple(headers.items()), body)
 
 
@@ -103,14 +105,6 @@ def ascii_host(url: SplitResult) -> str:
     """
     host = url.hostname or ""
     return host if host.isascii() else host.encode("idna").decode()
-
-
-def _login(url: SplitResult) -> Mapping[str, str]:
-    """Turn a login in a URL into basic authentication."""
-    if url.username is None:
-        return {}
-    login = f"{unquote(url.username)}:{unquote(url.password or '')}".encode()
-    return {"Authorization": f"Basic {b64encode(login).decode()}"}
 
 
 def explain(error: Exception) -> str:

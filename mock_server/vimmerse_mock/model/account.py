@@ -11,10 +11,10 @@ from uuid import UUID
 from vimmerse_contracts.vocabulary import SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
 from vimmerse_mock.errors import OpeningError
 from vimmerse_mock.model.clock import Clock, ClockMode, ClockSetting
-from vimmerse_mock.model.delivery_plans import WebhookSettings
 from vimmerse_mock.model.faults import Fault
 from vimmerse_mock.model.limits import Throttle
 from vimmerse_mock.model.scenarios import Scenario
+from vimmerse_mock.model.webhook_settings import WebhookSettings
 
 DEFAULT_CREDITS: Final = 100_000
 """Credits that an account starts with where nothing else is said."""

@@ -8,25 +8,17 @@ webhook, which comes all the same unless it is dropped.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from random import Random
 from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
-from vimmerse_contracts import signatures
-from vimmerse_contracts.signatures import SECRET_PREFIX
-from vimmerse_mock.errors import PlanError, SpanError, WebhookSettingsError
+from vimmerse_mock.errors import PlanError, SpanError
 from vimmerse_mock.model.clock import Instant, Span, parse_span
-from vimmerse_mock.model.outbox import (
-    BODY_FIELDS,
-    RETRY_DELAYS,
-    Message,
-    MessageKey,
-    MessageState,
-    Variant,
-)
+from vimmerse_mock.model.outbox import BODY_FIELDS, Message, MessageState, Variant
 
 OK: Final = "ok"
 TIMEOUT: Final = "timeout"
@@ -37,15 +29,44 @@ _MOST_STEPS: Final = 100
 _COPIES: Final = re.compile(r"\d{1,9}", re.ASCII)
 _STATUS: Final = re.compile(r"[1-9]\d\d", re.ASCII)
 _WRONG_STATUS: Final = "finished"
-_ONCE: Final = ("delay", "burst")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for the cached property
 class Step:
-    """One word of a plan, and what stands behind it."""
+    """One word of a plan, and what stands behind it.
+
+    Raises:
+        PlanError: there is no such step, or the argument does not fit; it says what is allowed.
+    """
 
     verb: str
     argument: str = ""
+
+    def __post_init__(self) -> None:
+        """Read the argument at once."""
+        _ = self.value
+
+    @cached_property
+    def value(self) -> Any:  # noqa: ANN401 - what the verb reads
+        """What the argument says."""
+        try:
+            return self.kind.read(self.argument)
+        except PlanError as error:
+            raise PlanError(f"{self.verb!r}: {error}") from error
+
+    @property
+    def kind(self) -> Verb:
+        """What the verb means."""
+        if not _STATUS.fullmatch(self.verb):
+            if self.verb not in VERBS or self.verb == STATUS_VERB:
+                raise PlanError(f"there is no such step; {allowed()}")
+            return VERBS[self.verb]
+        if not 300 <= int(self.verb) < 600:
+            raise PlanError(
+                "a pretended answer is a status from 300 to 599; for 2xx use ok, which really "
+                "sends, or drop"
+            )
+        return VERBS[STATUS_VERB]
 
     def __str__(self) -> str:
         return f"{self.verb} {self.argument}".strip()
@@ -53,24 +74,30 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryPlan:
-    """What happens to the webhooks of one submission; `str` writes it as `parse_plan` reads it."""
+    """What happens to the webhooks of one submission; `str` writes it as `parse_plan` reads it.
+
+    Raises:
+        PlanError: its steps make no sense together; the sentence says what is allowed.
+    """
 
     steps: tuple[Step, ...]
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense, wherever it comes from.
-
-        Raises:
-            PlanError: the sentence says what is allowed.
-        """
+        """Refuse what makes no sense, wherever it comes from."""
         if not 0 < len(self.steps) <= _MOST_STEPS:
             raise PlanError(f"a plan has 1 to {_MOST_STEPS} steps, not {len(self.steps)}")
-        for step in self.steps:
-            try:
-                _verb(step.verb).requires(step.argument)
-            except PlanError as error:
-                raise PlanError(f"{step.verb!r}: {error}") from error
-        _require_sense(self.steps)
+        shaping = [step for step in self.steps if step.kind.apply is not None]
+        verbs = [step.verb for step in shaping]
+        if "drop" in verbs and len(self.steps) > 1:
+            raise PlanError("drop goes with nothing else")
+        for step in shaping:
+            if shaping.count(step) > 1:
+                raise PlanError(f"{step} stands there twice, once is enough")
+        if "duplicate" in verbs and "burst" in verbs:
+            raise PlanError("duplicate and burst exclude each other: burst says how many come")
+        for verb in ("delay", "burst"):
+            if verbs.count(verb) > 1:
+                raise PlanError(f"a plan has one {verb}")
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.steps))
@@ -117,22 +144,24 @@ class Planned:
             yield replace(message, number=number, id=name)
 
 
-def _nothing(argument: str) -> None:
+def _read_nothing(argument: str) -> None:
     if argument:
         raise PlanError(f"nothing may stand behind it, not {argument!r}")
 
 
-def _field(argument: str) -> None:
+def _read_field(argument: str) -> str:
     if argument not in BODY_FIELDS:
         raise PlanError(f"a field stands behind it ({', '.join(BODY_FIELDS)}), not {argument!r}")
+    return argument
 
 
-def _copies(argument: str) -> None:
+def _read_copies(argument: str) -> int:
     if not _COPIES.fullmatch(argument) or not 2 <= int(argument) <= MOST_COPIES:
         raise PlanError(f"a number from 2 to {MOST_COPIES} stands behind it, not {argument!r}")
+    return int(argument)
 
 
-def _delay(argument: str) -> tuple[Span, Span]:
+def _read_delay(argument: str) -> tuple[Span, Span]:
     written, dots, longest_written = argument.partition("..")
     try:
         shortest = parse_span(written)
@@ -146,12 +175,11 @@ def _delay(argument: str) -> tuple[Span, Span]:
     return shortest, longest
 
 
-def _delayed(planned: Planned, argument: str) -> Planned:
-    delay = planned.random.randint(*_delay(argument))
-    return planned.change(due_at=planned.true.due_at + delay)
+def _delayed(planned: Planned, spans: tuple[Span, Span]) -> Planned:
+    return planned.change(due_at=planned.true.due_at + planned.random.randint(*spans))
 
 
-def _stale(planned: Planned, _argument: str) -> Planned:
+def _stale(planned: Planned, _: None) -> Planned:
     midway = (planned.begins_at + planned.ends_at) // 2
     return planned.first(Variant.STALE, due_at=midway, status="success")
 
@@ -166,16 +194,15 @@ def _wrong(planned: Planned, name: str) -> Planned:
 class Verb:
     """A word that a plan may use.
 
-    `written` shows it with its argument, which `requires` looks at: it raises PlanError for one
-    that does not fit. `apply` is what the verb does to a submission's webhooks; None for an answer,
-    which stands for one attempt. `alone` verbs go with no other.
+    `written` shows it with its argument, which `read` reads: it raises PlanError for one that does
+    not fit. `apply` is what the verb does, by what was read, to a submission's webhooks; None for
+    an answer, which stands for one attempt.
     """
 
     written: str
     meaning: str
-    apply: Callable[[Planned, str], Planned] | None = None
-    requires: Callable[[str], object] = _nothing
-    alone: bool = False
+    apply: Callable[[Planned, Any], Planned] | None = None
+    read: Callable[[str], object] = _read_nothing
 
 
 STATUS_VERB: Final = "300..599"
@@ -191,13 +218,10 @@ VERBS: Final[Mapping[str, Verb]] = MappingProxyType(
             "delay 30s",
             "comes that much later; `delay 1s..30s` draws from the seed",
             _delayed,
-            requires=_delay,
+            _read_delay,
         ),
         "drop": Verb(
-            "drop",
-            "never comes",
-            lambda planned, _: planned.change(state=MessageState.DROPPED),
-            alone=True,
+            "drop", "never comes", lambda planned, _: planned.change(state=MessageState.DROPPED)
         ),
         "duplicate": Verb(
             "duplicate", "comes twice, one after the other", lambda planned, _: planned.repeat(1)
@@ -205,8 +229,8 @@ VERBS: Final[Mapping[str, Verb]] = MappingProxyType(
         "burst": Verb(
             "burst 20",
             "comes so many times, all at the same instant",
-            lambda planned, copies: planned.change(at_once=True).repeat(int(copies) - 1),
-            requires=_copies,
+            lambda planned, copies: planned.change(at_once=True).repeat(copies - 1),
+            _read_copies,
         ),
         SWAP: Verb(
             "swap",
@@ -222,16 +246,13 @@ VERBS: Final[Mapping[str, Verb]] = MappingProxyType(
             "stale", "first comes one that says success while the batch processes", _stale
         ),
         "wrong": Verb(
-            "wrong status",
-            "first comes one in which this field is wrong",
-            _wrong,
-            requires=_field,
+            "wrong status", "first comes one in which this field is wrong", _wrong, _read_field
         ),
         "missing": Verb(
             "missing batch_id",
             "first comes one in which this field is missing",
             lambda planned, name: planned.first(Variant.MISSING, changes=((name, None),)),
-            requires=_field,
+            _read_field,
         ),
     }
 )
@@ -255,47 +276,18 @@ def allowed() -> str:
     return "use " + ", ".join(verb.written for verb in VERBS.values()) + ", separated by commas"
 
 
-def _verb(name: str) -> Verb:
-    if _STATUS.fullmatch(name):
-        if not 300 <= int(name) < 600:
-            raise PlanError(
-                "a pretended answer is a status from 300 to 599; for 2xx use ok, which really "
-                "sends, or drop"
-            )
-        return VERBS[STATUS_VERB]
-    if name not in VERBS or name == STATUS_VERB:
-        raise PlanError(f"there is no such step; {allowed()}")
-    return VERBS[name]
-
-
-def _require_sense(steps: Sequence[Step]) -> None:
-    shaping = [step for step in steps if _verb(step.verb).apply is not None]
-    for step in shaping:
-        if _verb(step.verb).alone and len(steps) > 1:
-            raise PlanError(f"{step.verb} goes with nothing else")
-    repeated = [step for step in shaping if shaping.count(step) > 1]
-    if repeated:
-        raise PlanError(f"{repeated[0]} stands there twice, once is enough")
-    verbs = [step.verb for step in shaping]
-    if "duplicate" in verbs and "burst" in verbs:
-        raise PlanError("duplicate and burst exclude each other: burst says how many come")
-    for verb in _ONCE:
-        if verbs.count(verb) > 1:
-            raise PlanError(f"a plan has one {verb}")
-
-
 def planned_messages(
     plan: DeliveryPlan | None, true: Message, begins_at: Instant, random: Random
 ) -> tuple[Message, ...]:
     """Return the messages of one submission in the order of sending; `true` is due at its end."""
     if plan is None:
         return (true,)
-    answers = tuple(step.verb for step in plan.steps if _verb(step.verb).apply is None)
+    answers = tuple(step.verb for step in plan.steps if step.kind.apply is None)
     planned = Planned(replace(true, answers=answers), begins_at, true.due_at, random)
     for name, verb in VERBS.items():  # in the table's order, whatever the plan's
         for step in plan.steps:
             if step.verb == name and verb.apply is not None:
-                planned = verb.apply(planned, step.argument)
+                planned = verb.apply(planned, step.value)
     return tuple(planned.messages())
 
 
@@ -304,80 +296,3 @@ def swapped(waiting: Message, coming: Message) -> tuple[Message, Message]:
     if waiting.due_at <= coming.due_at:
         return replace(waiting, due_at=coming.due_at + 1), coming
     return waiting, replace(coming, due_at=waiting.due_at + 1)
-
-
-MOST_SECRETS: Final = 2
-"""The present secret and, during rotation, the one before."""
-MOST_RETRIES: Final = 50
-_SECRET_BYTES: Final = range(24, 65)
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookSettings:
-    """How the webhooks of one account are delivered.
-
-    `retry_delays` follow one failed attempt each. `plan` holds for every submission that finds no
-    plan of its own in `next_plans`. `swapping` is the message that waits for another to change
-    places with. `secrets` sign, the newest first; without any, nothing is signed.
-    """
-
-    retry_delays: tuple[Span, ...] = RETRY_DELAYS
-    plan: DeliveryPlan | None = None
-    next_plans: tuple[DeliveryPlan, ...] = ()
-    swapping: MessageKey | None = None
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be done.
-
-        Raises:
-            WebhookSettingsError: there are too many retries or secrets, or one makes no sense.
-        """
-        if len(self.retry_delays) > MOST_RETRIES or any(delay < 0 for delay in self.retry_delays):
-            raise WebhookSettingsError(
-                f"at most {MOST_RETRIES} retries, none after a negative span, "
-                f"not {len(self.retry_delays)}"
-            )
-        if len(self.secrets) > MOST_SECRETS:
-            raise WebhookSettingsError(
-                f"at most {MOST_SECRETS} secrets sign, the present one and the one before it, "
-                f"not {len(self.secrets)}"
-            )
-        for secret in self.secrets:
-            secret_key(secret)
-
-    def rotated(self, secret: str) -> WebhookSettings:
-        """Return settings that sign with a new secret, and with the present one beside it.
-
-        Raises:
-            WebhookSettingsError: it is no secret.
-        """
-        return replace(self, secrets=(secret, *self.secrets[: MOST_SECRETS - 1]))
-
-    def followed_by(self, plans: Sequence[DeliveryPlan]) -> WebhookSettings:
-        """Return settings with further plans for the submissions to come."""
-        return replace(self, next_plans=(*self.next_plans, *plans))
-
-    def plan_taken(self) -> tuple[DeliveryPlan | None, WebhookSettings]:
-        """Return the plan of the next submission, and the settings without it."""
-        if not self.next_plans:
-            return self.plan, self
-        return self.next_plans[0], replace(self, next_plans=self.next_plans[1:])
-
-
-def secret_key(secret: str) -> bytes:
-    """Return the key that a secret stands for.
-
-    Raises:
-        WebhookSettingsError: it is no secret; the sentence does not repeat it.
-    """
-    try:
-        key = signatures.secret_key(secret)
-    except ValueError:
-        key = b""
-    if not secret.startswith(SECRET_PREFIX) or len(key) not in _SECRET_BYTES:
-        raise WebhookSettingsError(
-            f"a secret is {SECRET_PREFIX} and the base64 of {_SECRET_BYTES.start} to "
-            f"{_SECRET_BYTES.stop - 1} bytes, which this is not"
-        )
-    return key

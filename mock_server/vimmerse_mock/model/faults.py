@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from random import Random
 from typing import Final, Self
 
@@ -116,7 +117,7 @@ class FaultKind(StrEnum):
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for the cached property
 class Fault:
     """One fault, planned: what goes wrong, with which calls, and how often it was met.
 
@@ -160,7 +161,7 @@ class Fault:
         detail = f" {self.status}" if self.kind is FaultKind.STATUS else ""
         return f"{self.kind.value}{detail}, call {self.matched} of {self.operation or 'all'}"
 
-    @property
+    @cached_property
     def _delays(self) -> tuple[Span, Span]:
         longest = self.delay if self.delay_to is None else self.delay_to
         return parse_span(self.delay), parse_span(longest)

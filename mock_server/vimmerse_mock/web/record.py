@@ -34,7 +34,7 @@ class RequestRecord:
     fault: Fault | None = None
     broken: Break | None = None
     pauses: list[float] | None = None
-    errands: list[Callable[[], None]] | None = None
+    errands: list[Callable[[], object]] | None = None
 
 
 def record_of(environ: MutableMapping[str, Any]) -> RequestRecord:

@@ -13,8 +13,8 @@ from vimmerse_mock.delivery import new_secret
 from vimmerse_mock.delivery.sending import post_of
 from vimmerse_mock.errors import WebhookSettingsError
 from vimmerse_mock.model.clock import wall_clock
-from vimmerse_mock.model.delivery_plans import WebhookSettings
 from vimmerse_mock.model.outbox import Message
+from vimmerse_mock.model.webhook_settings import WebhookSettings
 
 MESSAGE = Message("msg_1", "c", "b", 1, "http://127.0.0.1:9/", "success", 0)
 
