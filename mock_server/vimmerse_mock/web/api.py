@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from hashlib import sha256
+from io import BytesIO
 from typing import Any, Final
 
 import flask
@@ -16,6 +17,7 @@ from vimmerse_mock.errors import BatchNotFoundError, UnauthorizedError
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Image
 from vimmerse_mock.service import BatchService, BatchView
+from vimmerse_mock.videos.film import composed_video, media_video
 from vimmerse_mock.web.faults import apply_fault
 from vimmerse_mock.web.forms import FormParser
 from vimmerse_mock.web.record import RequestRecord, record_of
@@ -40,9 +42,6 @@ def rules() -> Iterator[Rule]:
     yield Rule(f"{FILES_PATH}/<customer_id>/<batch_id>/<name>", endpoint="file", methods=["GET"])
 
 
-VIDEO: Final = Path(__file__).with_name("video.mp4")
-"""One short playable video, which stands for all of them."""
-
 
 class Files:
     """Serves videos to whoever has the link, as a media host does (A: no key is asked)."""
@@ -54,14 +53,21 @@ class Files:
         """Answer with a video, if it is there by now; ranges are understood."""
         view = self._service.look(customer_id, batch_id)
         record_of(flask.request.environ).account = view.account
-        if name not in _available(view):
+        video = _video(view, name)
+        if video is None:
             raise BatchNotFoundError(f"the batch has no file {name}")
-        return flask.send_file(VIDEO, mimetype="video/mp4", conditional=True)
+        tag = sha256(video).hexdigest()
+        return flask.send_file(BytesIO(video), mimetype="video/mp4", conditional=True, etag=tag)
 
 
-def _available(view: BatchView) -> set[str]:
-    names = {media_name(view.batch.medias[i].id) for i in view.seen.finished}
-    return names | {video_name(view.batch)} if view.seen.composed else names
+def _video(view: BatchView, name: str) -> bytes | None:
+    """Return a video by its name, if it is there by now."""
+    if view.seen.composed and name == video_name(view.batch):
+        return composed_video(view.batch, view.seen.finished)
+    for place in view.seen.finished:
+        if name == media_name(view.batch.medias[place].id):
+            return media_video(view.batch, place)
+    return None
 
 
 @dataclass(frozen=True, slots=True)
