@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import colorsys
 from fractions import Fraction
-from pathlib import Path
 from typing import Final
 
 import av
@@ -96,7 +95,7 @@ def split(stream: bytes) -> list[bytes]:
 
 
 def configuration(sps: bytes, pps: bytes) -> bytes:
-    """Write an AVCDecoderConfigurationRecord (ISO 14496-15): lengths of four bytes, one set each."""
+    """Write an AVCDecoderConfigurationRecord of one set each (ISO 14496-15)."""
     head = bytes([1, *sps[1:4], 0xFC | 3])
     return (
         head
@@ -140,8 +139,10 @@ def dots_of(number: int, columns: int, rows: int) -> list[tuple[int, int]]:
 
 
 def colour(number: int) -> tuple[float, float, float]:
-    """Return the colour of a number, far from its neighbours' (the hues turn by the golden angle)."""
-    return colorsys.hls_to_rgb(number * 0.618034 % 1, (0.3, 0.45)[number // 2 % 2], 0.75)
+    """Return a number's colour: four are a quarter turn apart, and the next four turn further."""
+    turns, quarter = divmod(number, 4)
+    hue = (turns * 0.618034 + quarter / 4) % 1
+    return colorsys.hls_to_rgb(hue, (0.25, 0.5, 0.35, 0.6)[quarter], 0.75)
 
 
 def yuv(red: float, green: float, blue: float) -> tuple[int, int, int]:

@@ -22,7 +22,7 @@ from vimmerse_mock.videos.prepared import (
 _STEPS: Final = FRAME_RATE // STEP
 """How many chunks of video a second has."""
 _SOUND_CHUNK: Final = 64
-LONGEST: Final = 6 * 60 * 60
+LONGEST: Final = 2 * 60 * 60
 """The most seconds that a composed video has: clips that would go beyond are left out (A)."""
 
 
