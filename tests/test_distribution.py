@@ -37,7 +37,7 @@ def test_the_wheel_has_every_module_and_data_file(wheel: Path) -> None:
         path.relative_to(root).as_posix()
         for root in (ROOT / "contracts", ROOT / "client", ROOT / "mock_server")
         for path in root.rglob("*")
-        if path.suffix in {".py", ".typed", ".mp4"}
+        if path.suffix in {".py", ".typed", ".msgpack"}
     }
     assert expected <= names
     assert all(f"{package}/py.typed" in names for package in PACKAGES)

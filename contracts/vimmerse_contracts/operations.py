@@ -351,6 +351,29 @@ GENERAL_RULES: Final = (
         because="their defaults are the same numbers",
     ),
     assumed(
+        "video.length",
+        "A media's video lasts duration times loop seconds; the composed one is those of the "
+        "finished media in their order",
+        because="no source says it of a batch, nor what becomes of the failed ones",
+    ),
+    assumed(
+        "video.size",
+        "A video has 1280x720, 960x720, 720x720, 720x960 or 720x1280 pixels by its aspect_ratio; "
+        "without one it is 16:9",
+        because="the ratios are documented (P25), sizes are not",
+    ),
+    assumed(
+        "video.sound",
+        "With sound_effects there is a sound track, without them none",
+        because="the name says so; no source shows a file",
+    ),
+    assumed(
+        "video.transition",
+        "With is_transition the composed video has one video for each pair of neighbours",
+        because="P25 says that there are transition videos between images, "
+        "not that the others are left out",
+    ),
+    assumed(
         "errors.order",
         "401 comes before 422, 422 before 400, 400 before 404, 404 before 402",
         because="FastAPI checks the key, then the form, and then runs the handler",

@@ -42,7 +42,6 @@ def rules() -> Iterator[Rule]:
     yield Rule(f"{FILES_PATH}/<customer_id>/<batch_id>/<name>", endpoint="file", methods=["GET"])
 
 
-
 class Files:
     """Serves videos to whoever has the link, as a media host does (A: no key is asked)."""
 

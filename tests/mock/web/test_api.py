@@ -398,7 +398,7 @@ class TestFiles:
             video = BytesIO(response.data)
         with av.open(video, mode="r") as container:
             frames = list(container.decode(video=0))
-        assert len(frames) == 10
+        assert len(frames) == 2 * 5 * 24
 
     def test_each_media_has_a_video(self, api: FlaskClient, finished: dict[str, Any]) -> None:
         """A media's result lies beside the composed video, under the media's id."""
@@ -413,6 +413,20 @@ class TestFiles:
         """Players and downloaders seek."""
         with api.get(finished["video_url"], headers={"Range": "bytes=4-7"}) as response:
             assert (response.status_code, response.data) == (206, b"ftyp")
+            assert response.headers["Content-Length"] == "4"
+
+    def test_it_is_sent_again_only_if_it_changed(
+        self, api: FlaskClient, finished: dict[str, Any]
+    ) -> None:
+        """Whoever has it already gets 304; a range of one that changed meanwhile is sent whole."""
+        url = finished["video_url"]
+        whole = api.get(url)
+        assert whole.headers["Content-Length"] == str(len(whole.data))
+        tag = whole.headers["ETag"]
+        assert api.get(url, headers={"If-None-Match": tag}).status_code == 304
+        part = {"Range": "bytes=0-3", "If-Range": tag}
+        assert api.get(url, headers=part).status_code == 206
+        assert api.get(url, headers={**part, "If-Range": '"another"'}).data == whole.data
 
     def test_what_is_not_there_yet_is_404(self, api: FlaskClient, finished: dict[str, Any]) -> None:
         """While it is processed again the old video is gone, and unknown names never were."""
