@@ -24,7 +24,7 @@ $(READY): pyproject.toml
 demo: $(READY) ## Run the main job, from a batch of images to the contract suite, in front of you
 	@$(BIN)/python examples/demo.py
 
-test: $(READY) ## Pass every test (as root on Debian it installs PostgreSQL and nginx for them)
+test: $(READY) ## Pass every test (as root on Debian it installs PostgreSQL, nginx and Chromium for them)
 	@scripts/engines.sh
 	@$(BIN)/python -m pytest -n auto
 
