@@ -74,7 +74,7 @@ def play(videos: Sequence[Playing], folder: Path) -> list[Played]:
     """
     reports: Queue[Mapping[str, Any]] = Queue()
     app = flask.Flask("player", static_folder=None)
-    app.add_url_rule("/", view_func=lambda: _PAGE.read_text(), endpoint="page")
+    app.add_url_rule("/", view_func=_PAGE.read_text, endpoint="page")
     app.add_url_rule("/wanted", view_func=lambda: [asdict(each) for each in videos], endpoint="w")
 
     @app.post("/report")

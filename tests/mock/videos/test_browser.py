@@ -23,6 +23,6 @@ def test_a_browser_plays_the_videos(tmp_path: Path) -> None:
     assert (composed.duration, composed.size, composed.ended_at) == (6, (720, 1280), 6)
     assert {(m.duration, m.size, m.ended_at) for m in medias} == {(2, (720, 1280), 2)}
     first, second, third = (media.corners[0] for media in medias)
-    assert composed.sought == (5, 1, 3.5)
-    assert composed.corners == (third, first, second)
+    assert list(composed.sought) == [5, 1, 3.5]
+    assert list(composed.corners) == [third, first, second]
     assert len({first, second, third}) == 3
