@@ -34,7 +34,7 @@ def tables() -> dict[str, list[Row]]:
     made["commands"] += [(f"`{name}`", text) for name, (_, text) in COMMANDS.items()]
     made["pytest"] = pytest_options()
     made["fixtures"] = fixtures()
-    made["presets"] = [("name", "what becomes of a batch", "queue", "processing")]
+    made["presets"] = [("name", "what happens to a batch", "queue", "processing")]
     for name, preset in PRESETS.items():
         made["presets"].append((f"`{name}`", preset.outcome, *timings(preset.scenario)))
     made["steps"] = [("step", "what it does")]

@@ -28,19 +28,19 @@ Command = Callable[..., None]
 _FIELDS: Final[Mapping[str, str]] = {
     "title": "Title",
     "description": "Description",
-    "rating": "1 to 5",
-    "visibility_status": "0 private, 1 unlisted, 2 public",
-    "is_highlights": "Highlights (any text)",
-    "is_transition": "Transitions in between",
-    "motion_range": "1 to 10",
+    "rating": "Rating, 1 to 5",
+    "visibility_status": "0: private, 1: unlisted, 2: public",
+    "is_highlights": "Highlights, any text",
+    "is_transition": "Transitions between the videos",
+    "motion_range": "Motion range, 1 to 10",
     "motion_type": "Video model, such as KlingAI",
-    "prompt": "What the video is to show",
+    "prompt": "What the video shows",
     "quantity": "Videos for each image, 1 to 4",
-    "duration": "Seconds, 1 to 10",
-    "loop": "1 to 6",
-    "aspect_ratio": "16:9, 4:3, 1:1, 3:4 or 9:16",
-    "sound_effects": "Yes or No",
-    "webhook_url": "Where the service reports the end of the processing",
+    "duration": "Seconds of each video, 1 to 10",
+    "loop": "Loop, 1 to 6",
+    "aspect_ratio": "Aspect ratio: 16:9, 4:3, 1:1, 3:4 or 9:16",
+    "sound_effects": "Sound effects: Yes or No",
+    "webhook_url": "URL for the webhook that reports the end",
 }
 """What each form field that has an option means."""
 
@@ -121,13 +121,13 @@ def _with_run(command: Command) -> Command:
         "--api-key",
         envvar="VIMMERSE_API_KEY",
         show_envvar=True,
-        help="The key; better in the environment, where no process list shows it.",
+        help="API key; safer in the environment, where no process list shows it.",
     )
     @click.option(
         "--base-url",
         envvar="VIMMERSE_BASE_URL",
         show_envvar=True,
-        help="The service; the real one if not given.",
+        help="URL of the service; the real service by default.",
     )
     @click.option("--json", "as_json", is_flag=True, help="Print the Batch as JSON.")
     @wraps(command)
@@ -145,21 +145,21 @@ def _patience(command: Command) -> Command:
         type=click.FloatRange(min=0),
         default=1200.0,
         show_default=True,
-        help="Seconds to wait at most, for each processing.",
+        help="The most seconds to wait each time the batch is processed.",
     )
     poll = click.option(
         "--poll",
         type=click.FloatRange(min=0),
         default=2.0,
         show_default=True,
-        help="Seconds between the first two readings; later pauses are longer.",
+        help="Seconds between the first two reads; later pauses are longer.",
     )
     output = click.option(
         "-o",
         "--output",
         type=click.Path(dir_okay=False, writable=True, path_type=Path),
         callback=_parent_exists,
-        help="Wait, concatenate the videos if there is no composed one, and save it here.",
+        help="Wait, concat if there is no composed video yet, and save the video here.",
     )
     return output(timeout(poll(command)))
 
@@ -171,7 +171,7 @@ def _waiting(command: Command) -> Command:
 def _parent_exists(_ctx: click.Context, _param: click.Parameter, path: Path | None) -> Path | None:
     # Found out before credit is spent on a video that nobody could save.
     if path is not None and not path.absolute().parent.is_dir():
-        raise click.BadParameter(f"there is no folder {path.absolute().parent}; make it first")
+        raise click.BadParameter(f"there is no folder {path.absolute().parent}; create it first")
     return path
 
 
@@ -186,7 +186,7 @@ def _form_fields(
                 continue
             flag = name.replace("_", "-")
             is_flag = isinstance(field, fields.Boolean)
-            note = " (processes again)" if name in processing_again else ""
+            note = " (processes the batch again)" if name in processing_again else ""
             command = click.option(
                 f"--{flag}/--no-{flag}" if is_flag else f"--{flag}",
                 type=int if isinstance(field, fields.Integer) else None,
@@ -225,7 +225,7 @@ def main() -> None:
 @_waiting
 @_with_run
 def create(run: _Run, images: tuple[str | Path, ...], **form: Any) -> None:  # noqa: ANN401 - whatever click parsed
-    """Create a batch from image files, or from image URLs; this costs credit."""
+    """Create a batch from image files or URLs; this costs credits."""
     run.finish(run.client.create(images, **form))
 
 
@@ -243,7 +243,7 @@ def get(run: _Run, batch_id: str) -> None:
 @_waiting
 @_with_run
 def update(run: _Run, batch_id: str, **form: Any) -> None:  # noqa: ANN401 - whatever click parsed
-    """Update a batch; the options that process again cost credit again."""
+    """Update a batch; options that process it again cost credits again."""
     run.finish(run.client.update(batch_id, **form))
 
 

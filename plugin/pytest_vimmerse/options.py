@@ -31,7 +31,7 @@ class Number:
         try:
             number = self.kind(text)
         except ValueError:
-            raise ArgumentTypeError(f"{text!r} is no number") from None
+            raise ArgumentTypeError(f"{text!r} is not a number") from None
         if not 0 <= number <= self.most:
             raise ArgumentTypeError(f"{text} is not in the range from 0 to {self.most}")
         return number
@@ -57,69 +57,71 @@ SETTINGS: Final = (
     Setting(
         "target",
         "mock|intercept|real|URL",
-        "what the contract suite is run against: a mock in a thread, in process, the real service, "
-        "or a URL",
+        "what to run the contract suite against: a mock in a thread (mock), a mock without a "
+        "socket (intercept), the real service, or a URL",
         default="mock",
     ),
     Setting(
         "key",
         "KEY",
-        "API key for a URL (default: the samples' YOUR_API_KEY)",
+        "API key for a URL; YOUR_API_KEY by default",
         variable="VIMMERSE_API_KEY",
     ),
     Setting(
         "other-key",
         "KEY",
-        "API key of a second customer of a URL; without it some tests are skipped",
+        "API key of a second customer, for a URL; without it some tests are skipped",
         variable="VIMMERSE_OTHER_API_KEY",
     ),
     Setting(
         "broke-key",
         "KEY",
-        "API key of a customer of a URL who can pay for one cheapest batch (1 s of one image)",
+        "API key, for a URL, of a customer who can pay for one batch of one second and no more",
         variable="VIMMERSE_BROKE_API_KEY",
     ),
     Setting(
         "max-credits",
         "N",
-        "what a run may spend at most; nothing runs without it against anything but the mock",
+        "the most credits that a run may spend; required for everything but the mock",
         number=_CREDITS,
         variable="VIMMERSE_MAX_CREDITS",
     ),
     Setting(
         "price",
         "MOTION_TYPE=CREDITS",
-        "credits for a second of video, or concat=CREDITS for a concat; repeatable",
+        "credits for one second of video of a motion type, or concat=CREDITS; repeatable",
         repeatable=True,
     ),
-    Setting("prices", "FILE", 'a price list: JSON like {"Auto": 1, "concat": 0}'),
+    Setting("prices", "FILE", 'price list in JSON, such as {"Auto": 1, "concat": 0}'),
     Setting(
         "poll",
         "SECONDS",
-        "how often a batch behind a URL is read (default: 30; the mock: 0.2)",
+        "pause between two reads of a batch, for a URL (default: 30; this mock: 0.2)",
         number=_SECONDS,
     ),
     Setting(
         "patience",
         "SECONDS",
-        "how long a batch behind a URL may take",
+        "how long to wait for a batch, for a URL",
         default=1800.0,
         number=_SECONDS,
     ),
     Setting(
-        "webhook-relay", "URL", "a public URL that forwards to our listener, whatever path follows"
+        "webhook-relay",
+        "URL",
+        "public URL that forwards to the suite's listener and keeps the path",
     ),
     Setting(
         "webhook-port",
         "PORT",
-        "port of the listener for webhooks, for a relay to forward to; 0 takes a free one",
+        "port of the suite's listener for webhooks; 0 takes a free one",
         default=0,
         number=Number(int, most=65535),
     ),
     Setting(
         "evidence",
         "FILE",
-        "write the contract suite's exchanges and verdicts to this file, without secrets",
+        "record requests, answers and verdicts in this file, without secrets",
     ),
 )
 _BY_NAME: Final = {setting.name: setting for setting in SETTINGS}

@@ -61,15 +61,16 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers, and watch a run that has a limit, evidence, or a target elsewhere."""
     config.addinivalue_line(
         "markers",
-        f"{MARK}(unfired_faults='fail', assumptions='count'): what the fixture `vimmerse` asks of "
-        "a test; 'ignore' lets faults that never fired pass, assumptions='fail' fails the test "
-        "where a behaviour that it relied on is only assumed",
+        f"{MARK}(unfired_faults='fail', assumptions='count'): settings of the fixture `vimmerse`; "
+        "unfired_faults='ignore' accepts planned faults that never fired, assumptions='fail' fails "
+        "a test that relied on a behaviour that is only assumed",
     )
     config.addinivalue_line(
-        "markers", f"{NEEDS}(*capabilities): skip unless the contract suite's target has these"
+        "markers", f"{NEEDS}(*capabilities): skip the test unless the target has all of these"
     )
     config.addinivalue_line(
-        "markers", "vimmerse_costs(*costs): what the test may cost at most on a target that charges"
+        "markers",
+        "vimmerse_costs(*costs): the most that the test may cost on a target that charges",
     )
     elsewhere = setting_of(config, "target") not in ("mock", "intercept")
     try:
@@ -104,7 +105,7 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def vimmerse_server() -> Iterator[Accounts]:
-    """A mock for the whole run: the one that `VIMMERSE_ADMIN_URL` names, else one of its own."""
+    """A mock for the whole run: the one at `VIMMERSE_ADMIN_URL`, or a new one."""
     from vimmerse_mock import MockServer, RemoteMock, create_mock  # noqa: PLC0415 - see above
 
     if os.environ.get(MOCK_URL):
@@ -121,7 +122,7 @@ def vimmerse_server() -> Iterator[Accounts]:
 
 @pytest.fixture(scope="session")
 def vimmerse_listener(pytestconfig: pytest.Config) -> Iterator[Listener]:
-    """A listener for webhooks; `vimmerse.webhooks` is an inbox of it."""
+    """A listener for webhooks, which `vimmerse.webhooks` belongs to."""
     from vimmerse_mock import Listener  # noqa: PLC0415 - see the module's docstring
 
     listener = Listener(setting_of(pytestconfig, "webhook-port"))
@@ -133,7 +134,7 @@ def vimmerse_listener(pytestconfig: pytest.Config) -> Iterator[Listener]:
 def vimmerse(
     request: pytest.FixtureRequest, vimmerse_server: Accounts, vimmerse_listener: Listener
 ) -> Iterator[Vimmerse]:
-    """A fresh account for this test, with a clock moved by hand, a client and a webhook inbox."""
+    """A new account for this test, with a manual clock, a client and an inbox for webhooks."""
     from pytest_vimmerse.handle import Vimmerse  # noqa: PLC0415 - see the module's docstring
 
     handle = Vimmerse.open(vimmerse_server, vimmerse_listener)
@@ -147,11 +148,11 @@ def vimmerse(
     if unfired:
         listed = "; ".join(
             f"{fault.kind.value} at call {fault.nth} of {fault.operation or 'any operation'}; "
-            f"{fault.matched} such calls came"
+            f"the test made {fault.matched} such calls"
             for fault in unfired
         )
         pytest.fail(
-            f"a planned fault never fired, so the test did not do what it claims: {listed}. "
+            f"a planned fault never fired, so it was not tested: {listed}. "
             "Aim it at a call that the test makes, or opt out: "
             '@pytest.mark.vimmerse(unfired_faults="ignore")',
             pytrace=False,
@@ -217,14 +218,14 @@ def vimmerse_session_target(
 
 @pytest.fixture(scope="session")
 def vimmerse_budget(pytestconfig: pytest.Config, vimmerse_session_target: Target) -> Budget | None:
-    """What the suite pays from, where a limit is given; else None."""
+    """What the suite may spend, or None without a limit."""
     run: Run | None = pytestconfig.pluginmanager.get_plugin(RUN)
     return run.budget(vimmerse_session_target) if run else None
 
 
 @pytest.fixture
 def vimmerse_target(request: pytest.FixtureRequest, vimmerse_session_target: Target) -> Target:
-    """The target, for a test whose needs it meets; otherwise the test is not run, and says why."""
+    """The target of the suite; skips the test if the target lacks what the test needs."""
     from vimmerse_contracts.suite.target import not_run  # noqa: PLC0415 - see the module's docstring
 
     marker = request.node.get_closest_marker(NEEDS)

@@ -238,7 +238,7 @@ def test_unreachable_service_is_exit_code_1(key: str) -> None:
         (["create", "https://m.example/1.jpg", "--loop", "x", "--api-key", "k"], "--loop"),
         (
             ["create", "https://m.example/1.jpg", "-o", "no/folder/v.mp4", "--api-key", "k"],
-            "make it first",
+            "create it first",
         ),
         (["create", "https://m.example/1.jpg", __file__, "--api-key", "k"], "files or URLs"),
     ],

@@ -17,7 +17,7 @@ def test_a_fault_that_never_fired_fails_the_test(pytester: pytest.Pytester) -> N
     result = pytester.runpytest_subprocess()
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(
-        ["a planned fault never fired*: reset at call 2 of get_batch; 0 such calls came. *ignore*"]
+        ["a planned fault never fired*: reset at call 2 of get_batch; the test made 0 *ignore*"]
     )
 
 

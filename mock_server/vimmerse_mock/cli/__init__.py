@@ -11,17 +11,20 @@ import click
 
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
-        "serve": ("serve:command", "Serve the mock until SIGTERM or Ctrl-C."),
-        "run": ("run:command", "Run a command beside a mock of its own."),
-        "export": ("snapshots:export_command", "Export accounts of a running mock to a file."),
-        "import": ("snapshots:import_command", "Import accounts from a file into a running mock."),
-        "check": ("check:command", "Check a target by the contract."),
-        "webhooks": ("webhooks:command", "Look at webhooks of a running mock, or send one again."),
-        "scenarios": ("listings:scenarios_command", "List what can become of a batch."),
+        "serve": ("serve:command", "Start a mock server."),
+        "run": ("run:command", "Run a command, such as your tests, with its own mock."),
+        "export": ("snapshots:export_command", "Save accounts of a running mock to a file."),
+        "import": ("snapshots:import_command", "Load accounts from a file into a running mock."),
+        "check": ("check:command", "Run the contract suite against a mock or a service."),
+        "webhooks": ("webhooks:command", "List the webhooks of a running mock, or resend one."),
+        "scenarios": (
+            "listings:scenarios_command",
+            "List the scenarios of a batch.",
+        ),
         "openapi": ("listings:openapi_command", "Print the OpenAPI 3.1 document of the API."),
-        "drift": ("drift:command", "Compare two runs of the contract suite, or two documents."),
-        "listen": ("listen:command", "Print each webhook as it arrives."),
-        "trigger": ("trigger:command", "Run a batch to its end at once, and send its webhook."),
+        "drift": ("drift:command", "Compare two runs of the contract suite, or two OpenAPI files."),
+        "listen": ("listen:command", "Receive webhooks, and print each one."),
+        "trigger": ("trigger:command", "Send the webhook of a finished batch."),
         "schemas": ("listings:schemas_command", "Print the JSON Schemas (2020-12) of the API."),
     }
 )

@@ -40,7 +40,10 @@ def _option(setting: Setting) -> click.Option:
 
 
 def check(explain: str | None, **settings: Any) -> None:  # noqa: ANN401 - click's own
-    """Check a target by the contract: exit code 0 if held, 1 if broken, 2 if it could not run."""
+    """Run the contract suite against a target.
+
+    Exit code 0: the target keeps the contract; 1: it breaks a rule; 2: the suite could not run.
+    """
     if explain is not None:
         _explain(explain)
         return
@@ -62,7 +65,7 @@ command: Final = click.Command(
         click.Option(
             ["--explain"],
             metavar="RULE",
-            help="Print a rule, its source, and what depends on it.",
+            help="Print a rule, its source, and the tests that check it; runs nothing.",
         ),
     ],
 )

@@ -176,7 +176,7 @@ def _rename(text: str) -> tuple[str, str]:
     "--rename",
     type=Parsed("/OLD=/NEW", _rename),
     multiple=True,
-    help="How the paths of an OpenAPI document begin, and what they are here; repeatable.",
+    help="Start of a path in an OpenAPI document, and what to read it as; repeatable.",
 )
 @click.option(
     "--format",
@@ -184,14 +184,14 @@ def _rename(text: str) -> tuple[str, str]:
     default="text",
     type=click.Choice(list(FORMATS)),
     show_default=True,
-    help="How to write it: text is a table in a terminal, markdown is for a pull request.",
+    help="Output: text for a terminal, markdown for a pull request, json for programs.",
 )
 @click.option(
     "--fail-on",
     default=Severity.BREAKING.value,
     type=click.Choice([*map(str, Severity), _NEVER]),
     show_default=True,
-    help="End with exit code 1 where something is found that is as bad, or worse.",
+    help="Exit with code 1 if there is a finding of this severity or worse.",
 )
 def command(
     *,
@@ -202,11 +202,11 @@ def command(
     format_: str,
     fail_on: str,
 ) -> None:
-    """Say where SECOND differs from FIRST: two evidence files of the contract suite.
+    """Show how SECOND differs from FIRST, two evidence files of the contract suite.
 
-    Without SECOND, the suite is run against the mock, here and now. With --openapi, both are
-    OpenAPI documents in JSON. Exit code 0: nothing bad was found; 1: see --fail-on; 2: a file
-    cannot be used.
+    Without SECOND, the suite runs against the mock now. With --openapi, both are OpenAPI documents
+    in JSON. Exit code 0: no finding as severe as --fail-on; 1: there is one; 2: a file cannot be
+    used.
     """
     try:
         report = _documents(first, second, dict(rename)) if openapi else _evidence(first, second)
@@ -236,7 +236,7 @@ def _evidence(first: Path, second: Path | None) -> Report:
 def _documents(first: Path, second: Path | None, renamed: Mapping[str, str]) -> Report:
     if second is None:
         raise DocumentError(
-            "--openapi compares two documents: name the second one, too "
+            "--openapi compares two documents: add the second one "
             "(vimmerse-mock openapi prints the mock's)"
         )
     findings = compare_documents(_json(first), _json(second), renamed)
@@ -249,4 +249,4 @@ def _json(path: Path) -> object:
     except OSError as error:
         raise DocumentError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise DocumentError(f"{path} is no OpenAPI document in JSON: {error}") from error
+        raise DocumentError(f"{path} is not an OpenAPI document in JSON: {error}") from error

@@ -50,23 +50,28 @@ def _statuses(text: str) -> tuple[int, ...]:
 @click.command()
 @option("--host", of="listen", default="127.0.0.1", help="Address to listen on.")
 @option("--port", of="listen", default=0, type=PORT, help="Port to listen on; 0 takes a free one.")
-@option("--forward-to", default="", type=URL, help="Hand each webhook on, answer its answer.")
+@option(
+    "--forward-to",
+    default="",
+    type=URL,
+    help="Forward each webhook to this URL; its answer counts.",
+)
 @option(
     "--answer",
     default="",
     type=Parsed("STATUS,...", _statuses),
-    help="What the first webhooks are answered; then 200, or what is forwarded to answers.",
+    help="Answers to the first webhooks; after them 200, or the answer of --forward-to.",
 )
 @option(
     "--secret",
     of="listen",
     multiple=True,
-    help="Verify signatures with this whsec_ secret; repeatable.",
+    help="Secret (whsec_...) to verify signatures with; repeatable.",
 )
 def command(
     *, host: str, port: int, forward_to: str, answer: tuple[int, ...], secret: tuple[str, ...]
 ) -> None:
-    """Print each webhook as it arrives, until SIGTERM or Ctrl-C."""
+    """Receive webhooks and print each one, until SIGTERM or Ctrl-C."""
     from rich.console import Console  # noqa: PLC0415 - only who prints pays for it
 
     try:
@@ -89,7 +94,7 @@ def command(
         )
     then = f", forwarding to {forward_to}" if forward_to else ""
     console.print(
-        f"Listening for webhooks at {thread.url}{then} (Ctrl-C ends)", style="bold", markup=False
+        f"Listening for webhooks at {thread.url}{then} (Ctrl-C stops)", style="bold", markup=False
     )
     signal.sigwait(_ENDS)
     answers.close()
@@ -131,7 +136,7 @@ class _Receiver:
                 self._print(f"   {line}", style)
             if self._keys:
                 verdict = _judge(webhook, content, self._keys, at)
-                self._print(f"   {verdict}", "green" if "right" in verdict else "red")
+                self._print(f"   {verdict}", "green" if " valid" in verdict else "red")
             if not good and answer.body:
                 said = answer.body[:_SHOWN_ANSWER].decode("utf-8", "replace")
                 self._print(f"   answer: {_clean(said)}", "red")
@@ -151,7 +156,7 @@ def _content_lines(webhook: ReceivedWebhook) -> Iterator[tuple[str, str]]:
     for line in text[:_SHOWN_BODY].splitlines():
         yield _clean(line), "cyan"
     problems: dict[str, Any] = (
-        WebhookSchema().validate(body) if isinstance(body, dict) else {"body": ["no JSON"]}
+        WebhookSchema().validate(body) if isinstance(body, dict) else {"body": ["not an object"]}
     )
     for name, said in problems.items():
         yield f"not the documented webhook: {_clean(str(name))}: {said[0]}", "yellow"
@@ -166,10 +171,10 @@ def _judge(webhook: ReceivedWebhook, content: bytes, keys: tuple[bytes, ...], at
     if not (message_id and timestamp and signatures):
         return "not signed"
     if not is_signed(signatures, keys, message_id, timestamp, content):
-        return "signature WRONG: made with another secret, or over another body"
+        return "signature INVALID: made with another secret, or for another body"
     if not timestamp.isdecimal() or abs(at - seconds(int(timestamp))) > seconds(_TOLERANCE):
-        return f"signature right, but its timestamp {timestamp} is not of these five minutes"
-    return "signature right"
+        return f"signature valid, but its timestamp {timestamp} is more than five minutes off"
+    return "signature valid"
 
 
 def _clean(text: str) -> str:

@@ -25,10 +25,10 @@ def openapi_command() -> None:
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder to write a file for each schema into, NAME.schema.json, instead of printing.",
+    help="Folder to write the schemas to, each as NAME.schema.json, instead of printing.",
 )
 def schemas_command(name: str | None, out: Path | None) -> None:
-    """Print the JSON Schemas (2020-12) of Batch, webhook and errors: all, or one by NAME."""
+    """Print the JSON Schemas (2020-12) of Batch, webhook and errors: all of them, or one."""
     schemas = json_schemas()
     if out is None:
         click.echo(json.dumps(schemas[name] if name else schemas, indent=2))
@@ -44,12 +44,12 @@ def schemas_command(name: str | None, out: Path | None) -> None:
 
 
 _MARKERS: Final = f"""
-As usual is {Pace().queue:g} s in the queue, then {Pace().per_video_second:g} s for each second of \
-video, then {Pace().concat:g} s to concat.
+"As usual": {Pace().queue:g} s in the queue, {Pace().per_video_second:g} s for each second of \
+video, {Pace().concat:g} s to concat.
 
-Without a control plane, ask for it by a marker:
-  in a title, about the batch:          [vimmerse:NAME], [vimmerse:FIELD=VALUE, ...], or both
-  in a name or URL, about that image:   {" or ".join(f"vimmerse--{name}" for name in IMAGE_MARKERS)}
+Choose a scenario by a magic marker, with the public API alone:
+  in a title, for the batch:       [vimmerse:NAME], [vimmerse:FIELD=VALUE, ...], or both
+  in the name or URL of an image:  {" or ".join(f"vimmerse--{name}" for name in IMAGE_MARKERS)}
   fields: {", ".join(FIELDS[:4])},
           {", ".join(FIELDS[4:])}
   such as [vimmerse:stuck]   [vimmerse:slow, fail_medias=0,2]   cat.vimmerse--fail.png
@@ -57,9 +57,9 @@ Without a control plane, ask for it by a marker:
 
 
 @click.command("scenarios")
-@click.option("--json", "as_json", is_flag=True, help="Print the table as JSON, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def scenarios_command(*, as_json: bool) -> None:
-    """List the scenarios: what becomes of a batch, how long it takes, and how to ask for one."""
+    """List the scenarios: what happens to a batch, how long it takes, how to choose one."""
     if as_json:
         listed = [
             {
@@ -77,7 +77,7 @@ def scenarios_command(*, as_json: bool) -> None:
     from rich.console import Console  # noqa: PLC0415 - only who looks at the table pays for it
     from rich.table import Table  # noqa: PLC0415 - as above
 
-    columns = ("name", "what becomes of a batch", "queue", "processing")
+    columns = ("name", "what happens to a batch", "queue", "processing")
     table = Table(*columns, box=None, pad_edge=False)
     for name, preset in PRESETS.items():
         table.add_row(name, preset.outcome, *timings(preset.scenario))
@@ -88,5 +88,5 @@ def scenarios_command(*, as_json: bool) -> None:
 def timings(scenario: Scenario) -> tuple[str, str]:
     """Return how long the batch waits, and how long it then takes."""
     fields = write_fields(scenario)
-    ends = "for ever" if scenario.stuck_at is not None else "as usual"
+    ends = "forever" if scenario.stuck_at is not None else "as usual"
     return fields.get("queue", "as usual"), fields.get("processing", ends)

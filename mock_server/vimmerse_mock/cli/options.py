@@ -48,14 +48,14 @@ def with_control_plane(command: Callable[..., Any]) -> Callable[..., Any]:
         envvar="VIMMERSE_ADMIN_URL",
         show_envvar=True,
         show_default=True,
-        help="Where the mock runs.",
+        help="URL of the running mock.",
     )
     @click.option(
         "--admin-token",
         default="",
         envvar="VIMMERSE_ADMIN_TOKEN",
         show_envvar=True,
-        help="Token of its control plane, if it asks for one.",
+        help="Token for its control plane, if it needs one.",
     )
     @wraps(command)
     def connected(*, admin_url: str, admin_token: str, **options: object) -> None:
@@ -110,7 +110,7 @@ def pairs(form: str, separator: str, known: Sequence[str] = ()) -> Parsed[tuple[
         if not word or not number.isdecimal():
             raise ValueError(f"{text!r} is not like {form}, with a number of credits")
         if known and word not in known:
-            raise ValueError(f"{word!r} is none of {', '.join(known)}")
+            raise ValueError(f"{word!r} is not one of {', '.join(known)}")
         return word, int(number)
 
     return Parsed(form, read)

@@ -24,17 +24,17 @@ _STOP_SECONDS: Final = 20
 _NOT_FOUND: Final = 127
 _NOT_EXECUTABLE: Final = 126
 _BY_SIGNAL: Final = 128
-"""What shells say of commands that are not there, cannot be run, or died of a signal."""
+"""Exit codes of shells for a command that is missing, cannot be run, or died of a signal."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("words", nargs=-1, required=True, metavar="-- COMMAND...", type=click.UNPROCESSED)
 def command(words: tuple[str, ...]) -> None:
-    """Run a command beside a mock of its own, and pass its exit code on.
+    """Run a command, such as your tests, with its own mock; exit with the command's exit code.
 
-    The mock listens on a free port of the loopback. The command finds it by VIMMERSE_BASE_URL,
-    VIMMERSE_API_KEY and VIMMERSE_ADMIN_URL, and pytest's fixtures use it. The VIMMERSE_MOCK_...
-    variables set it up, as they do for serve.
+    The mock listens on a free port of the loopback. The command gets its address and key in
+    VIMMERSE_BASE_URL, VIMMERSE_API_KEY and VIMMERSE_ADMIN_URL, and the pytest fixtures use them.
+    Set options of the mock by the same VIMMERSE_MOCK_... variables as for serve.
     """
     token = os.environ.get("VIMMERSE_MOCK_ADMIN_TOKEN") or secrets.token_urlsafe(24)
     with TemporaryDirectory(prefix="vimmerse-mock-") as folder:
@@ -49,7 +49,7 @@ def command(words: tuple[str, ...]) -> None:
         try:
             while not ready.exists():
                 if mock.poll() is not None:
-                    fail("the mock did not start; what it says stands above")
+                    fail("the mock did not start; see its message above")
                 Event().wait(_LOOK_AGAIN_SECONDS)
             code = _run(words, _variables(ready.read_text().strip(), token))
         finally:

@@ -28,43 +28,43 @@ from vimmerse_mock.serve import MEMORY, ServeSettings, serve
 @option(
     "--store",
     default=MEMORY,
-    help="Where to keep everything: memory:, sqlite:///path.db or postgresql://user@host/name.",
+    help="Where to keep data: memory:, sqlite:///path.db or postgresql://user@host/name.",
 )
-@option("--workers", default=1, type=POSITIVE, help="Processes that answer.")
+@option("--workers", default=1, type=POSITIVE, help="Number of processes.")
 @option(
     "--clock",
     default="live",
     type=click.Choice(CLOCK_MODES),
-    help="What moves time: live is real time, manual is whoever advances it, stepping every read.",
+    help="What moves time: real time (live), your calls (manual), or each read (stepping).",
 )
-@option("--speed", default=1.0, help="Run a live clock this many times as fast.")
-@option("--step", default="1s", help="How far a stepping clock moves at each read, such as 2s.")
+@option("--speed", default=1.0, help="Speed of a live clock: 60 is 60 times as fast as real time.")
+@option("--step", default="1s", help="How far a stepping clock moves with each read, such as 2s.")
 @option("--credits", default=DEFAULT_CREDITS, type=NATURAL, help="Credits to start with.")
 @option("--api-key", default=SAMPLE_API_KEY, help="The account's API key.")
 @option("--customer-id", default=SAMPLE_CUSTOMER_ID, help="The account's customer id.")
-@option("--id-seed", default="", help="Make the same identifiers for the same calls.")
+@option("--id-seed", default="", help="Seed for ids: the same calls get the same ids in each run.")
 @option(
     "--seed",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Begin with the accounts of this file (see export), in place of the one above.",
+    help="Start with the accounts of this file (see export), instead of the one above.",
 )
 @option(
     "--account",
     type=pairs("KEY:CREDITS", ":"),
     multiple=True,
-    help="A further account, with its key and its credits; repeatable.",
+    help="Another account, by its API key and credits; repeatable.",
 )
 @option(
     "--scenario",
     default="success",
     type=click.Choice(list(SCENARIOS)),
-    help="What becomes of every batch.",
+    help="What happens to every batch.",
 )
 @option(
     "--price",
     type=pairs("MOTION_TYPE=CREDITS", "=", MOTION_TYPES),
     multiple=True,
-    help="Credits for a second of video of a motion type; repeatable.",
+    help="Credits for one second of video of a motion type; repeatable.",
 )
 @option("--concat-price", default=0, type=NATURAL, help="Credits for a concat.")
 @option("--max-image-mib", default=32, type=POSITIVE, help="Largest image, in MiB.")
@@ -73,30 +73,30 @@ from vimmerse_mock.serve import MEMORY, ServeSettings, serve
     "--keep",
     default="",
     type=Parsed("AGE|NUMBER", parse_keep),
-    help="Forget ended batches: of an age (7d, 12h, 30m) or beyond the newest so many (100000).",
+    help="Delete ended batches older than an age (7d, 12h, 30m), or all but the newest (100000).",
 )
 @option(
     "--journal",
     default=JOURNAL_LENGTH,
     type=NATURAL,
-    help="Requests to keep in the journal of each account; 0 keeps none.",
+    help="Number of requests to keep in the journal of each account.",
 )
 @option(
     "--admin-token",
     default="",
-    help="Token of the control plane; beyond the loopback one is made up and printed.",
+    help="Token for the control plane; beyond the loopback it is generated if you give none.",
 )
 @option(
     "--webhook-allow",
     multiple=True,
     metavar="HOST",
-    help="A host that webhooks may go to: a name, *.name, an address or a network; repeatable.",
+    help="Host that may get webhooks: a name, *.name, an address or a network; repeatable.",
 )
-@option("--public-url", default="", help="Where clients reach the mock, if behind a proxy.")
+@option("--public-url", default="", help="URL of the mock for clients, if it runs behind a proxy.")
 @option(
     "--ready-file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the real address to this file, once the mock answers.",
+    help="File to write the URL to, as soon as the mock answers.",
 )
 def command(
     *,
@@ -116,7 +116,7 @@ def command(
     max_request_mib: int,
     **settings: Any,  # noqa: ANN401 - click's own; they are named as `ServeSettings` has them
 ) -> None:
-    """Serve the mock until SIGTERM or Ctrl-C."""
+    """Start a mock server; SIGTERM or Ctrl-C stops it."""
     begin = Opening(clock=clock, speed=speed, step=step, seed=id_seed, scenario=preset(scenario))
     accounts = [replace(begin, api_key=api_key, customer_id=customer_id, credits=credits)]
     snapshots: tuple[Snapshot, ...] = ()
@@ -124,7 +124,7 @@ def command(
         file = read_file(seed, f"--seed {seed}")
         accounts, snapshots = [each.opening() for each in file.accounts], file.snapshots
         if not accounts and not snapshots:
-            fail(f"--seed {seed}: there is no account in it")
+            fail(f"--seed {seed}: the file has no account")
     accounts += [replace(begin, api_key=key, credits=its_credits) for key, its_credits in account]
     keys = [opening.api_key for opening in accounts if opening.api_key]
     if len(set(keys)) < len(keys):

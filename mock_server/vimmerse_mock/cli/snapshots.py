@@ -27,15 +27,15 @@ def read_file(path: Path, name: str) -> SnapshotFile:
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    help="File to write; without it the snapshot is printed.",
+    help="File to write; by default the snapshot is printed.",
 )
 @with_control_plane
 def export_command(
     control: ControlClient, *, customer_ids: tuple[str, ...], output: Path | None
 ) -> None:
-    """Export the whole state of accounts, by default of all, from a running mock.
+    """Save the whole state of accounts of a running mock, by default of all accounts.
 
-    The file holds the accounts' API keys. `import` and `serve --seed` read it.
+    The file contains the API keys. `import` and `serve --seed` read it.
     """
     accounts = () if customer_ids else control.call(o.LIST_ACCOUNTS).accounts
     files = [
@@ -58,7 +58,7 @@ def export_command(
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @with_control_plane
 def import_command(control: ControlClient, *, file: Path) -> None:
-    """Import accounts from a snapshot or seed file into a running mock: all of them, or none."""
+    """Load accounts from a snapshot or seed file into a running mock: all of them, or none."""
     loaded = control.call(o.IMPORT, read_file(file, str(file)))
     for account in loaded.accounts:
         click.echo(f"{account.customer_id}   credits: {account.credits}")

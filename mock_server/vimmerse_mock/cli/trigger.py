@@ -22,21 +22,21 @@ _LONGEST_SECONDS: Final = 30 * 86_400.0
 
 @click.command()
 @click.argument("scenario", type=click.Choice(list(SCENARIOS)))
-@click.option("--webhook-url", required=True, type=URL, help="Where the webhook goes.")
+@click.option("--webhook-url", required=True, type=URL, help="URL to send the webhook to.")
 @click.option(
-    "--images", default=1, type=POSITIVE, show_default=True, help="How many images the batch has."
+    "--images", default=1, type=POSITIVE, show_default=True, help="Number of images of the batch."
 )
 @click.option(
     "--customer-id",
     default=SAMPLE_CUSTOMER_ID,
     show_default=True,
-    help="Whose batch the webhook is about.",
+    help="Customer id in the webhook.",
 )
 def command(*, scenario: str, webhook_url: str, images: int, customer_id: str) -> None:
-    """Run a whole batch to its end, at once, and deliver its webhook.
+    """Send your receiver the webhook of a batch that ended by SCENARIO, with retries.
 
-    The batch is of a mock of its own, whose clock skips all waiting, also between retries. Exit
-    code 0 if the receiver took the webhook, 1 if it did not.
+    The command runs the batch in a mock of its own, whose clock skips all waiting. Exit code 0: the
+    receiver accepted the webhook; 1: it did not.
     """
     from vimmerse_mock.app import create_mock  # noqa: PLC0415 - only who runs a mock pays for it
     from vimmerse_mock.delivery import Allowlist, HttpSender  # noqa: PLC0415 - as above
@@ -85,5 +85,5 @@ def _conclude(webhook: WebhookInfo) -> None:
     if webhook.state is MessageState.DELIVERED:
         click.echo(tried)
         return
-    click.echo(f"{tried}: a receiver has to answer with 2xx within 10 seconds", err=True)
+    click.echo(f"{tried}: a receiver must answer with 2xx within 10 seconds", err=True)
     sys.exit(1)

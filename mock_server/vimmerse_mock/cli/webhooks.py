@@ -18,7 +18,7 @@ from vimmerse_mock.errors import UnknownMessageError
 def _common(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of every subcommand."""
     customer = click.option(
-        "--customer-id", default="", help="Whose webhooks; by default everybody's."
+        "--customer-id", default="", help="Customer id of an account; by default all accounts."
     )
     as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     return customer(as_json(with_control_plane(command)))
@@ -26,7 +26,7 @@ def _common(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group()
 def command() -> None:
-    """Look at the webhooks of a running mock, or send one again."""
+    """List the webhooks of a running mock, or send one again."""
 
 
 @command.command("list")
@@ -43,7 +43,7 @@ def list_webhooks(control: ControlClient, *, customer_id: str, as_json: bool) ->
 @click.argument("message_id")
 @_common
 def show(control: ControlClient, *, message_id: str, customer_id: str, as_json: bool) -> None:
-    """Show one webhook with everything that was sent and came back."""
+    """Show one webhook, with every request and answer."""
     _, webhook = _one(control, customer_id, message_id)
     lines = [_line(webhook)]
     if not webhook.attempts:
@@ -57,7 +57,7 @@ def show(control: ControlClient, *, message_id: str, customer_id: str, as_json: 
 @click.argument("message_id")
 @_common
 def redeliver(control: ControlClient, *, message_id: str, customer_id: str, as_json: bool) -> None:
-    """Send a webhook again, as a further attempt, and show what came of it."""
+    """Send a webhook again, and show the answer."""
     owner, _ = _one(control, customer_id, message_id)
     sent = control.call(o.REDELIVER, customer_id=owner, message_id=message_id)
     last = _attempt_lines(len(sent.attempts), sent.attempts[-1])
@@ -76,9 +76,7 @@ def _one(control: ControlClient, customer_id: str, message_id: str) -> tuple[str
     for owner, webhook in _all(control, customer_id):
         if webhook.id == message_id:
             return owner, webhook
-    raise UnknownMessageError(
-        f"no webhook {message_id!r}: `vimmerse-mock webhooks list` shows what there is"
-    )
+    raise UnknownMessageError(f"no webhook {message_id!r}: `vimmerse-mock webhooks list` lists all")
 
 
 def _print(found: object, lines: Iterable[str], *, as_json: bool) -> None:

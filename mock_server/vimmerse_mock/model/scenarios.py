@@ -124,21 +124,19 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
         ),
         "instant": Preset(
             Scenario(queue=0, processing=0),
-            "answered as `processing`, and a `success` from the very next reading on",
+            "`processing` in the answer, `success` from the next read on",
         ),
         "slow": Preset(
             Scenario(queue="1m", processing="14m"),
-            "a success after the 15 minutes that the reference warns of",
+            "a success after 15 minutes, as long as the reference warns of",
         ),
         "queued": Preset(
             Scenario(queue="5m"), "`processing` at 0 % for five minutes, then as usual"
         ),
         "fail_late": Preset(
-            Scenario(fail_at=90), "every media fails at once, when progress has come to 90 %"
+            Scenario(fail_at=90), "every media fails at once, at a progress of 90 %"
         ),
-        "stuck": Preset(
-            Scenario(stuck_at=50), "`processing` at 50 % for ever: no end, and no webhook"
-        ),
+        "stuck": Preset(Scenario(stuck_at=50), "`processing` at 50 % forever: no end, no webhook"),
         "nsfw": Preset(
             Scenario(refuse_medias=(0,)),
             "the first image is refused before it is processed, and the message says so; "

@@ -219,10 +219,10 @@ def test_documents_are_compared(document: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("openapi: 3.1.0\n", "other.json is no OpenAPI document in JSON"),
+        ("openapi: 3.1.0\n", "other.json is not an OpenAPI document in JSON"),
         ("[]", "the second document is no OpenAPI: it is no JSON object"),
         ('{"swagger": "2.0"}', "the second document is no OpenAPI 3: it has no 'openapi'"),
-        ("[" * 100_000, "other.json is no OpenAPI document in JSON"),
+        ("[" * 100_000, "other.json is not an OpenAPI document in JSON"),
     ],
 )
 def test_a_document_that_is_none_is_one_sentence(
@@ -241,7 +241,7 @@ def test_one_document_alone_is_not_enough(document: Path) -> None:
     """The sentence says how to have the mock's."""
     done = drift("--openapi", document)
     assert done.returncode == 2
-    assert "name the second one, too (vimmerse-mock openapi prints the mock's)" in done.stderr
+    assert "add the second one (vimmerse-mock openapi prints the mock's)" in done.stderr
 
 
 def test_a_rename_that_is_none_is_refused(document: Path) -> None:

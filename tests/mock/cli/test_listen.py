@@ -156,9 +156,9 @@ def test_signatures_are_judged() -> None:
         printed = listen.ended()
         verdicts = re.findall(r"^   (signature .*|not signed)$", printed, re.MULTILINE)
         assert [verdict.split(",")[0].split(":")[0] for verdict in verdicts] == [
-            "signature right",
-            "signature WRONG",
-            "signature right",
+            "signature valid",
+            "signature INVALID",
+            "signature valid",
             "not signed",
         ]
         assert SECRET not in printed

@@ -208,7 +208,7 @@ def test_a_taken_port_is_a_clear_sentence(tmp_path: Path) -> None:
         (["--keep", "7w"], "an age like 7d"),
         (["--credits", "-1"], "-1"),
         (["--account", "nocolon"], "KEY:CREDITS"),
-        (["--price", "Kling=2"], "none of Auto"),
+        (["--price", "Kling=2"], "not one of Auto"),
         (["--scenario", "explode"], "success"),
         (["--account", "k:1", "--account", "k:2"], "same API key"),
         (["--port", "70000"], "65535"),
