@@ -32,6 +32,7 @@ from vimmerse_mock.stores.retention import Retention
 from vimmerse_mock.web import api
 from vimmerse_mock.web.api import Files, PublicApi, openapi
 from vimmerse_mock.web.errors import register_errors
+from vimmerse_mock.web.fast_lane import FastLane
 from vimmerse_mock.web.forms import FormParser, FormRequest
 from vimmerse_mock.web.record import RECORD, RequestRecord, record_of
 from vimmerse_mock.web.recorder import Recorder
@@ -49,6 +50,7 @@ class Mock:
     """A wired mock: its WSGI application, and what moves its time and delivers its webhooks."""
 
     app: flask.Flask
+    fast_lane: FastLane
     service: BatchService
     accounts: AccountRegistry
     control_route: ControlRoute
@@ -124,15 +126,18 @@ def create_mock(
     )
     accounts = AccountRegistry(courier, dispatcher.wake)
     control_route = ControlRoute(accounts, service, Access(admin_token))
+    public_api = PublicApi(service, FormParser(limits.file), files_url)
+    recorder = Recorder(store, courier.real_time, journal)
     app = _create_app(limits)
     app.view_functions |= {
-        **PublicApi(service, FormParser(limits.file), files_url).views(),
+        **public_api.views(),
         "openapi": openapi,
         "file": Files(service).file,
         "control": control_route.enter,
     }
-    Recorder(store, courier.real_time, journal).register(app)
-    return Mock(app, service, accounts, control_route, courier, dispatcher, limits)
+    recorder.register(app)
+    fast_lane = FastLane(app, public_api, recorder)
+    return Mock(app, fast_lane, service, accounts, control_route, courier, dispatcher, limits)
 
 
 class MockApplication:
@@ -170,7 +175,9 @@ class MockApplication:
         return self.answer(request)
 
     def answer(self, request: Request) -> Answer:
-        """Call the Flask application, and take what is to happen to its answer."""
+        """Answer a plain read at once, or have Flask answer, with what is to happen to it."""
+        if self._is_in_memory and (plain := self._mock.fast_lane.answer(request)) is not None:
+            return plain
         record = RequestRecord(pauses=[], errands=[])
         status, headers, body = run(self._mock.app, _environ(request) | {RECORD: record})
         answer = Answer(status, headers, body, is_head=request.method == "HEAD")

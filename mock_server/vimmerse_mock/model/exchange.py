@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -50,3 +50,19 @@ class Exchange(Answered):
     real: Instant
     took: Span
     charges: tuple[LedgerEntry, ...] = ()
+
+
+class LazyExchange:
+    """An exchange that is written out when it is first read, as most are never."""
+
+    __slots__ = ("_source",)
+
+    def __init__(self, source: Exchange | Callable[[], Exchange]) -> None:
+        self._source = source
+
+    def read(self) -> Exchange:
+        """Return the exchange, and let go of what it was made of."""
+        source = self._source
+        if not isinstance(source, Exchange):
+            source = self._source = source()
+        return source

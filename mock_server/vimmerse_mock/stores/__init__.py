@@ -11,7 +11,7 @@ from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.model.clock import Instant
 from vimmerse_mock.model.credits import LedgerEntry, Reason
-from vimmerse_mock.model.exchange import Exchange
+from vimmerse_mock.model.exchange import Exchange, LazyExchange
 from vimmerse_mock.model.limits import Keep
 from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.model.snapshot import Snapshot
@@ -141,7 +141,7 @@ class Store(Protocol):
     def journal(self, customer_id: str) -> tuple[Exchange, ...]:
         """Return the last exchanges of an account, or of `UNAUTHENTICATED`, oldest first."""
 
-    def note(self, customer_id: str, exchange: Exchange, keep: int) -> None:
+    def note(self, customer_id: str, exchange: LazyExchange, keep: int) -> None:
         """Add to the journal of an account, or of `UNAUTHENTICATED`; keep about the last `keep`.
 
         An unknown account, which may have been removed meanwhile, is no error.

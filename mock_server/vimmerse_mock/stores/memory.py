@@ -17,7 +17,7 @@ from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.model.clock import Instant, wall_clock
 from vimmerse_mock.model.credits import LedgerEntry, Reason
-from vimmerse_mock.model.exchange import Exchange
+from vimmerse_mock.model.exchange import Exchange, LazyExchange
 from vimmerse_mock.model.limits import Keep
 from vimmerse_mock.model.outbox import Message, MessageKey, MessageState
 from vimmerse_mock.model.snapshot import Snapshot
@@ -50,7 +50,7 @@ class _AccountData:
     messages: dict[MessageKey, Message] = field(default_factory=dict)
     leases: dict[MessageKey, _Lease] = field(default_factory=dict)
     lanes: Lanes = field(init=False)
-    journal: deque[Exchange] = field(default_factory=deque)
+    journal: deque[LazyExchange] = field(default_factory=deque)
     wake_at: Instant | None = None
 
     def __post_init__(self) -> None:
@@ -247,7 +247,7 @@ class MemoryStore:
         self._lock = Lock()
         self._wakes: list[tuple[Instant, str]] = []
         self._avoided: dict[str, set[str]] = {}
-        self._unauthenticated: deque[Exchange] = deque()
+        self._unauthenticated: deque[LazyExchange] = deque()
 
     def real_time(self) -> Instant:
         """Return real time."""
@@ -256,7 +256,8 @@ class MemoryStore:
     def add(self, snapshot: Snapshot) -> None:
         """Add an account and everything of it."""
         account = snapshot.account
-        data = _AccountData(account, ledger=list(snapshot.ledger), journal=deque(snapshot.journal))
+        journal = deque(map(LazyExchange, snapshot.journal))
+        data = _AccountData(account, ledger=list(snapshot.ledger), journal=journal)
         data.batches = {batch.id: batch for batch in snapshot.batches}
         for message in snapshot.messages:
             data.put(message)
@@ -305,11 +306,11 @@ class MemoryStore:
 
     def journal(self, customer_id: str) -> tuple[Exchange, ...]:
         """Return the last exchanges."""
-        if customer_id == UNAUTHENTICATED:
-            return tuple(self._unauthenticated)
-        return tuple(self._data(customer_id).journal)
+        is_foreign = customer_id == UNAUTHENTICATED
+        journal = self._unauthenticated if is_foreign else self._data(customer_id).journal
+        return tuple(exchange.read() for exchange in tuple(journal))
 
-    def note(self, customer_id: str, exchange: Exchange, keep: int) -> None:
+    def note(self, customer_id: str, exchange: LazyExchange, keep: int) -> None:
         """Add to a journal."""
         data = self._accounts.get(customer_id)
         if data is None and customer_id != UNAUTHENTICATED:

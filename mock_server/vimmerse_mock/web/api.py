@@ -71,10 +71,11 @@ def _video(view: BatchView, name: str) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request of an operation: its record, and the form where the operation takes one."""
+    """One request of an operation: its record, its form if it takes one, where files begin."""
 
     record: RequestRecord
     form: dict[str, Any]
+    files_url: str
 
     @property
     def caller(self) -> AccountState:
@@ -85,7 +86,7 @@ class Call:
 
 
 class PublicApi:
-    """Answers the operations of the contract.
+    """Answers the operations of the contract, each with the JSON of its answer.
 
     `files_url` is where links to files begin; None takes the address that the client used.
     """
@@ -93,7 +94,7 @@ class PublicApi:
     def __init__(
         self, service: BatchService, parser: FormParser, files_url: str | None = None
     ) -> None:
-        self._service = service
+        self.service = service
         self._parser = parser
         self._files_url = files_url
         self._renderer = BatchRenderer()
@@ -102,46 +103,50 @@ class PublicApi:
         """Make a view for each operation, by its id."""
         return {operation.id: self._view(operation) for operation in OPERATIONS}
 
-    def create_batch(self, call: Call) -> flask.Response:
+    def method(self, operation: Operation) -> Callable[..., bytes]:
+        """Return the method that answers an operation; it takes a `Call` and the path's fields."""
+        method: Callable[..., bytes] = getattr(self, operation.id)
+        return method
+
+    def create_batch(self, call: Call) -> bytes:
         """`POST /batch`."""
         images = call.form["image_files"] or [Image(url) for url in call.form["image_urls"]]
-        view = self._service.create(call.caller.customer_id, call.form, images)
-        return self._answer(call, view)
+        return self._render(call, self.service.create(call.caller.customer_id, call.form, images))
 
-    def get_batch(self, call: Call, batch_id: str) -> flask.Response:
+    def get_batch(self, call: Call, batch_id: str) -> bytes:
         """`GET /batch/{batch_id}`."""
-        return self._answer(call, self._service.read(call.caller, batch_id))
+        return self._render(call, self.service.read(call.caller, batch_id))
 
-    def update_batch(self, call: Call, batch_id: str) -> flask.Response:
+    def update_batch(self, call: Call, batch_id: str) -> bytes:
         """`PUT /batch/{batch_id}/edit`."""
-        view = self._service.update(call.caller.customer_id, batch_id, call.form)
-        return self._answer(call, view)
+        view = self.service.update(call.caller.customer_id, batch_id, call.form)
+        return self._render(call, view)
 
-    def concat_batch(self, call: Call, batch_id: str) -> flask.Response:
+    def concat_batch(self, call: Call, batch_id: str) -> bytes:
         """`POST /batch/{batch_id}/concat`."""
-        return self._answer(call, self._service.concat(call.caller.customer_id, batch_id))
+        return self._render(call, self.service.concat(call.caller.customer_id, batch_id))
 
-    def health(self, _call: Call) -> flask.Response:
+    def health(self, _call: Call) -> bytes:
         """`GET /health`."""
-        return json_response({"status": "ok"})
+        return b'{"status":"ok"}'
 
     def _view(self, operation: Operation) -> Callable[..., flask.Response]:
         """Make the Flask view of an operation: key, limits and faults, form, then its method."""
-        answer: Callable[..., flask.Response] = getattr(self, operation.id)
-        schema = _FORMS.get(operation.id)
+        method, schema = self.method(operation), _FORMS.get(operation.id)
 
         def view(**path: str) -> flask.Response:
             record = record_of(flask.request.environ)
-            record.began = self._service.real_time()
+            record.began = self.service.real_time()
             account = record.account = self._authenticate() if operation.needs_key else None
 
             def carry_out() -> flask.Response:
                 form = self._parser.parse(schema, flask.request) if schema else {}
-                return answer(Call(record, form), **path)
+                call = Call(record, form, self.files_url(flask.request))
+                return text_response(method(call, **path))
 
-            if account is None or not (account.faults or account.throttle.requests_per_minute):
+            if account is None or is_undisturbed(account):
                 return carry_out()
-            fault = self._service.admit(account.customer_id, operation.id)
+            fault = self.service.admit(account.customer_id, operation.id)
             if fault is None:
                 return carry_out()
             random = account.random("fault", fault.kind, fault.matched)
@@ -151,22 +156,27 @@ class PublicApi:
 
     def _authenticate(self) -> AccountState:
         key = flask.request.headers.get(API_KEY_HEADER, "")
-        account = self._service.store.account_by_key(key)
+        account = self.service.store.account_by_key(key)
         if account is None:
             raise UnauthorizedError
         return account
 
-    def _answer(self, call: Call, view: BatchView) -> flask.Response:
+    def _render(self, call: Call, view: BatchView) -> bytes:
         call.record.view = view
-        files_url = self._files_url or _files_url(flask.request)
-        return text_response(self._renderer.render(view, files_url))
+        return self._renderer.render(view, call.files_url)
+
+    def files_url(self, request: flask.Request) -> str:
+        """Return where files begin: as set, else at the address that the client used."""
+        if self._files_url is not None:
+            return self._files_url
+        environ = request.environ
+        host = request.host or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+        return f"{request.scheme}://{host}{FILES_PATH}"
 
 
-def _files_url(request: flask.Request) -> str:
-    """Where files begin at the address that the client used, or else at the server's own."""
-    environ = request.environ
-    host = request.host or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
-    return f"{request.scheme}://{host}{FILES_PATH}"
+def is_undisturbed(account: AccountState) -> bool:
+    """Whether nothing has to be counted before a request: neither faults nor a rate limit."""
+    return not account.faults and not account.throttle.requests_per_minute
 
 
 def openapi() -> flask.Response:

@@ -17,13 +17,19 @@ from vimmerse_contracts.vocabulary import API_KEY_HEADER, CONTROL_ROOT
 from vimmerse_mock.errors import StoreFullError, StoreUnavailableError
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.clock import Instant
-from vimmerse_mock.model.exchange import BODY_CHARACTERS, Exchange
+from vimmerse_mock.model.exchange import BODY_CHARACTERS, Exchange, LazyExchange
 from vimmerse_mock.stores import UNAUTHENTICATED, Store
-from vimmerse_mock.web.record import record_of
+from vimmerse_mock.web.record import RequestRecord, record_of
 
 Environ = dict[str, Any]
+Form = dict[str, list[str]]
 _KEY: Final = "HTTP_" + API_KEY_HEADER.upper().replace("-", "_")
 _FIELDS: Final = 64
+_NAME_CHARACTERS: Final = 256
+_FORM_CHARACTERS: Final = 65_536
+"""How much is kept of all values of a form together."""
+_LAZY_BYTES: Final = 8_192
+"""What is kept of a request, as it came, until somebody reads it."""
 _KEY_NAMES: Final = r"(?:x[-_])?(?:api[-_]?key|key|(?:access[-_])?token|authorization)"
 _NAMES_KEY: Final = re.compile(_KEY_NAMES, re.IGNORECASE)
 _IN_QUERY: Final = re.compile(rf"((?:^|[&;]){_KEY_NAMES}=)[^&;]*", re.IGNORECASE)
@@ -46,49 +52,96 @@ class Recorder:
     def register(self, app: flask.Flask) -> None:
         """Listen to the end of every request."""
         if self.keep:
-            app.after_request(self._note)
+            app.after_request(self._note_response)
 
-    def _note(self, response: flask.Response) -> flask.Response:
-        environ = flask.request.environ
+    def _note_response(self, response: flask.Response) -> flask.Response:
+        request, environ = flask.request, flask.request.environ
         if f"{environ['PATH_INFO']}/".startswith(f"{CONTROL_ROOT}/"):
             return response
-        operation, record = flask.request.endpoint or "", record_of(environ)
-        redact = _Redaction(environ.get(_KEY, ""))
-        account = record.account or self._account_of(redact.key)
-        if account is None and operation in _UNREMARKABLE:
-            return response
-        customer_id = UNAUTHENTICATED if account is None else account.customer_id
-        ended, view = self.real_time(), record.view
-        began = ended if record.began is None else record.began
-        exchange = Exchange(
-            at=account.clock.at(began) if account else began,
-            real=began,
-            took=ended - began,
-            method=environ["REQUEST_METHOD"],
-            path=redact.path(environ),
-            operation=operation,
-            status=response.status_code if record.broken is None else 0,
-            headers=redact.headers(environ),
-            form=redact.form(flask.request) if environ.get("CONTENT_TYPE") else {},
-            answer_headers={name: redact.text(value) for name, value in response.headers},
-            answer=redact.answer(response),
-            batch_id=view.batch.id if view else "",
-            batch_status=view.seen.status.value if view else "",
-            progress=view.seen.progress if view else 0,
-            charges=view.charges if view else (),
-            fault=str(record.fault) if record.fault else "",
+        record = record_of(environ)
+        if record.account is None:
+            record.account = self._account_of(environ.get(_KEY, ""))
+            if record.account is None and request.endpoint in _UNREMARKABLE:
+                return response
+        texts = {name: value for name, value in environ.items() if type(value) is str}
+        is_file = response.is_streamed or response.direct_passthrough
+        answer = f"[{response.mimetype}]".encode() if is_file else response.get_data()
+        length = request.content_length
+        self.note(
+            Unwritten(
+                environ=lambda: texts,
+                form=_form(request) if length != 0 and "form" in request.__dict__ else {},
+                operation=request.endpoint or "",
+                status=response.status_code,
+                headers=list(response.headers),
+                answer=answer,
+                record=record,
+                ended=self.real_time(),
+            ),
+            size=_LAZY_BYTES + 1 if length is None else length + sum(map(len, texts.values())),
         )
+        return response
+
+    def note(self, unwritten: Unwritten, size: int) -> None:
+        """Put a request into the journal of its account, which writes it out when it is read.
+
+        One of much `size` is written at once, since only the beginning of each text is kept.
+        """
+        if not self.keep:
+            return
+        account = unwritten.record.account
+        customer_id = UNAUTHENTICATED if account is None else account.customer_id
+        is_small = size + len(unwritten.answer) <= _LAZY_BYTES
+        exchange = LazyExchange(unwritten.write if is_small else unwritten.write())
         try:
             self.store.note(customer_id, exchange, self.keep)
         except (StoreUnavailableError, StoreFullError) as error:
-            _LOG.warning("the journal misses %s %s: %s", exchange.method, exchange.path, error)
-        return response
+            missed = exchange.read()
+            _LOG.warning("the journal misses %s %s: %s", missed.method, missed.path, error)
 
     def _account_of(self, key: str) -> AccountState | None:
         try:
             return self.store.account_by_key(key) if key else None
         except StoreUnavailableError:
             return None
+
+
+@dataclass(frozen=True, slots=True)
+class Unwritten:
+    """A request and its answer as they were, secrets and all; only `write` makes them readable."""
+
+    environ: Callable[[], Environ]
+    form: Form
+    operation: str
+    status: int
+    headers: list[tuple[str, str]]
+    answer: bytes
+    record: RequestRecord
+    ended: Instant
+
+    def write(self) -> Exchange:
+        """Return what the journal keeps: without secrets, and the beginning of what is long."""
+        environ, record = self.environ(), self.record
+        redact, account, view = _Redaction(environ.get(_KEY, "")), record.account, record.view
+        began = self.ended if record.began is None else record.began
+        return Exchange(
+            at=account.clock.at(began) if account else began,
+            real=began,
+            took=self.ended - began,
+            method=environ["REQUEST_METHOD"],
+            path=redact.path(environ),
+            operation=self.operation,
+            status=self.status if record.broken is None else 0,
+            headers=redact.headers(environ),
+            form=redact.form(self.form),
+            answer_headers={name: redact.text(value) for name, value in self.headers},
+            answer=redact.answer(self.answer),
+            batch_id=view.batch.id if view else "",
+            batch_status=view.seen.status.value if view else "",
+            progress=view.seen.progress if view else 0,
+            charges=view.charges if view else (),
+            fault=str(record.fault) if record.fault else "",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,24 +170,27 @@ class _Redaction:
             for name, value in sent
         }
 
-    def form(self, request: flask.Request) -> dict[str, tuple[str, ...]]:
-        """The form's fields as far as it was read, and the names of its files."""
-        if "form" not in request.__dict__:
-            return {}
-        read = {name: tuple(map(str, values)) for name, values in request.form.lists()}
-        for name, uploads in request.files.lists():
-            read[name] = tuple(f"file {upload.filename!r}" for upload in uploads)
-        return {
-            self.text(name)[:BODY_CHARACTERS]: tuple(
-                REDACTED if _NAMES_KEY.fullmatch(name) else self.text(value)[:BODY_CHARACTERS]
-                for value in values[:_FIELDS]
-            )
-            for name, values in list(read.items())[:_FIELDS]
-        }
+    def form(self, sent: Form) -> dict[str, tuple[str, ...]]:
+        """The form's fields, up to a bound in all."""
+        form: dict[str, tuple[str, ...]] = {}
+        left = _FORM_CHARACTERS
+        for name, values in list(sent.items())[:_FIELDS]:
+            kept = []
+            for value in values[:_FIELDS]:
+                text = REDACTED if _NAMES_KEY.fullmatch(name) else self.text(value)
+                kept.append(text[: min(left, BODY_CHARACTERS)])
+                left -= len(kept[-1])
+            form[self.text(name)[:_NAME_CHARACTERS]] = tuple(kept)
+        return form
 
-    def answer(self, response: flask.Response) -> str:
-        """The beginning of an answer; a file is not read for it."""
-        if response.is_streamed or response.direct_passthrough:
-            return f"[{response.mimetype}]"
-        body: bytes = response.get_data()
+    def answer(self, body: bytes) -> str:
+        """The beginning of an answer."""
         return self.text(body[: 4 * BODY_CHARACTERS].decode(errors="replace"))[:BODY_CHARACTERS]
+
+
+def _form(request: flask.Request) -> Form:
+    """Return a form's fields as far as it was read, and the names of its files."""
+    read: Form = request.form.to_dict(flat=False)
+    for name, uploads in request.files.lists():
+        read[name] = [f"file {upload.filename!r}" for upload in uploads]
+    return read

@@ -18,9 +18,9 @@ from vimmerse_mock.web.api import Call, PublicApi
 def _with_images(choose: Callable[[Json], Sequence[Image]]) -> Build:
     """Make a mock that takes its images from a creation in another way."""
 
-    def create_batch(api: PublicApi, call: Call) -> flask.Response:
+    def create_batch(api: PublicApi, call: Call) -> bytes:
         images = choose(call.form)
-        return api._answer(call, api._service.create(call.caller.customer_id, call.form, images))
+        return api._render(call, api.service.create(call.caller.customer_id, call.form, images))
 
     return patched("vimmerse_mock.web.api.PublicApi.create_batch", create_batch)
 

@@ -25,6 +25,7 @@ from vimmerse_mock.service import BatchService, BatchView
 from vimmerse_mock.stores.memory import MemoryStore
 from vimmerse_mock.web.api import Call, PublicApi
 from vimmerse_mock.web.record import RequestRecord
+from vimmerse_mock.web.render import text_response
 
 
 def _only_the_first_problem(answer: Answer) -> Answer:
@@ -71,7 +72,7 @@ def _guarded_health() -> None:
 
 
 def _first_account(api: PublicApi) -> AccountState:
-    accounts = api._service.store._accounts.values()  # type: ignore[attr-defined] # the memory store's
+    accounts = api.service.store._accounts.values()  # type: ignore[attr-defined] # the memory store's
     account: AccountState = next(iter(accounts)).account
     return account
 
@@ -79,20 +80,21 @@ def _first_account(api: PublicApi) -> AccountState:
 def _key_of_the_form(api: PublicApi) -> AccountState:
     asked = flask.request
     key = asked.headers.get("X-Api-Key") or asked.form.get("api_key", "")
-    account = api._service.store.account_by_key(key)
+    account = api.service.store.account_by_key(key)
     if account is None:
         flask.abort(401)
     return account
 
 
 def _form_before_key(api: PublicApi, operation: Operation) -> Callable[..., flask.Response]:
-    answer: Callable[..., flask.Response] = getattr(api, operation.id)
+    method = api.method(operation)
     schema = operation.request() if operation.request else None
 
     def view(**path: str) -> flask.Response:
         form = api._parser.parse(schema, flask.request) if schema else {}
         account = api._authenticate() if operation.needs_key else None
-        return answer(Call(RequestRecord(account=account), form), **path)
+        call = Call(RequestRecord(account=account), form, api.files_url(flask.request))
+        return text_response(method(call, **path))
 
     return view
 

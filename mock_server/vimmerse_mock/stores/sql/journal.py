@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import Engine, exc, insert
 
 from vimmerse_mock.errors import StoreConflictError, StoreFullError, StoreUnavailableError
-from vimmerse_mock.model.exchange import Exchange
+from vimmerse_mock.model.exchange import Exchange, LazyExchange
 from vimmerse_mock.stores.sql import statements as s
 from vimmerse_mock.stores.sql.engine import writing
 from vimmerse_mock.stores.sql.schema import JOURNAL
@@ -29,21 +29,20 @@ class JournalWriter:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._waiting: list[Row] = []
-        self._keep: dict[str | None, int] = {}
+        self._waiting: list[tuple[str, LazyExchange]] = []
+        self._keep: dict[str, int] = {}
         self._lock = Lock()
         self._writing = Lock()
         self._some = Event()
         self._stopping = Event()
         self._thread: Thread | None = None
 
-    def add(self, customer_id: str, exchange: Exchange, keep: int) -> None:
+    def add(self, customer_id: str, exchange: LazyExchange, keep: int) -> None:
         """Take an exchange, to be written soon."""
-        row = journal_row(customer_id, exchange)
         with self._lock:
             if len(self._waiting) < _MOST:
-                self._waiting.append(row)
-            self._keep[row["customer_id"]] = keep
+                self._waiting.append((customer_id, exchange))
+            self._keep[customer_id] = keep
             self._some.set()
             if self._thread is None:
                 self._thread = Thread(target=self._run, name="vimmerse-journal", daemon=True)
@@ -53,10 +52,10 @@ class JournalWriter:
         """Write everything that was taken so far; what cannot be written is lost, and logged."""
         with self._writing:
             with self._lock:
-                rows, self._waiting = self._waiting, []
+                waiting, self._waiting = self._waiting, []
                 keep, self._keep = self._keep, {}
-            if rows:
-                self._write(rows, keep)
+            if waiting:
+                self._write([journal_row(who, each.read()) for who, each in waiting], keep)
 
     def close(self) -> None:
         """Write what is left, and stop."""
@@ -73,12 +72,12 @@ class JournalWriter:
             self._stopping.wait(_EVERY_SECONDS)
             self.flush()
 
-    def _write(self, rows: Sequence[Row], keep: dict[str | None, int]) -> None:
+    def _write(self, rows: Sequence[Row], keep: dict[str, int]) -> None:
         try:
             with writing(self._engine) as connection:
                 connection.execute(insert(JOURNAL), rows)
                 for customer_id, most in keep.items():
-                    connection.execute(s.trim_journal(customer_id, most))
+                    connection.execute(s.trim_journal(customer_id or None, most))
         except exc.IntegrityError:  # an account was removed meanwhile
             if len(rows) > 1:
                 for row in rows:

@@ -25,7 +25,7 @@ from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.model.clock import Instant, wall_clock
 from vimmerse_mock.model.credits import LedgerEntry, Reason
-from vimmerse_mock.model.exchange import Exchange
+from vimmerse_mock.model.exchange import Exchange, LazyExchange
 from vimmerse_mock.model.limits import Keep
 from vimmerse_mock.model.outbox import Message, MessageState
 from vimmerse_mock.model.snapshot import Snapshot
@@ -271,7 +271,7 @@ class SqlStore:
         self._journal.flush()
         return tuple(map(_EXCHANGE.decode, self._all(s.journal_of(customer_id or None))))
 
-    def note(self, customer_id: str, exchange: Exchange, keep: int) -> None:
+    def note(self, customer_id: str, exchange: LazyExchange, keep: int) -> None:
         """Add to a journal, soon."""
         self._journal.add(customer_id, exchange, keep)
 
