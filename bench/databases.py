@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
+import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from bench.filling import Filled, Pattern, a_busy_month, fill_database, require_filled
 from vimmerse_mock.control.registry import AccountRegistry
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 CREDITS: Final = 10**12
 """Enough that no load spends them."""
 SQL_STORES: Final = ("sqlite", "postgresql")
-_POSTGRES_PY: Final = Path(__file__).parents[1] / "tests" / "support" / "postgres.py"
+_TESTS: Final = Path(__file__).parents[1] / "tests"
 _REPORT_EVERY: Final = 50_000
 _OTHERS: Final = 300
 """Accounts beside the one that has the batches, as a shared mock has them."""
@@ -56,11 +55,10 @@ class Databases:
         Raises:
             NotHereError: the kind is `postgresql`, and there is none on this machine.
         """
-        name = f"bench_{next(self._numbers)}"
         if kind == "sqlite":
-            return f"sqlite:///{self._scratch / name}.db"
+            return f"sqlite:///{self._scratch / f'bench_{next(self._numbers)}'}.db"
         self._postgres = self._postgres or self._start()
-        return self._postgres.create_database(name)
+        return self._postgres.create_database()
 
     def filled(self, kind: str, batches: int) -> Database:
         """Give the database of a kind with that many batches, all of the sample account."""
@@ -94,16 +92,10 @@ class Databases:
 
     def _start(self) -> Postgres:
         """Start a server as the tests do, in a folder that it may enter."""
-        module = _tests_postgres()
-        binaries = module.find_binaries()
-        if binaries is None:
-            raise NotHereError("no PostgreSQL server on this machine (initdb, postgres)")
-        folder = self._stack.enter_context(TemporaryDirectory(prefix="vimmerse-bench-pg-"))
-        server: Postgres = module.Postgres(binaries, Path(folder))
-        server.create()
-        server.start()
-        self._stack.callback(server.stop)
-        return server
+        try:
+            return self._stack.enter_context(_running_postgres())
+        except LookupError as error:
+            raise NotHereError("no PostgreSQL server on this machine (initdb, postgres)") from error
 
 
 def opened(store: Store, opening: Opening) -> AccountState:
@@ -111,11 +103,9 @@ def opened(store: Store, opening: Opening) -> AccountState:
     return AccountRegistry(Courier(store, HttpSender(), store.real_time)).open(opening)
 
 
-def _tests_postgres() -> Any:  # noqa: ANN401 - a module
-    """Load the tests' own server by its file: tests are no package that could be imported."""
-    spec = importlib.util.spec_from_file_location("postgres", _POSTGRES_PY)
-    if spec is None or spec.loader is None:
-        raise NotHereError(f"no {_POSTGRES_PY}")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def _running_postgres() -> AbstractContextManager[Postgres]:
+    """Run a server as the tests do, which are no package that could be imported."""
+    sys.path.append(str(_TESTS))
+    from support.postgres import running_postgres  # noqa: PLC0415 - found only from here on
+
+    return running_postgres()

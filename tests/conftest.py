@@ -1,31 +1,58 @@
-"""A real PostgreSQL for the tests that want one, from the machine's own binaries."""
+"""What the whole suite shares: stores of every kind, an inbox, and light runs of pytest."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
-from support.postgres import Postgres, find_binaries
+from support.needs import need
+from support.postgres import (
+    NO_POSTGRES,
+    Postgres,
+    find_binaries,
+    find_postgres,
+    start_postgres,
+)
+from vimmerse_mock.receiving.inbox import Inbox, Listener
+from vimmerse_mock.stores import Store, open_store
 
 # A slow machine is no mistake.
 settings.register_profile("vimmerse", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("vimmerse")
 
-HOW_TO_HAVE_THEM = (
-    "the PostgreSQL tests were not run: install its server (apt-get install postgresql, "
-    "brew install postgresql), or put initdb and postgres on PATH"
-)
-
-
 # What no test of the plugin needs, and what costs each run of pytest three seconds to import.
 _UNUSED_PLUGINS = "-p no:schemathesis -p no:hypothesispytest"
+_POSTGRES_FOLDER = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the folder of the one PostgreSQL server that all workers of the run share."""
+    shared: dict[str, Any] | None = getattr(config, "workerinput", None)
+    folder = shared["postgres_folder"] if shared else mkdtemp(prefix="vimmerse-pg-")
+    config.stash[_POSTGRES_FOLDER] = Path(folder)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Give a worker of xdist the folder."""
+    node.workerinput["postgres_folder"] = str(node.config.stash[_POSTGRES_FOLDER])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the server, if any test wanted it, when all workers have ended."""
+    if hasattr(config, "workerinput"):
+        return
+    folder = config.stash[_POSTGRES_FOLDER]
+    if started := find_postgres(folder):
+        started.stop()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
@@ -36,28 +63,44 @@ def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pyte
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """A running PostgreSQL server of this test process's own."""
-    binaries = find_binaries()
-    if binaries is None:
-        if os.environ.get("CI"):
-            pytest.fail(HOW_TO_HAVE_THEM)
-        pytest.skip(HOW_TO_HAVE_THEM)
-    folder = Path(mkdtemp(prefix="vimmerse-pg-"))
-    server = Postgres(binaries, folder)
-    server.create()
-    server.start()
-    yield server
-    server.stop()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
-def _database_numbers() -> Iterator[int]:
-    return count(1)
+def postgres(pytestconfig: pytest.Config) -> Postgres:
+    """The PostgreSQL server of the run, started by whoever wants it first; a real one."""
+    need(find_binaries(), NO_POSTGRES)
+    folder = pytestconfig.stash[_POSTGRES_FOLDER]
+    with FileLock(folder / "lock"):
+        return find_postgres(folder) or start_postgres(folder)
 
 
 @pytest.fixture
-def postgres_url(postgres: Postgres, _database_numbers: Iterator[int]) -> str:
+def postgres_url(postgres: Postgres) -> str:
     """The URL of an empty database."""
-    return postgres.create_database(f"test_{next(_database_numbers)}")
+    return postgres.create_database()
+
+
+def _url_of(kind: str, request: pytest.FixtureRequest) -> str:
+    if kind == "sqlite":
+        folder: Path = request.getfixturevalue("tmp_path")
+        return f"sqlite:///{folder / 'mock.db'}"
+    return "memory:" if kind == "memory" else str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty store, of each kind that lasts."""
+    return _url_of(request.param, request)
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """An empty store of each kind there is."""
+    opened = open_store(_url_of(request.param, request))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def inbox(vimmerse_listener: Listener) -> Iterator[Inbox]:
+    """An inbox of this test's own, on the listener of the run."""
+    opened = vimmerse_listener.open_inbox()
+    yield opened
+    vimmerse_listener.close_inbox(opened)

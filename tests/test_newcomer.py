@@ -73,7 +73,6 @@ class Tree:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
         )
         assert ran.returncode == 0, ran.stderr
         return ran.stdout

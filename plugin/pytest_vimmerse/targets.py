@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event
+from time import monotonic
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -36,6 +37,8 @@ _GUARDED: Final = frozenset({"TokenMissingError", "ForeignOriginError"})
 _STEP_SECONDS: Final = 0.2
 _SETTLE_SECONDS: Final = 3600.0
 _REMOTE_SETTLE_SECONDS: Final = 2.0
+_WEBHOOK_PATIENCE_SECONDS: Final = 60.0
+"""How long after a batch is done its webhook may take to come."""
 _PATIENCE_SECONDS: Final = 1800.0
 """How long a batch may take before a test fails: generation takes 5 to 15 minutes (P26)."""
 _LAST_CREDIT: Final = 1
@@ -243,8 +246,9 @@ class MockTarget(_Inboxes):
         """Read, and move the clocks a little between readings."""
         return _observe(read, until, self.pause, _STEP_SECONDS, _PATIENCE_SECONDS)
 
-    def settle(self) -> None:
-        """Move the clocks past every retry."""
+    def settle(self, url: str, expected: int) -> None:
+        """Move the clocks past every retry: whatever comes has then come."""
+        del url, expected
         self.pause(_SETTLE_SECONDS)
 
     def pause(self, seconds: float) -> None:
@@ -280,9 +284,13 @@ class RemoteTarget(_Inboxes):
         """Read, and let real time pass between readings."""
         return _observe(read, until, self.pause, self._remote.poll, self._remote.patience)
 
-    def settle(self) -> None:
-        """Wait in real time."""
-        self.pause(max(_REMOTE_SETTLE_SECONDS, self._remote.poll))
+    def settle(self, url: str, expected: int) -> None:
+        """Wait in real time; for what should not come, ten polls and two seconds at most."""
+        poll = self._remote.poll
+        deadline = monotonic() + max(_WEBHOOK_PATIENCE_SECONDS, poll)
+        while len(self.webhooks(url)) < expected and monotonic() < deadline:
+            self.pause(min(poll, _STEP_SECONDS))
+        self.pause(max(poll, min(_REMOTE_SETTLE_SECONDS, 10 * poll)))
 
     def pause(self, seconds: float) -> None:
         """Wait in real time."""

@@ -274,7 +274,6 @@ def test_installed_command_works(api: FakeApi, key: str, batch_id: str) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
         check=True,
     )
     assert json.loads(done.stdout) == data

@@ -30,7 +30,6 @@ def test_a_run_shows_which_test_caught_a_broken_mock() -> None:
         cwd=TESTS,
         capture_output=True,
         text=True,
-        timeout=250,
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr

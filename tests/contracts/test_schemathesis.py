@@ -54,7 +54,6 @@ def run_schemathesis(server: MockServer, folder: Path) -> subprocess.CompletedPr
         env={**os.environ, "PYTHONPATH": str(TESTS), "COLUMNS": "200"},
         capture_output=True,
         text=True,
-        timeout=250,
         check=False,
     )
 

@@ -1,17 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 import pytest
 
 from contracts.suite_runs import names, run_suite
+from plugin.playing import STEPPING
 from vimmerse_contracts.vocabulary import RESUBMITTING_FIELDS
-from vimmerse_mock.model.account import Opening
 from vimmerse_mock.server import MockServer
-
-SPEED: Final = 20.0
-"""How much faster than real time the service behind a URL runs."""
 
 NEED_BALANCE: Final = {
     "test_create::test_a_creation_is_paid_when_it_is_accepted": 1,
@@ -42,8 +40,8 @@ NEED_BROKE_ACCOUNT: Final = {
 
 @pytest.fixture
 def live() -> Iterator[MockServer]:
-    """A mock whose clocks run by themselves, as a service's do."""
-    with MockServer(opening=Opening(speed=SPEED)) as server:
+    """A mock that the suite cannot take for one in process: it is polled, and its clock moves."""
+    with MockServer(opening=STEPPING) as server:
         yield server
 
 
@@ -55,16 +53,15 @@ def test_a_mock_passes_the_whole_suite(pytester: pytest.Pytester, target: str) -
     assert len(run.passed) > 100
 
 
-def test_a_service_behind_a_url_passes_in_real_time(
-    pytester: pytest.Pytester, live: MockServer
-) -> None:
+def test_a_service_behind_a_url_passes(pytester: pytest.Pytester, live: MockServer) -> None:
     """A service that the suite can only call passes all that needs no more, the rest is skipped."""
     run = run_suite(
         pytester,
         f"--vimmerse-target={live.url}",
         f"--vimmerse-key={live.account.key}",
-        f"--vimmerse-other-key={live.open_account(Opening(speed=SPEED)).key}",
-        f"--vimmerse-broke-key={live.open_account(Opening(speed=SPEED, credits=1)).key}",
+        "--vimmerse-poll=0.02",
+        f"--vimmerse-other-key={live.open_account(STEPPING).key}",
+        f"--vimmerse-broke-key={live.open_account(replace(STEPPING, credits=1)).key}",
     )
     assert run.said == ""
     assert names(run.skipped) == NEED_BALANCE | NEED_FAILING_MEDIAS | TOO_FAST
@@ -98,7 +95,7 @@ def test_a_customer_with_nothing_at_all_is_broke_too(
         pytester,
         f"--vimmerse-target={live.url}",
         f"--vimmerse-key={live.account.key}",
-        f"--vimmerse-broke-key={live.open_account(Opening(speed=SPEED, credits=0)).key}",
+        f"--vimmerse-broke-key={live.open_account(replace(STEPPING, credits=0)).key}",
         only=sorted(NEED_BROKE_ACCOUNT),
     )
     assert run.said == ""

@@ -16,8 +16,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from lasting.databases import postgres_server, sqlite_url
 from lasting.ordeal import Ordeal, Plan, Report
+from support.postgres import running_postgres
 
 _CHOICES: Final = {
     "sqlite": ("sqlite",),
@@ -62,10 +62,10 @@ def _store(name: str) -> Iterator[tuple[Path, str]]:
     with TemporaryDirectory(prefix="vimmerse-soak-") as path:
         folder = Path(path)
         if name == "sqlite":
-            yield folder, sqlite_url(folder)
+            yield folder, f"sqlite:///{folder}/mock.db"
             return
-        with postgres_server() as server:
-            yield folder, server.create_database("soak")
+        with running_postgres() as server:
+            yield folder, server.create_database()
 
 
 @contextmanager

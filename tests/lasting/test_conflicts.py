@@ -58,7 +58,7 @@ def test_conflicts_are_tried_again_or_answered_503(
 
     def impatient() -> None:
         set_default("lock_timeout = '1ms'")
-        postgres.cut_connections()
+        postgres.cut_connections(postgres_url)
 
     answers = hammer(postgres_url, tmp_path, impatient)
     assert set(answers) == {200, 503}

@@ -43,18 +43,18 @@ def assert_nothing_is_left(store_url: str) -> None:
     assert (books.balance, len(books.batches)) == (0, AFFORDABLE)
 
 
-def test_two_workers_spend_no_credit_twice(serve_many: ServeMany, lasting_url: str) -> None:
+def test_two_workers_spend_no_credit_twice(serve_many: ServeMany, database_url: str) -> None:
     """Over two worker processes and 64 connections exactly what is paid for succeeds."""
-    assert_exactly_what_was_affordable(serve_many(1, 2, "--store", lasting_url, *CREDITS))
-    assert_nothing_is_left(lasting_url)
+    assert_exactly_what_was_affordable(serve_many(1, 2, "--store", database_url, *CREDITS))
+    assert_nothing_is_left(database_url)
 
 
 def test_two_mocks_on_one_store_spend_no_credit_twice(
-    serve_many: ServeMany, lasting_url: str
+    serve_many: ServeMany, database_url: str
 ) -> None:
     """Two mocks, started at once on an empty store, open one account and share its credit."""
-    assert_exactly_what_was_affordable(serve_many(2, 1, "--store", lasting_url, *CREDITS))
-    assert_nothing_is_left(lasting_url)
+    assert_exactly_what_was_affordable(serve_many(2, 1, "--store", database_url, *CREDITS))
+    assert_nothing_is_left(database_url)
 
 
 def test_a_mock_in_memory_spends_no_credit_twice(serve_many: ServeMany) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -19,9 +18,10 @@ import requests
 import yaml
 
 from lasting.books import money_problems, read_books
-from lasting.conftest import need
 from lasting.volley import FORM, HEADERS
+from support.needs import need
 from support.serving import Serve, Victim
+from support.sockets import reserved_port
 from support.waiting import await_condition
 from vimmerse_mock.cli import main
 from vimmerse_mock.receiving.inbox import Listener
@@ -50,20 +50,14 @@ class Topology:
 @pytest.fixture
 def topology(postgres_url: str, tmp_path: Path) -> Iterator[Topology]:
     """PostgreSQL, two `serve` processes and nginx, as shipped."""
-    url = f"http://127.0.0.1:{free_port()}"
-    options = ("--store", postgres_url, "--speed", "20", "--public-url", url)
-    with Serve(tmp_path, *options) as one, Serve(tmp_path, *options) as two:
+    with ExitStack() as stack:
+        url = f"http://127.0.0.1:{stack.enter_context(reserved_port())}"
+        options = ("--store", postgres_url, "--speed", "20", "--public-url", url)
+        one, two = (stack.enter_context(Serve(tmp_path, *options)) for _ in range(2))
         upstreams = [mock.await_url().removeprefix("http://") for mock in (one, two)]
-        with nginx(url.rpartition(":")[2], upstreams):
-            await_condition(lambda: answers(url), "nginx answers")
-            yield Topology(url, (one, two), postgres_url)
-
-
-def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
+        stack.enter_context(nginx(url.rpartition(":")[2], upstreams))
+        await_condition(lambda: answers(url), "nginx answers")
+        yield Topology(url, (one, two), postgres_url)
 
 
 def answers(url: str) -> bool:
@@ -92,7 +86,7 @@ def nginx(port: str, upstreams: list[str]) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(timeout=60)
+        process.wait()
         shutil.rmtree(folder)
 
 
@@ -113,7 +107,7 @@ def test_each_webhook_is_sent_by_one_of_the_mocks(topology: Topology) -> None:
     listener = Listener()
     inbox = listener.open_inbox()
     created = [topology.create(webhook_url=inbox.url)["id"] for _ in range(30)]
-    arrived = inbox.wait_for(30, within=30)
+    arrived = inbox.wait_for(30, within=300)
     assert sorted(webhook.body["batch_id"] for webhook in arrived) == sorted(created)
     for mock in topology.mocks:
         assert mock.stop() == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import flask
@@ -16,8 +16,8 @@ from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.credits import PriceList
 from vimmerse_mock.server import MockServer
 
-SPEED: Final = 5.0
-"""So slow that the cheapest batch is not done by the time of the next request, as in life."""
+STEPPING: Final = Opening(clock="stepping", step="1m")
+"""A batch is done when it is read for the second time: no sooner, however slow the machine is."""
 LISTED: Final = {**dict.fromkeys(MOTION_TYPES, 1), "concat": 1}
 """What the price list of the tests says, whatever the service really charges."""
 
@@ -60,7 +60,7 @@ def real_service(
     charged = PriceList(dict.fromkeys(MOTION_TYPES, rate), concat)
     mock = create_mock(prices=charged)
     mock.app.before_request(_hide_control)
-    server = MockServer(mock, opening=Opening(speed=SPEED, credits=paid_in))
+    server = MockServer(mock, opening=replace(STEPPING, credits=paid_in))
     with server:
         if tells_used:
             mock.app.after_request(lambda answer: _announce_used(server.account, answer))

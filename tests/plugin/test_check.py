@@ -3,15 +3,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import flask
 import pytest
 
-from plugin.playing import prices, real_service
+from plugin.playing import STEPPING, prices, real_service
 from vimmerse_contracts.vocabulary import CONTROL_ROOT
 from vimmerse_mock.app import create_mock
-from vimmerse_mock.model.account import Opening
 from vimmerse_mock.server import MockServer
 
 
@@ -26,7 +26,6 @@ def check(
         check=False,
         cwd=cwd,
         env={**os.environ, "COLUMNS": "120", **variables},
-        timeout=250,
     )
 
 
@@ -58,8 +57,8 @@ def test_a_target_that_breaks_a_rule_is_1() -> None:
     """The test that failed is named with its rules and what it expected and saw."""
     mock = create_mock()
     mock.app.after_request(_shout)
-    with MockServer(mock, opening=Opening(api_key="YOUR_API_KEY", speed=25)) as server:
-        done = check("--target", server.url, "--poll", "0.05")
+    with MockServer(mock, opening=replace(STEPPING, api_key="YOUR_API_KEY")) as server:
+        done = check("--target", server.url, "--poll", "0.02")
     assert done.returncode == 1
     assert "broken test_read.py::test_a_batch_that_nobody_has_is_not_found (read.unknown" in (
         done.stdout

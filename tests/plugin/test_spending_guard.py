@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
 
 from contracts.suite_runs import names, run_suite
-from plugin.playing import LISTED, SPEED, RealService, prices, real_service
+from plugin.playing import LISTED, STEPPING, RealService, prices, real_service
 from pytest_vimmerse.plugin import RUN
 from pytest_vimmerse.run import costs_of
 from pytest_vimmerse.targets import Remote, RemoteTarget
 from vimmerse_contracts.runs.prices import Once, Prices
 from vimmerse_contracts.suite.target import Capability
-from vimmerse_mock.model.account import Opening
 from vimmerse_mock.receiving.inbox import Listener
 
 QUIETLY: Final = ("-p", "no:cacheprovider", "-p", "no:randomly")
@@ -85,14 +85,14 @@ def test_the_whole_suite_holds_within_its_plan(
     pytester: pytest.Pytester, real: RealService
 ) -> None:
     """With enough allowed, everything runs that can, for no more than the plan's ceiling."""
-    account = real.server.open_account(Opening(speed=SPEED, credits=1))
+    account = real.server.open_account(replace(STEPPING, credits=1))
     result = run(
         pytester,
         "--pyargs",
         "vimmerse_contracts.suite",
         *real.options,
         *prices(),
-        f"--vimmerse-other-key={real.server.open_account(Opening(speed=SPEED)).key}",
+        f"--vimmerse-other-key={real.server.open_account(STEPPING).key}",
         f"--vimmerse-broke-key={account.key}",
         "--vimmerse-max-credits=500",
     )

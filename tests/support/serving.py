@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 from uuid import uuid4
 
-from support.waiting import await_condition
+from support.waiting import DEADLINE_SECONDS, await_condition
 
 PROGRAM: Final = Path(sys.executable).with_name("vimmerse-mock")
 PROC: Final = Path("/proc")
@@ -32,15 +33,19 @@ class Victim(StrEnum):
 class Serve:
     """One `vimmerse-mock serve`, on a free port unless told otherwise; a context manager as well.
 
-    What it says on stderr goes to `serve.log` in the folder.
+    What it prints goes to `serve.log` in the folder. `variables` are added to the environment.
     """
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, **variables: str) -> None:
         self._ready = folder / f"ready-{uuid4().hex}"
         command = [str(PROGRAM), "serve", "--port", "0", "--ready-file", str(self._ready), *options]
         with (folder / "serve.log").open("a") as log:
             self.process = subprocess.Popen(
-                command, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True
+                command,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **variables},
+                start_new_session=True,
             )
 
     @property
@@ -106,7 +111,7 @@ class Serve:
     def stop(self) -> int:
         """Stop it as an operator would, and return the exit code."""
         self.process.terminate()
-        code = self.process.wait(timeout=60)
+        code = self.process.wait(timeout=DEADLINE_SECONDS)
         self.await_end()
         return code
 
@@ -123,7 +128,7 @@ class Serve:
 
     def destroy(self) -> None:
         """Leave nothing running."""
-        if members(self.group):
+        with suppress(ProcessLookupError):  # everything has ended already
             os.killpg(self.group, signal.SIGKILL)
         self.process.wait()
 

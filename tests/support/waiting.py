@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Event
 from time import monotonic
+from typing import Final
 
-_LOOK_AGAIN_SECONDS = 0.02
+DEADLINE_SECONDS: Final = 300.0
+"""For what takes a second: so long that only what hangs exceeds it, however busy the machine."""
+_LOOK_AGAIN_SECONDS: Final = 0.02
 
 
-def await_condition(holds: Callable[[], object], what: str, seconds: float = 60) -> None:
+def await_condition(
+    holds: Callable[[], object], what: str, seconds: float = DEADLINE_SECONDS
+) -> None:
     """Wait until a condition holds.
 
     Raises:

@@ -101,8 +101,11 @@ class Target(Protocol):
         the target's patience ends.
         """
 
-    def settle(self) -> None:
-        """Wait long enough that anything still to come would have come."""
+    def settle(self, url: str, expected: int) -> None:
+        """Wait until so many webhooks have come to a URL, and then for any that should not.
+
+        Gives up after a time of the target's choice; the test sees what came (WEBHOOKS).
+        """
 
     def pause(self, seconds: float) -> None:
         """Wait that long, because the service asked for it (`Retry-After`)."""

@@ -149,7 +149,7 @@ def test_a_refused_creation_is_never_processed(
     url = vimmerse_target.webhook_url()
     refused = contract_broke_api.create({**_costly(), "webhook_url": url})
     check_error(refused, INSUFFICIENT_CREDIT)
-    vimmerse_target.settle()
+    vimmerse_target.settle(url, 0)
     check_webhook_count(vimmerse_target.webhooks(url), 0)
 
 

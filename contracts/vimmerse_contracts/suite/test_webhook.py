@@ -16,7 +16,7 @@ pytestmark = pytest.mark.vimmerse_needs(Capability.WEBHOOKS)
 
 def _check_reported(target: Target, url: str, batch: Batch, *ends: str) -> None:
     """Check that a URL was sent these ends of a batch, and nothing else."""
-    target.settle()
+    target.settle(url, len(ends))
     received = target.webhooks(url)
     check_webhook_count(received, len(ends))
     for each, end in zip(received, ends, strict=True):

@@ -6,13 +6,9 @@ import os
 import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,78 +16,51 @@ import pytest
 import requests
 from click.testing import CliRunner
 
+from support.serving import PROGRAM, Serve
+from support.waiting import await_condition
 from vimmerse_mock.cli import main
 from vimmerse_mock.receiving.inbox import Listener
 
-PROGRAM = Path(sys.executable).with_name("vimmerse-mock")
 FORM = {"image_urls": "http://images.example/1.jpg"}
 
 
-@dataclass(frozen=True)
-class Served:
-    """A running `serve`."""
-
-    process: subprocess.Popen[str]
-    url: str
-
-    def create(self, key: str = "YOUR_API_KEY", **fields: str) -> requests.Response:
-        """Create a batch."""
-        headers = {"X-Api-Key": key}
-        return requests.post(f"{self.url}/batch", headers=headers, data=FORM | fields, timeout=60)
+def create(serve: Serve, key: str = "YOUR_API_KEY", **fields: str) -> requests.Response:
+    """Create a batch."""
+    headers = {"X-Api-Key": key}
+    url = f"{serve.await_url()}/batch"
+    return requests.post(url, headers=headers, data=FORM | fields, timeout=60)
 
 
-@contextmanager
-def served(
-    folder: Path, *options: str, environment: dict[str, str] | None = None
-) -> Iterator[Served]:
-    """Run `serve` on a free port until the block ends."""
-    ready = folder / "ready"
-    process = subprocess.Popen(
-        [PROGRAM, "serve", "--port", "0", "--ready-file", str(ready), *options],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **(environment or {})},
-    )
-    try:
-        await_condition(lambda: ready.exists() or process.poll() is not None)
-        yield Served(process, ready.read_text().strip())
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
-
-
-def await_condition(holds: object, seconds: float = 20) -> None:
-    """Wait until a condition holds."""
-    assert callable(holds)
-    for _ in range(round(seconds / 0.01)):
-        if holds():
-            return
-        Event().wait(0.01)
-    raise AssertionError(f"not within {seconds} s")
+def look(serve: Serve, batch_id: str, key: str = "YOUR_API_KEY") -> dict[str, Any]:
+    """Read a batch."""
+    url, headers = f"{serve.await_url()}/batch/{batch_id}", {"X-Api-Key": key}
+    batch: dict[str, Any] = requests.get(url, headers=headers, timeout=60).json()["data"]
+    return batch
 
 
 def test_it_announces_the_real_address_and_answers_there(tmp_path: Path) -> None:
     """With port 0 the address is printed and written, and the samples' key works at once."""
-    with served(tmp_path, "--host", "localhost") as mock:
-        assert mock.url.startswith("http://127.0.0.1:")
-        assert not mock.url.endswith(":0")
-        assert mock.process.stdout is not None
-        printed = mock.process.stdout.readline() + mock.process.stdout.readline()
-        assert mock.url in printed
-        assert "YOUR_API_KEY" in printed
-        assert mock.create().status_code == 200
+    with Serve(tmp_path, "--host", "localhost") as mock:
+        url, log = mock.await_url(), tmp_path / "serve.log"
+        assert url.startswith("http://127.0.0.1:")
+        assert not url.endswith(":0")
+        await_condition(lambda: "YOUR_API_KEY" in log.read_text(), "the key is printed")
+        assert url in log.read_text()
+        assert create(mock).status_code == 200
 
 
 def test_speed_makes_time_run_faster_and_the_webhook_arrives(tmp_path: Path) -> None:
     """A batch of four seconds is done in a moment at speed 200, and a real listener hears of it."""
     listener = Listener()
     inbox = listener.open_inbox()
-    with served(tmp_path, "--speed", "200") as mock:
-        created = mock.create(webhook_url=inbox.url).json()["data"]
+    with Serve(tmp_path, "--speed", "200") as mock:
+        created = create(mock, webhook_url=inbox.url).json()["data"]
         (webhook,) = inbox.wait_for(1, within=60)
         assert webhook.body["batch_id"] == created["id"]
         read = requests.get(
-            f"{mock.url}/batch/{created['id']}", headers={"X-Api-Key": "YOUR_API_KEY"}, timeout=60
+            f"{mock.await_url()}/batch/{created['id']}",
+            headers={"X-Api-Key": "YOUR_API_KEY"},
+            timeout=60,
         ).json()["data"]
         assert read["status"] == "success"
         video = requests.get(read["video_url"], timeout=60)
@@ -108,41 +77,45 @@ def test_options_come_from_the_environment_too(tmp_path: Path) -> None:
         "VIMMERSE_MOCK_SCENARIO": "fail",
         "VIMMERSE_MOCK_SPEED": "1000",
     }
-    with served(tmp_path, environment=environment) as mock:
-        assert mock.create("mine").status_code == 402
-        created = mock.create("theirs").json()["data"]["id"]
+    with Serve(tmp_path, **environment) as mock:
+        assert create(mock, "mine").status_code == 402
+        created = create(mock, "theirs").json()["data"]["id"]
         headers = {"X-Api-Key": "theirs"}
 
         def has_failed() -> bool:
-            answer = requests.get(f"{mock.url}/batch/{created}", headers=headers, timeout=60)
+            answer = requests.get(
+                f"{mock.await_url()}/batch/{created}", headers=headers, timeout=60
+            )
             return bool(answer.json()["data"]["status"] == "fail")
 
-        await_condition(has_failed)
-        assert mock.create("YOUR_API_KEY").status_code == 401
+        await_condition(has_failed, "the batch has failed")
+        assert create(mock, "YOUR_API_KEY").status_code == 401
 
 
 def test_prices_and_limits_and_the_public_url_are_settings(tmp_path: Path) -> None:
     """A price of 20 a second empties 100 credits in one batch; links begin at the public URL."""
     options = ["--price", "Wan=20", "--credits", "100", "--public-url", "https://mock.example/"]
-    with served(tmp_path, *options, "--speed", "1000", "--max-request-mib", "1") as mock:
-        created = mock.create(motion_type="Wan").json()["data"]["id"]
-        assert mock.create(motion_type="Wan").status_code == 402
+    with Serve(tmp_path, *options, "--speed", "1000", "--max-request-mib", "1") as mock:
+        created = create(mock, motion_type="Wan").json()["data"]["id"]
+        assert create(mock, motion_type="Wan").status_code == 402
         headers = {"X-Api-Key": "YOUR_API_KEY"}
 
         def video_url() -> str:
-            answer = requests.get(f"{mock.url}/batch/{created}", headers=headers, timeout=60)
+            answer = requests.get(
+                f"{mock.await_url()}/batch/{created}", headers=headers, timeout=60
+            )
             return str(answer.json()["data"].get("video_url", ""))
 
-        await_condition(video_url)
+        await_condition(video_url, "there is a video")
         assert video_url().startswith("https://mock.example/files/")
 
 
 @pytest.mark.parametrize("key", ["YOUR_API_KEY", "wrong"])
 def test_a_request_that_is_too_large_is_answered_not_cut_off(tmp_path: Path, key: str) -> None:
     """A client that uploads too much, or without a good key, reads a JSON answer."""
-    with served(tmp_path, "--max-request-mib", "1") as mock:
+    with Serve(tmp_path, "--max-request-mib", "1") as mock:
         answer = requests.post(
-            f"{mock.url}/batch",
+            f"{mock.await_url()}/batch",
             headers={"X-Api-Key": key},
             files={"image_files": ("a.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 3_000_000)},
             timeout=60,
@@ -153,11 +126,11 @@ def test_a_request_that_is_too_large_is_answered_not_cut_off(tmp_path: Path, key
 
 def test_sigterm_stops_it_cleanly(tmp_path: Path) -> None:
     """It ends with exit code 0, and nobody listens any more."""
-    with served(tmp_path) as mock:
+    with Serve(tmp_path) as mock:
         mock.process.send_signal(signal.SIGTERM)
-        assert mock.process.wait(timeout=60) == 0
+        assert mock.process.wait() == 0
         with pytest.raises(requests.ConnectionError):
-            requests.get(f"{mock.url}/health", timeout=60)
+            requests.get(f"{mock.await_url()}/health", timeout=60)
 
 
 def test_the_request_under_way_is_answered_before_it_stops(tmp_path: Path) -> None:
@@ -166,30 +139,40 @@ def test_the_request_under_way_is_answered_before_it_stops(tmp_path: Path) -> No
     head = (
         "POST /batch HTTP/1.1\r\nHost: mock\r\nX-Api-Key: YOUR_API_KEY\r\n"
         "Content-Type: application/x-www-form-urlencoded\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
+        f"Content-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
     )
-    with served(tmp_path) as mock:
-        address = urlsplit(mock.url)
-        with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
-            connection.sendall(head.encode() + body[:500])
-            Event().wait(0.2)  # the request has to be under way, which nothing outside can see
+    with Serve(tmp_path) as mock:
+        split = urlsplit(mock.await_url())
+        address = (str(split.hostname), int(split.port or 0))
+        with socket.create_connection(address, timeout=60) as connection:
+            connection.sendall(head.encode())
+            assert connection.recv(65_536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            connection.sendall(body[:500])
             mock.process.send_signal(signal.SIGTERM)
-            Event().wait(0.2)  # and so does the stop
+            await_condition(lambda: not _listens(address), "nobody else is let in")
             connection.sendall(body[500:])
             assert connection.recv(12) == b"HTTP/1.1 200"
-        assert mock.process.wait(timeout=60) == 0
+        assert mock.process.wait() == 0
+
+
+def _listens(address: tuple[str, int]) -> bool:
+    """Whether somebody accepts connections there."""
+    try:
+        socket.create_connection(address, timeout=60).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def test_a_taken_port_is_a_clear_sentence(tmp_path: Path) -> None:
     """A second mock on the same port is refused with exit code 2, though both could share it."""
-    with served(tmp_path) as mock:
-        port = str(urlsplit(mock.url).port)
+    with Serve(tmp_path) as mock:
+        port = str(urlsplit(mock.await_url()).port)
         second = subprocess.run(
             [PROGRAM, "serve", "--port", port],
             check=False,
             capture_output=True,
             text=True,
-            timeout=60,
         )
     assert second.returncode == 2
     assert f"cannot listen on 127.0.0.1:{port}" in second.stderr
@@ -232,20 +215,22 @@ def test_uploads_do_not_stay_in_memory(tmp_path: Path) -> None:
     """After 200 MB of images the process has grown by far less than their size."""
     image = b"\x89PNG\r\n\x1a\n" + b"\0" * 1_000_000
 
-    def resident(process: subprocess.Popen[str]) -> int:
+    def resident(process: subprocess.Popen[bytes]) -> int:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in children]
         return sum(pages) * os.sysconf("SC_PAGE_SIZE")
 
-    with served(tmp_path) as mock, requests.Session() as session:
+    with Serve(tmp_path) as mock, requests.Session() as session:
         if not Path("/proc/self/statm").exists():
             pytest.skip("resident memory is read from /proc, which this system has not")
+
+        url = f"{mock.await_url()}/batch"
 
         def upload(count: int) -> None:
             for _ in range(count):
                 files = [("image_files", (f"{i}.png", image)) for i in range(5)]
                 headers = {"X-Api-Key": "YOUR_API_KEY"}
-                answer = session.post(f"{mock.url}/batch", headers=headers, files=files, timeout=60)
+                answer = session.post(url, headers=headers, files=files, timeout=60)
                 assert answer.status_code == 200
 
         upload(4)
@@ -260,14 +245,14 @@ def test_beyond_loopback_webhooks_go_only_where_they_may(tmp_path: Path) -> None
     allowed, refused = listener.open_inbox(), listener.open_inbox()
     options = ["--host", "0.0.0.0", "--speed", "200", "--admin-token", "t"]  # noqa: S104 - what is tested
     (tmp_path / "another").mkdir()
-    with served(tmp_path, *options) as mock:
-        mock.create(webhook_url=refused.url)
-        attempts = partial(_attempts, mock.url)
-        await_condition(attempts)
+    with Serve(tmp_path, *options) as mock:
+        create(mock, webhook_url=refused.url)
+        attempts = partial(_attempts, mock.await_url())
+        await_condition(attempts, "the webhook is tried")
         error = attempts()[0]["error"]
     options += ["--webhook-allow", "127.0.0.0/8"]
-    with served(tmp_path / "another", *options) as mock:
-        mock.create(webhook_url=allowed.url)
+    with Serve(tmp_path / "another", *options) as mock:
+        create(mock, webhook_url=allowed.url)
         allowed.wait_for(1, within=60)
     listener.stop()
     assert refused.received == ()

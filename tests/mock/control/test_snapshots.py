@@ -184,7 +184,6 @@ def test_serve_ends_with_the_line_and_the_field(name: str, tmp_path: Path) -> No
         [program, "serve", "--port=0", "--seed", path],
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
     assert (ran.returncode, ran.stdout) == (2, "")

@@ -115,7 +115,7 @@ class TestOnALiveClock:
 
         def receive(environ: WSGIEnvironment, start: StartResponse) -> list[bytes]:
             environ["wsgi.input"].read()
-            together.wait(20)
+            together.wait(60)
             start("200 OK", [("Content-Length", "0")])
             return []
 

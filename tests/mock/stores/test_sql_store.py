@@ -134,7 +134,7 @@ class TestRefusals:
     def test_the_command_ends_with_exit_code_2(self, tmp_path: Path) -> None:
         """`serve` on a store that cannot be used says so in a line, without a trace."""
         command = [PROGRAM, "serve", "--store", f"sqlite:///{tmp_path}"]
-        ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+        ended = subprocess.run(command, check=False, capture_output=True, text=True)
         assert ended.returncode == 2
         assert len(ended.stderr.strip().splitlines()) == 1
         assert "unable to open database file" in ended.stderr
@@ -142,7 +142,7 @@ class TestRefusals:
     def test_a_memory_store_cannot_be_shared(self) -> None:
         """Several workers on memory are refused, saying why and what to use."""
         command = [PROGRAM, "serve", "--workers", "2"]
-        ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+        ended = subprocess.run(command, check=False, capture_output=True, text=True)
         assert ended.returncode == 2
         assert "cannot share a store in memory" in ended.stderr
         assert "sqlite:///mock.db" in ended.stderr
@@ -153,7 +153,7 @@ class TestRefusals:
         with server_on(store):
             pass
         command = [PROGRAM, "serve", "--store", store, "--api-key", "sesame", "--port", "0"]
-        ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+        ended = subprocess.run(command, check=False, capture_output=True, text=True)
         assert ended.returncode == 2
         assert "'YOUR_CUSTOMER_ID'" in ended.stderr
         assert "sesame" not in ended.stderr
@@ -224,7 +224,7 @@ class TestMigrations:
         if url.startswith("sqlite"):
             fresh = f"sqlite:///{tmp_path / 'fresh.db'}"
         else:
-            fresh = request.getfixturevalue("postgres").create_database("fresh")
+            fresh = request.getfixturevalue("postgres").create_database()
         open_store(fresh).close()
         assert _shape(url) == _shape(fresh)
 

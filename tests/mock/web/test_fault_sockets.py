@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import local
 
 import pytest
 import requests
 
+from support.serving import Serve
 from support.waiting import await_condition
 from vimmerse_client import Client, TransportError
 from vimmerse_contracts.vocabulary import PRODUCTION_URL
@@ -22,8 +21,8 @@ from vimmerse_mock.interception import intercept
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.server import MockServer
 
-PATIENCE = 3.0
-"""Seconds: more than an answer takes on a busy machine."""
+PATIENCE = {"late": 0.2}
+"""Seconds that a client waits for an answer, where it is to give up."""
 FORM = {"image_urls": ["http://images.example/1.jpg"], "title": "Long " * 50}
 Plan = Callable[[Account], None]
 
@@ -36,7 +35,7 @@ BROKEN: dict[str, tuple[Plan, type[Exception], int]] = {
     ),
     "truncate": (lambda a: a.faults.truncate(), requests.exceptions.ChunkedEncodingError, 1),
     "lost": (lambda a: a.faults.lose_answer(), requests.ConnectionError, 1),
-    "late": (lambda a: a.faults.latency(2 * PATIENCE), requests.ReadTimeout, 1),
+    "late": (lambda a: a.faults.latency("1m"), requests.ReadTimeout, 1),
 }
 """How to plan a fault, what `requests` raises, and how many batches there are afterwards."""
 
@@ -47,9 +46,9 @@ _every_broken = pytest.mark.parametrize("name", BROKEN)
 class ServedMock(RemoteMock):
     """The process of `vimmerse-mock serve`, and how many descriptors it has open."""
 
-    def __init__(self, url: str, process: subprocess.Popen[bytes]) -> None:
-        super().__init__(url)
-        self._process = process
+    def __init__(self, serve: Serve) -> None:
+        super().__init__(serve.await_url())
+        self._process = serve.process
 
     @property
     def descriptors(self) -> int:
@@ -60,16 +59,8 @@ class ServedMock(RemoteMock):
 @contextmanager
 def served(host: str, folder: Path) -> Iterator[ServedMock]:
     """Run a mock in a process of its own."""
-    ready = folder / "address"
-    program = Path(sys.executable).with_name("vimmerse-mock")
-    words = ["serve", f"--host={host}", "--port=0", f"--ready-file={ready}"]
-    process = subprocess.Popen([program, *words], stdout=subprocess.DEVNULL)
-    await_condition(ready.exists, "the mock is ready")
-    mock = ServedMock(ready.read_text().strip(), process)
-    yield mock
-    mock.close()
-    process.terminate()
-    process.wait(60)
+    with Serve(folder, "--host", host) as serve, closing(ServedMock(serve)) as mock:
+        yield mock
 
 
 @pytest.fixture(scope="module")
@@ -116,11 +107,10 @@ def session() -> Iterator[requests.Session]:
         yield opened
 
 
-def create(session: requests.Session, account: Account) -> requests.Response:
-    """Create a batch, with some patience."""
-    return session.post(
-        f"{account.url}/batch", headers={"X-Api-Key": account.key}, data=FORM, timeout=PATIENCE
-    )
+def create(session: requests.Session, account: Account, patience: float = 60) -> requests.Response:
+    """Create a batch, and wait so many seconds for each part of the answer."""
+    headers = {"X-Api-Key": account.key}
+    return session.post(f"{account.url}/batch", headers=headers, data=FORM, timeout=(60, patience))
 
 
 @_every_broken
@@ -132,7 +122,7 @@ def test_a_broken_answer_is_what_a_broken_network_is(
     create(session, account)  # the connection is one that has been used before
     plan(account)
     with pytest.raises(raised):
-        create(session, account)
+        create(session, account, PATIENCE.get(name, 60))
     await_condition(lambda: len(account.batches) == 1 + made, "it was carried out, or not")
     assert create(session, account).status_code == 200
     assert [fault.fired for fault in account.faults.planned] == [1]
@@ -145,7 +135,7 @@ def test_without_a_socket_the_same_is_raised(name: str) -> None:
     with intercept() as intercepted, requests.Session() as session:
         plan(intercepted.account)
         with pytest.raises(raised) as caught:
-            create(session, intercepted.account)
+            create(session, intercepted.account, PATIENCE.get(name, 60))
         assert caught.type is raised
         assert len(intercepted.account.batches) == made
         assert create(session, intercepted.account).status_code == 200

@@ -343,7 +343,7 @@ def test_variables_of_a_served_mocks_environment_are_no_headers(tmp_path: Path) 
         assert "secret" not in shown.headers
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait()
 
 
 @pytest.fixture(scope="module")

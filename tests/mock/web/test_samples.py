@@ -31,7 +31,7 @@ class Pasted:
             code = code.replace(host, self.server.url)
         code = code.replace("path/to/your", str(self._images)).replace("{BATCH_ID}", batch_id)
         printed = subprocess.run(
-            [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True
         ).stdout
         batch: dict[str, Any] = json.loads(printed)["data"]
         return batch
