@@ -127,10 +127,10 @@ def test_a_request_that_is_too_large_is_answered_not_cut_off(tmp_path: Path, key
 def test_sigterm_stops_it_cleanly(tmp_path: Path) -> None:
     """It ends with exit code 0, and nobody listens any more."""
     with Serve(tmp_path) as mock:
-        mock.process.send_signal(signal.SIGTERM)
-        assert mock.process.wait() == 0
+        url = mock.await_url()
+        assert mock.stop() == 0
         with pytest.raises(requests.ConnectionError):
-            requests.get(f"{mock.await_url()}/health", timeout=60)
+            requests.get(f"{url}/health", timeout=60)
 
 
 def test_the_request_under_way_is_answered_before_it_stops(tmp_path: Path) -> None:
