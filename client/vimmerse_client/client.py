@@ -289,7 +289,9 @@ class Client:
             ConfigurationError: negative seconds, or a backoff under 1.
         """
         if min(timeout, poll, longest_poll) < 0 or backoff < 1:
-            raise ConfigurationError("wait: expected no negative seconds, and a backoff from 1 on")
+            raise ConfigurationError(
+                "wait: expected no negative seconds, and a backoff of 1 or more"
+            )
         pause, deadline = poll, self._transport.now() + timeout
         batch: Batch | None = None
         with progress_bar() if progress else nullcontext() as show:
@@ -329,7 +331,7 @@ class Client:
                 raise VideoNotReady(source)
             url = source.video_url
         if not is_url(url):
-            raise ConfigurationError(f"download: {excerpt(repr(url))} is no http(s) URL")
+            raise ConfigurationError(f"download: {excerpt(repr(url))} is not an http(s) URL")
         return self._transport.download(url, lambda chunks: _save(chunks, target))
 
     def _batch(self, operation: Operation, answer: object) -> Batch:

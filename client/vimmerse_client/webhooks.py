@@ -311,7 +311,9 @@ def _signature_headers(headers: Headers) -> tuple[str, str, str]:
     names = (ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)
     missing = [name for name in names if not lowered.get(name)]
     if missing:
-        raise SignatureMissing(f"there is no header {', '.join(missing)}; is the sender signing?")
+        raise SignatureMissing(
+            f"missing header {', '.join(missing)}; does the sender sign its webhooks?"
+        )
     message_id, timestamp, signatures = (lowered[name] for name in names)
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 20):
         raise SignatureMissing(

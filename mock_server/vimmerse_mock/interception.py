@@ -113,7 +113,7 @@ class intercept(ContextDecorator):  # noqa: N801 - it reads as a verb: `with int
 
     def __enter__(self) -> Intercepted:
         if self._intercepted is not None:
-            raise RuntimeError("this interception is at work already: make another intercept()")
+            raise RuntimeError("this intercept() is already active: create another one")
         sender = InProcessSender(RequestsSender())
         mock = create_mock(files_url=f"https://{_MEDIA_HOST}", sender=sender)
         requests_mock = responses.RequestsMock(

@@ -158,8 +158,8 @@ def _prepare(settings: ServeSettings) -> None:
     """Find out what is wrong before anything is started."""
     if settings.workers > 1 and not settings.is_lasting:
         raise ServeError(
-            f"{settings.workers} workers cannot share a store in memory, each would answer for "
-            "itself: use --store sqlite:///mock.db or postgresql://..., or one worker"
+            f"{settings.workers} workers cannot share a store in memory, each would have its "
+            "own: use --store sqlite:///mock.db or postgresql://..., or one worker"
         )
     if settings.ready_file is not None and not settings.ready_file.parent.is_dir():
         raise ServeError(f"--ready-file: there is no folder {settings.ready_file.parent}")
@@ -193,7 +193,9 @@ def _ensure_accounts(registry: AccountRegistry, settings: ServeSettings) -> list
         accounts = [registry.ensure(opening) for opening in settings.accounts]
         return accounts + [registry.ensure_restored(each) for each in settings.snapshots]
     except DuplicateAccountError as error:
-        raise ServeError(f"{error}: use the key and the customer id it was made with") from error
+        raise ServeError(
+            f"{error}: use the key and the customer id that it was created with"
+        ) from error
 
 
 def _wire(settings: ServeSettings) -> Mock:

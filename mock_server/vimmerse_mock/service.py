@@ -181,7 +181,7 @@ class BatchService:
             account, now = tx.account, self._now(tx.account)
             before = _view(account, tx.batch(checked_id(batch_id)), now)
             if before.seen.status is not BatchStatus.SUCCESS:
-                raise NotConcatenableError("a batch can be composed once it is in 'success'")
+                raise NotConcatenableError("a batch can be concatenated once it is in 'success'")
             batch = replace(before.batch, touched_at=now)
             batch = batch.submitted(
                 Submission(

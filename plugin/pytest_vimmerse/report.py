@@ -94,7 +94,7 @@ def note_assumptions(item: pytest.Item, handles: Iterable[Vimmerse], *, fail: bo
     item.user_properties.append((_ASSUMED, ",".join(dict.fromkeys(r.rule.id for r in found))))
     if fail:
         listed = "\n".join(f"  {assumption}" for assumption in found)
-        pytest.fail(f"the test relied on what is only assumed:\n{listed}", pytrace=False)
+        pytest.fail(f"the test relied on behaviour that is only assumed:\n{listed}", pytrace=False)
 
 
 def _assumptions_of(handle: Vimmerse) -> tuple[Assumption, ...]:

@@ -384,7 +384,7 @@ def test_the_mocks_document_against_a_leaner_one_names_what_is_missing() -> None
 @pytest.mark.parametrize(
     ("old", "said"),
     [
-        ([], "no JSON object"),
+        ([], "not a JSON object"),
         ({}, "it has no 'openapi'"),
         ({"swagger": "2.0"}, "it has no 'openapi'"),
         ({"openapi": "4.0.0", "paths": {}}, "'openapi' is '4.0.0'"),

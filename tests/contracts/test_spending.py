@@ -97,9 +97,9 @@ def test_of_alternatives_the_most_expensive_counts() -> None:
 @pytest.mark.parametrize(
     ("text", "saying"),
     [
-        ("{", "no JSON"),
+        ("{", "not JSON"),
         ("[1]", "JSON object like"),
-        ('{"Sora": 1}', "'Sora' is none of Auto"),
+        ('{"Sora": 1}', "'Sora' is not one of Auto"),
         ('{"Auto": "1"}', "number of credits, not '1'"),
         ('{"Auto": -1}', "number of credits, not -1"),
         ('{"Auto": true}', "number of credits, not True"),

@@ -154,7 +154,7 @@ def test_one_interception_is_not_entered_twice() -> None:
     """Entering what is at work already is refused, and it goes on to work."""
     once = intercept()
     with once:
-        with pytest.raises(RuntimeError, match="make another"):
+        with pytest.raises(RuntimeError, match="create another"):
             once.__enter__()
         assert create().status_code == 200
 

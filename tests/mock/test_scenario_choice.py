@@ -186,10 +186,10 @@ def test_a_title_may_say_it_in_detail(
         ("[vimmerse:queue=soon]", "'soon' is no span of time"),
         ("[vimmerse:fail_medias=first]", "fail_medias: expected a list"),
         ("[vimmerse:fail_at=1" + 5000 * "0" + "]", "fail_at: expected a percent"),
-        ("[vimmerse:queue=1s, queue=2s]", "it says one thing twice"),
-        ("[vimmerse:slow, name=stuck]", "it says one thing twice"),
+        ("[vimmerse:queue=1s, queue=2s]", "it sets one field twice"),
+        ("[vimmerse:slow, name=stuck]", "it sets one field twice"),
         ("[vimmerse:colour=red]", "has no 'colour': its fields are name, queue"),
-        ("[vimmerse:slow] [vimmerse:fail_medias=1]", "one marker is enough"),
+        ("[vimmerse:slow] [vimmerse:fail_medias=1]", "write only one marker"),
     ],
 )
 def test_a_title_that_says_nothing_known_changes_nothing(

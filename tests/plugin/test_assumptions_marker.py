@@ -33,7 +33,7 @@ def test_a_strict_test_fails_by_an_assumption(pytester: pytest.Pytester) -> None
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
         [
-            "the test relied on what is only assumed:",
+            "the test relied on behaviour that is only assumed:",
             "  read.progress (get_batch answered 200, processing * %): *; assumed, because *",
         ]
     )

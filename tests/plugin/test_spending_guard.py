@@ -190,7 +190,7 @@ def test_a_price_list_may_be_a_file(pytester: pytest.Pytester, real: RealService
     assert spent(result) == (10, 10)
     result = run(pytester, *only, *real.options, f"--vimmerse-prices={bad}")
     assert result.ret == 2
-    assert "'Sora' is none of Auto" in result.stderr.str()
+    assert "'Sora' is not one of Auto" in result.stderr.str()
 
 
 STOPS: Final = [

@@ -133,7 +133,7 @@ def read_prices(text: str) -> Prices:
         listed = json.loads(text)
     except ValueError as error:
         raise PriceListError(
-            f"a price list is a JSON object, and this is no JSON: {error}"
+            f"a price list is a JSON object, and this is not JSON: {error}"
         ) from None
     if not isinstance(listed, dict):
         raise PriceListError('a price list is a JSON object like {"Auto": 1, "concat": 0}')
@@ -148,7 +148,7 @@ def make_prices(listed: Mapping[str, Any]) -> Prices:
     """
     for name, price in listed.items():
         if name not in _NAMES:
-            raise PriceListError(f"{name!r} is none of {', '.join(_NAMES)}")
+            raise PriceListError(f"{name!r} is not one of {', '.join(_NAMES)}")
         if not isinstance(price, int) or isinstance(price, bool) or price < 0:
             raise PriceListError(f"the price of {name!r} is a number of credits, not {price!r}")
     return Prices(dict(listed))

@@ -86,8 +86,8 @@ class Spending(msgspec.Struct):
             raise NotAffordableError(f"the run was stopped: {self.stopped}")
         if self.total + price > self.limit:
             raise NotAffordableError(
-                f"of the limit: {what} may cost {price} credits, and of {self.limit} allowed "
-                f"{self.total} are spent or held"
+                f"of the limit: {what} may cost {price} credits, and of the {self.limit} credits "
+                f"allowed {self.total} are spent or held"
             )
         return self._add(Payment(what, price, batch_id))
 

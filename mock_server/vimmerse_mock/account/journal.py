@@ -79,7 +79,7 @@ class AccountJournal:
 def _differences(wanted: RequestLike, exchange: ExchangeInfo) -> list[str]:
     """Describe in what a request is not as wanted."""
     if unknown := wanted.keys() - RequestLike.__annotations__.keys():
-        raise TypeError(f"a request is not described by {', '.join(sorted(unknown))}")
+        raise TypeError(f"unknown names to describe a request: {', '.join(sorted(unknown))}")
     different = []
     for name, value in wanted.items():
         came = exchange.path.partition("?")[0] if name == "path" else getattr(exchange, name)

@@ -53,7 +53,9 @@ class Access:
             )
         origin = request.headers.get("Origin")
         if origin is not None and not is_loopback_url(origin):
-            raise ForeignOriginError("the control plane answers no web page of another origin")
+            raise ForeignOriginError(
+                "the control plane refuses requests from web pages of another origin"
+            )
 
     def _require_token(self, authorization: str) -> None:
         given = authorization.removeprefix(_BEARER).encode()
@@ -61,7 +63,7 @@ class Access:
             given, self.token.encode()
         ):
             raise TokenMissingError(
-                "the control plane asks for its token: send Authorization: Bearer TOKEN "
+                "the control plane needs its token: send Authorization: Bearer TOKEN "
                 "(--admin-token, VIMMERSE_ADMIN_TOKEN)"
             )
 

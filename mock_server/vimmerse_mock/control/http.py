@@ -68,7 +68,7 @@ def _find(request: flask.Request) -> tuple[Operation[Any, Any], dict[str, str]]:
         raise WrongMethodError(f"{request.path} takes {allowed}, not {request.method}") from error
     except HTTPException as error:
         raise NoSuchOperationError(
-            f"no operation {request.method} {request.path}: GET {ROOT}/ lists them"
+            f"no operation {request.method} {request.path}: GET {ROOT}/ lists all"
         ) from error
     return operation, {name: value.replace("\0", "") for name, value in path.items()}
 

@@ -89,8 +89,8 @@ class AccountRegistry:
         account = self.store.account_by_key(api_key)
         if account is None or customer_id not in ("", account.customer_id):
             raise DuplicateAccountError(
-                f"the store has customer {customer_id!r} with another key, or the key with "
-                "another customer"
+                f"the store already has customer {customer_id!r} with another key, or the key "
+                "with another customer"
             )
         return account
 

@@ -161,7 +161,7 @@ def _checked_header(text: str) -> dict[str, Any]:
             f"line {error.lineno}: a snapshot is JSON, this is not ({error.msg})"
         ) from error
     except RecursionError as error:
-        raise SnapshotError("line 1: no snapshot is nested as deep as this") from error
+        raise SnapshotError("line 1: the file is nested too deeply for a snapshot") from error
     if not isinstance(read, dict) or read.get("format") != FORMAT:
         raise SnapshotError(
             f'line 1: expected {{"format": "{FORMAT}", "version": {VERSION}, ...}}, the file that '

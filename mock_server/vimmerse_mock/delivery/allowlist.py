@@ -54,7 +54,7 @@ class Allowlist:
         for pattern in self.patterns:
             if _network(pattern) is None and not _NAME.fullmatch(pattern.lower()):
                 raise AllowlistError(
-                    f"{pattern!r} is no pattern of hosts: write a name like hooks.example.com or "
+                    f"{pattern!r} is not a host pattern: write a name like hooks.example.com or "
                     "*.example.com, an address, or a network like 10.0.0.0/8; no scheme, port or "
                     "path"
                 )

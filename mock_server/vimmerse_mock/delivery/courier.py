@@ -98,7 +98,9 @@ class Courier:
         found = (each for each in self.store.messages(customer_id) if each.id == message_id)
         message = next(found, None)
         if message is None:
-            raise UnknownMessageError(f"no webhook {message_id!r}: list them to see what there is")
+            raise UnknownMessageError(
+                f"no webhook {message_id!r}: list the webhooks to see their ids"
+            )
         return message
 
     def redeliver(self, customer_id: str, message_id: str) -> Message:

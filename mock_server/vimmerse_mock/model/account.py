@@ -29,10 +29,10 @@ def require_usable(api_key: str, customer_id: str) -> None:
         OpeningError: it says which, and what is possible.
     """
     if not _KEY.fullmatch(api_key):
-        raise OpeningError("an api_key is made of visible ASCII characters, without spaces")
+        raise OpeningError("an api_key has only visible ASCII characters, no spaces")
     if not _CUSTOMER_ID.fullmatch(customer_id):
         raise OpeningError(
-            f"a customer_id stands in URLs, without spaces and slashes, unlike {customer_id!r}"
+            f"a customer_id is part of URLs: no spaces and no slashes, unlike {customer_id!r}"
         )
 
 
@@ -63,7 +63,7 @@ class Opening:
     def __post_init__(self) -> None:
         """Refuse a balance that no account has, a clock that there is not, and unusable names."""
         if self.credits < 0:
-            raise OpeningError(f"an account opens with 0 credits or more, not {self.credits}")
+            raise OpeningError(f"an account starts with 0 credits or more, not {self.credits}")
         require_usable(self.api_key, self.customer_id)
         _ = self.clock_setting
 

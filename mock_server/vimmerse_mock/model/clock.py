@@ -76,7 +76,7 @@ class Clock:
     def __post_init__(self) -> None:
         """Refuse a rate or a step that would run backwards."""
         if not 0 <= self.rate <= FASTEST:
-            raise ClockError(f"a clock's rate is 0 (manual) to {FASTEST:g}, not {self.rate}")
+            raise ClockError(f"the rate of a clock is 0 (manual) to {FASTEST:g}, not {self.rate}")
         if self.step < 0 or (self.step and self.rate):
             raise ClockError("a clock that steps has no rate, and its step is a positive span")
         if not 0 <= self.origin <= LAST:

@@ -59,12 +59,12 @@ class Step:
         """What the verb means."""
         if not _STATUS.fullmatch(self.verb):
             if self.verb not in VERBS or self.verb == STATUS_VERB:
-                raise PlanError(f"there is no such step; {allowed()}")
+                raise PlanError(f"unknown step; {allowed()}")
             return VERBS[self.verb]
         if not 300 <= int(self.verb) < 600:
             raise PlanError(
-                "a pretended answer is a status from 300 to 599; for 2xx use ok, which really "
-                "sends, or drop"
+                "a pretended answer is a status from 300 to 599; for 2xx use ok, which sends the "
+                "webhook, or drop"
             )
         return VERBS[STATUS_VERB]
 
@@ -89,15 +89,15 @@ class DeliveryPlan:
         shaping = [step for step in self.steps if step.kind.apply is not None]
         verbs = [step.verb for step in shaping]
         if "drop" in verbs and len(self.steps) > 1:
-            raise PlanError("drop goes with nothing else")
+            raise PlanError("drop cannot be combined with other steps")
         for step in shaping:
             if shaping.count(step) > 1:
-                raise PlanError(f"{step} stands there twice, once is enough")
+                raise PlanError(f"{step} is there twice; write it once")
         if "duplicate" in verbs and "burst" in verbs:
-            raise PlanError("duplicate and burst exclude each other: burst says how many come")
+            raise PlanError("duplicate and burst cannot be combined: use burst with a number")
         for verb in ("delay", "burst"):
             if verbs.count(verb) > 1:
-                raise PlanError(f"a plan has one {verb}")
+                raise PlanError(f"a plan can have only one {verb}")
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.steps))
@@ -146,18 +146,18 @@ class Planned:
 
 def _read_nothing(argument: str) -> None:
     if argument:
-        raise PlanError(f"nothing may stand behind it, not {argument!r}")
+        raise PlanError(f"this step takes no argument, not {argument!r}")
 
 
 def _read_field(argument: str) -> str:
     if argument not in BODY_FIELDS:
-        raise PlanError(f"a field stands behind it ({', '.join(BODY_FIELDS)}), not {argument!r}")
+        raise PlanError(f"expected a field after it ({', '.join(BODY_FIELDS)}), not {argument!r}")
     return argument
 
 
 def _read_copies(argument: str) -> int:
     if not _COPIES.fullmatch(argument) or not 2 <= int(argument) <= MOST_COPIES:
-        raise PlanError(f"a number from 2 to {MOST_COPIES} stands behind it, not {argument!r}")
+        raise PlanError(f"expected a number from 2 to {MOST_COPIES} after it, not {argument!r}")
     return int(argument)
 
 
@@ -168,10 +168,10 @@ def _read_delay(argument: str) -> tuple[Span, Span]:
         longest = parse_span(longest_written) if dots else shortest
     except SpanError as error:
         raise PlanError(
-            f"a span like 30s, or two like 1s..30s, stands behind it, not {argument!r}"
+            f"expected a span like 30s, or two like 1s..30s, after it, not {argument!r}"
         ) from error
     if shortest > longest:
-        raise PlanError(f"the shorter span of {argument!r} comes first")
+        raise PlanError(f"write the shorter span of {argument!r} first")
     return shortest, longest
 
 
@@ -267,7 +267,7 @@ def parse_plan(text: str) -> DeliveryPlan:
     """
     words = [word.split() for word in text.split(",")]
     if not text.strip() or not all(words):
-        raise PlanError(f"the plan {text!r} has nothing in a place: {allowed()}")
+        raise PlanError(f"the plan {text!r} has an empty step: {allowed()}")
     return DeliveryPlan(tuple(Step(verb.lower(), " ".join(rest)) for verb, *rest in words))
 
 

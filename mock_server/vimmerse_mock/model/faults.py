@@ -150,12 +150,12 @@ class Fault:
                 "and an empty text for any"
             )
         if self.nth < 1 or (self.times is not None and self.times < 1):
-            raise FaultError("nth and times count from 1; times is null for always")
+            raise FaultError("nth and times are 1 or more; times null means always")
         if self.status not in _STATUSES:
             raise FaultError(f"an HTTP status is 200 to 599, not {self.status}")
         shortest, longest = self._delays
         if shortest > longest:
-            raise FaultError(f"delay_to ({self.delay_to}) comes before delay ({self.delay})")
+            raise FaultError(f"delay_to ({self.delay_to}) is shorter than delay ({self.delay})")
 
     def __str__(self) -> str:
         detail = f" {self.status}" if self.kind is FaultKind.STATUS else ""

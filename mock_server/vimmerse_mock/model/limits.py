@@ -43,9 +43,7 @@ class Throttle:
         """Refuse limits that let nothing through."""
         for limit in (self.requests_per_minute, self.concurrent_batches):
             if limit is not None and limit < 1:
-                raise InvalidLimitError(
-                    f"a limit is a number from 1 on, or null for none, not {limit}"
-                )
+                raise InvalidLimitError(f"a limit is 1 or more, or null for no limit, not {limit}")
 
     def admit(self, now: Instant) -> Throttle:
         """Count a request.

@@ -93,7 +93,7 @@ def _scenario(marker: Marker) -> Scenario:
     pairs += marker.fields
     written = {name: _value(name, text) for name, text in pairs}
     if len(written) < len(pairs):
-        raise ScenarioError("it says one thing twice")
+        raise ScenarioError("it sets one field twice")
     return read_scenario(written)
 
 
@@ -101,8 +101,8 @@ def _only(markers: Sequence[Marker], place: tuple[str | int, ...]) -> Marker | N
     if len(markers) > 1:
         raise MarkerError(
             place,
-            f"{_short(' and '.join(marker.text for marker in markers))}: one marker is enough; "
-            "say it in one, such as [vimmerse:slow, fail_medias=0,2]",
+            f"{_short(' and '.join(marker.text for marker in markers))}: write only one "
+            "marker, such as [vimmerse:slow, fail_medias=0,2]",
         )
     return markers[0] if markers else None
 

@@ -47,7 +47,7 @@ class WebhookSettings:
             )
         if len(self.secrets) > MOST_SECRETS:
             raise WebhookSettingsError(
-                f"at most {MOST_SECRETS} secrets sign, the present one and the one before it, "
+                f"at most {MOST_SECRETS} secrets, the new one and the one before it, "
                 f"not {len(self.secrets)}"
             )
         for secret in self.secrets:
@@ -84,7 +84,7 @@ def secret_key(secret: str) -> bytes:
         key = b""
     if not secret.startswith(SECRET_PREFIX) or len(key) not in _SECRET_BYTES:
         raise WebhookSettingsError(
-            f"a secret is {SECRET_PREFIX} and the base64 of {_SECRET_BYTES.start} to "
+            f"a secret is {SECRET_PREFIX} followed by the Base64 of {_SECRET_BYTES.start} to "
             f"{_SECRET_BYTES.stop - 1} bytes, which this is not"
         )
     return key

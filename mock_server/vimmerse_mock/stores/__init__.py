@@ -185,7 +185,7 @@ def open_store(url: str) -> Store:
         return MemoryStore()
     if not url.startswith(("sqlite:///", "postgresql://")):
         raise StoreRefusedError(
-            f"the store {url.partition(':')[0]!r} is none that there is: "
+            f"unknown store {url.partition(':')[0]!r}: "
             "use memory:, sqlite:///path.db or postgresql://user@host/database"
         )
     try:
@@ -195,6 +195,6 @@ def open_store(url: str) -> Store:
     except ImportError as error:
         kind, extra = ("SQLite", "sqlite") if url[0] == "s" else ("PostgreSQL", "postgres")
         raise StoreRefusedError(
-            f"a store on {kind} needs what the extra [{extra}] brings ({error}): "
+            f"a {kind} store needs the extra [{extra}] ({error}): "
             f"pip install 'vimmerse-mock[{extra}]'"
         ) from error

@@ -263,9 +263,9 @@ class MemoryStore:
             data.put(message)
         with self._lock:
             if account.customer_id in self._accounts:
-                raise DuplicateAccountError(f"customer {account.customer_id!r} exists already")
+                raise DuplicateAccountError(f"customer {account.customer_id!r} already exists")
             if account.api_key in self._by_key:
-                raise DuplicateAccountError("another account has this API key already")
+                raise DuplicateAccountError("another account already has this API key")
             self._accounts[account.customer_id] = data
             self._by_key[account.api_key] = data
         self._schedule(data)

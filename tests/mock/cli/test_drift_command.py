@@ -170,9 +170,9 @@ def test_what_of_a_file_cannot_be_used_is_said_by_line(old: Path) -> None:
     ("content", "said"),
     [
         (None, "cannot be read: No such file or directory"),
-        (b"", "has no evidence in it"),
-        (b"\x00\xff<html>\n", "has no evidence in it"),
-        (b'{"openapi": "3.1.0"}', "has no evidence in it"),
+        (b"", "is not an evidence file"),
+        (b"\x00\xff<html>\n", "is not an evidence file"),
+        (b'{"openapi": "3.1.0"}', "is not an evidence file"),
     ],
 )
 def test_a_file_that_is_no_evidence_is_one_sentence(
@@ -219,8 +219,8 @@ def test_documents_are_compared(document: Path, tmp_path: Path) -> None:
     ("content", "said"),
     [
         ("openapi: 3.1.0\n", "other.json is not an OpenAPI document in JSON"),
-        ("[]", "the second document is no OpenAPI: it is no JSON object"),
-        ('{"swagger": "2.0"}', "the second document is no OpenAPI 3: it has no 'openapi'"),
+        ("[]", "the second document is not OpenAPI: it is not a JSON object"),
+        ('{"swagger": "2.0"}', "the second document is not OpenAPI 3: it has no 'openapi'"),
         ("[" * 100_000, "other.json is not an OpenAPI document in JSON"),
     ],
 )

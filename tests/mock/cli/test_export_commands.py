@@ -92,7 +92,7 @@ def test_an_account_that_is_there_already_is_not_imported(invoke: Invoke, tmp_pa
         refused = invoke("import", file, "--admin-url", server.url)
         assert server.account.credits == 100_000
     assert refused.exit_code == 2
-    assert "exists already" in refused.output
+    assert "already exists" in refused.output
 
 
 def test_a_file_that_is_none_is_named_with_its_line(invoke: Invoke, tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def test_a_refusal_says_what_to_do(server: MockServer) -> None:
     host = requests.get(url, headers={"Host": "evil.example"}, timeout=60).json()["message"]
     origin = requests.get(url, headers={"Origin": "http://evil.example"}, timeout=60)
     assert "--admin-token" in host
-    assert "no web page of another origin" in origin.json()["message"]
+    assert "web pages of another origin" in origin.json()["message"]
     assert "evil" not in host + origin.text
 
 
@@ -169,7 +169,7 @@ def test_this_process_needs_no_token(guarded: MockServer) -> None:
     """The facade in process works; the one over HTTP needs the token, and says so."""
     assert guarded.account.credits == 100_000
     assert RemoteMock(guarded.url, TOKEN).open_account().credits == 100_000
-    with pytest.raises(TokenMissingError, match=r"asks for its token.*VIMMERSE_ADMIN_TOKEN"):
+    with pytest.raises(TokenMissingError, match=r"needs its token.*VIMMERSE_ADMIN_TOKEN"):
         RemoteMock(guarded.url).open_account()
 
 

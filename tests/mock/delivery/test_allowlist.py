@@ -86,7 +86,7 @@ def test_a_pattern_is_a_name_or_a_network(
 @pytest.mark.parametrize("pattern", ["http://a.example", "a.example:80", "a b", "", "10.0.0.0/99"])
 def test_a_pattern_that_could_never_match_is_refused(pattern: str) -> None:
     """The sentence says how a pattern is written."""
-    with pytest.raises(AllowlistError, match="is no pattern of hosts: write a name like"):
+    with pytest.raises(AllowlistError, match="is not a host pattern: write a name like"):
         Allowlist((pattern,))
 
 

@@ -413,7 +413,7 @@ class TestSigning:
 
     def test_what_is_no_secret_is_refused(self, account: Account) -> None:
         """With what one is, and without repeating it."""
-        with pytest.raises(WebhookSettingsError, match="base64 of 24 to 64 bytes") as refusal:
+        with pytest.raises(WebhookSettingsError, match="Base64 of 24 to 64 bytes") as refusal:
             account.sign_webhooks("sesame")
         assert "sesame" not in str(refusal.value)
 

@@ -150,13 +150,13 @@ def test_two_that_swap_come_the_other_way_round() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "has nothing in a place: use ok, 500, timeout, refused, delay 30s, drop"),
-        ("500,,ok", "has nothing in a place"),
-        ("explode", "'explode': there is no such step; use ok, 500"),
-        ("300..599", "no such step"),
+        ("", "has an empty step: use ok, 500, timeout, refused, delay 30s, drop"),
+        ("500,,ok", "has an empty step"),
+        ("explode", "'explode': unknown step; use ok, 500"),
+        ("300..599", "unknown step"),
         ("200", "from 300 to 599; for 2xx use ok"),
         ("999", "from 300 to 599"),
-        ("ok 3", "'ok': nothing may stand behind it, not '3'"),
+        ("ok 3", "'ok': this step takes no argument, not '3'"),
         ("delay", "a span like 30s, or two like 1s..30s"),
         ("delay soon", "a span like 30s"),
         ("delay 30s..1s", "the shorter span"),
@@ -166,11 +166,11 @@ def test_two_that_swap_come_the_other_way_round() -> None:
         ("burst 1001", "a number from 2 to 1000"),
         ("burst \u0663", "a number from 2 to 1000"),
         ("burst 2, burst 3", "one burst"),
-        ("duplicate, burst 2", "exclude each other"),
-        ("wrong", "a field stands behind it (customer_id, batch_id, status), not ''"),
+        ("duplicate, burst 2", "duplicate and burst cannot be combined"),
+        ("wrong", "expected a field after it (customer_id, batch_id, status), not ''"),
         ("missing title", "not 'title'"),
-        ("drop, ok", "drop goes with nothing else"),
-        ("stale, stale", "stale stands there twice"),
+        ("drop, ok", "drop cannot be combined with other steps"),
+        ("stale, stale", "stale is there twice"),
         (", ".join(["500"] * 101), "1 to 100 steps, not 101"),
     ],
 )
@@ -183,7 +183,7 @@ def test_a_plan_that_makes_no_sense_is_refused_with_what_is_allowed(text: str, s
 
 def test_a_stored_plan_that_makes_no_sense_is_refused_too() -> None:
     """A snapshot that was written by hand cannot bring one in."""
-    with pytest.raises(msgspec.ValidationError, match="no such step"):
+    with pytest.raises(msgspec.ValidationError, match="unknown step"):
         msgspec.json.decode(b'{"steps": [{"verb": "explode"}]}', type=DeliveryPlan)
 
 

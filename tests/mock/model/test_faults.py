@@ -83,10 +83,10 @@ def test_a_lone_fault_is_met_by_exactly_the_calls_that_were_meant(
     [
         ({"operation": "delete_batch"}, "no operation 'delete_batch' .*get_batch"),
         ({"operation": "health"}, "no operation 'health'"),
-        ({"nth": 0}, "count from 1"),
-        ({"times": 0}, "count from 1"),
+        ({"nth": 0}, "nth and times are 1 or more"),
+        ({"times": 0}, "nth and times are 1 or more"),
         ({"status": 99}, "200 to 599, not 99"),
-        ({"delay": "2s", "delay_to": "1s"}, "delay_to .* comes before"),
+        ({"delay": "2s", "delay_to": "1s"}, "delay_to .* is shorter"),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused(wrong: dict[str, Any], sentence: str) -> None:
@@ -243,7 +243,7 @@ class TestLimits:
         self, account: Account, limit: int
     ) -> None:
         """It says what was expected, and changes nothing."""
-        with pytest.raises(InvalidLimitError, match="from 1 on, or null for none"):
+        with pytest.raises(InvalidLimitError, match="1 or more, or null for no limit"):
             account.limit(requests_per_minute=limit)
         with pytest.raises(InvalidLimitError):
             replace(Throttle(), concurrent_batches=limit)

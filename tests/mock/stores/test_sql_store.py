@@ -100,7 +100,7 @@ class TestRefusals:
             ("postgresql://postgres:secret@127.0.0.1:1/x", "refused"),
             ("postgresql://postgres@127.0.0.1:1/x?password=secret", "refused"),
             ("postgresql://postgres:secr@secret@127.0.0.1:1/x", "refused|%40"),
-            ("postgres:postgres:secret@127.0.0.1/x", "'postgres' is none that there is"),
+            ("postgres:postgres:secret@127.0.0.1/x", "unknown store 'postgres'"),
             ("memory", "use memory:"),
             ("sqlite:///", "a SQLite store is a file"),
             ("sqlite:///:memory:", "a SQLite store is a file"),
@@ -252,7 +252,7 @@ class TestMigrations:
         with engine.begin() as connection:
             connection.execute(text("CREATE TABLE accounts (id INTEGER)"))
         engine.dispose()
-        with pytest.raises(StoreRefusedError, match=r"tables of something else \(accounts\)"):
+        with pytest.raises(StoreRefusedError, match=r"tables of another application \(accounts\)"):
             open_store(url)
 
 

@@ -349,8 +349,8 @@ def compare_documents(
     tables = tuple(_operations(resolver, renamed or {}) for resolver in resolvers)
     if not tables[0]:
         raise DocumentError(
-            "the first document has none of the contract's operations; if its paths are other "
-            "ones, say so: --rename /story=/batch"
+            "the first document has none of the contract's operations; if its paths have "
+            "other names, add --rename /story=/batch"
         )
     findings: list[Finding] = []
     for operation in OPERATIONS:
@@ -361,11 +361,11 @@ def compare_documents(
 
 def _resolver(document: object, which: str) -> Resolver:
     if not isinstance(document, Mapping):
-        raise DocumentError(f"{which} is no OpenAPI: it is no JSON object")
+        raise DocumentError(f"{which} is not OpenAPI: it is not a JSON object")
     version = document.get("openapi")
     if not isinstance(version, str) or not version.startswith("3."):
         seen = f"its 'openapi' is {version!r}" if version is not None else "it has no 'openapi'"
-        raise DocumentError(f"{which} is no OpenAPI 3: {seen}")
+        raise DocumentError(f"{which} is not OpenAPI 3: {seen}")
     return Resolver(document, which)
 
 

@@ -125,7 +125,7 @@ def begin(path: Path, header: Header) -> None:
         OSError: it cannot be written, or is there already and is something else.
     """
     if path.exists() and not _is_evidence(path):
-        raise FileExistsError(errno.EEXIST, "it is there already, and is no evidence")
+        raise FileExistsError(errno.EEXIST, "it exists already, and is not an evidence file")
     _touch_anew(path)
     path.write_text(encode(header), "utf-8")
 
@@ -272,7 +272,7 @@ def load_evidence(path: Path) -> Evidence:
         raise EvidenceError(f"{path} cannot be read: {error.strerror}") from error
     if not (evidence.exchanges or evidence.verdicts or evidence.webhooks):
         raise EvidenceError(
-            f"{path} has no evidence in it; pytest --vimmerse-evidence FILE writes such a file"
+            f"{path} is not an evidence file; pytest --vimmerse-evidence FILE writes one"
         )
     return evidence
 

@@ -39,7 +39,7 @@ def open_engine(url: str) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed)
     if "@" in (parsed.host or ""):
-        raise StoreRefusedError("the store's URL has two @: write one in a password as %40")
+        raise StoreRefusedError("the store's URL has two @: in a password, write %40")
     return create_engine(
         parsed.set(drivername="postgresql+psycopg"),
         connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": "vimmerse-mock"},
@@ -55,7 +55,8 @@ def open_engine(url: str) -> Engine:
 def _sqlite(url: URL) -> Engine:
     if url.query or url.database in (None, "", ":memory:"):
         raise StoreRefusedError(
-            "a SQLite store is a file, sqlite:///path.db without more; for none, use memory:"
+            "a SQLite store is a file, sqlite:///path.db, with nothing after it; for a store in "
+            "memory, use memory:"
         )
     engine = create_engine(
         url, connect_args={"timeout": _BUSY_SECONDS}, pool_size=_POOL, hide_parameters=True

@@ -221,7 +221,7 @@ def _version(connection: Connection) -> int:
         return _noted(connection, "schema") or 0
     if tables & set(METADATA.tables):
         raise StoreRefusedError(
-            "the database has tables of something else "
+            "the database has tables of another application "
             f"({', '.join(sorted(tables & set(METADATA.tables)))}): use a database of its own"
         )
     return 0
@@ -233,8 +233,9 @@ def _require_plan(connection: Connection) -> None:
         _note(connection, "plan", PLAN_VERSION)
     elif planned_by != PLAN_VERSION:
         raise StoreRefusedError(
-            f"the database was planned by plan version {planned_by}, this vimmerse-mock plans by "
-            f"{PLAN_VERSION}, so its batches would change: use that version, or another database"
+            f"the database was written with plan version {planned_by}, this vimmerse-mock has "
+            f"version {PLAN_VERSION}, so its batches would change: use that version, or another "
+            "database"
         )
 
 
