@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import secrets
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 _STOPS: Final = (signal.SIGTERM, signal.SIGINT)
 _LOOK_AGAIN_SECONDS: Final = 0.1
 _STOP_SECONDS: Final = 20
+_COLLECTIONS: Final = (50_000, 20, 50)
 MEMORY: Final = "memory:"
 _ANY_HOST: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - recognised, not bound to
 
@@ -114,6 +116,8 @@ def _work(
         if is_first:
             _announce(mock, settings, listening.getsockname()[1], accounts[0])
 
+    gc.freeze()  # what is loaded by now stays, and what comes later is kept long or ends at once:
+    gc.set_threshold(*_COLLECTIONS)  # to look through it all, as often as usual, holds everybody up
     front.goes_on = lambda: settings.workers == 1 or os.getppid() == parent
     try:
         run_in_loop(front, ready)
