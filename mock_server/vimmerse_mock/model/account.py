@@ -38,17 +38,25 @@ def require_usable(api_key: str, customer_id: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How an account begins; what is empty is made up.
+    """What an account starts with.
 
-    `clock` is what moves its time: "live" is real time, `speed` times as fast; "manual" stands
-    still until a test advances it; "stepping" moves by `step` (`2s`, or a number of seconds) at
-    every read of an unfinished batch. The same `seed` makes the same identifiers for the same
-    calls. `scenario` is what becomes of its batches.
+    Args:
+        api_key: The key of its requests; generated if empty.
+        customer_id: The id of the customer; generated if empty.
+        credits: The balance.
+        clock: What moves time: "live" is real time, `speed` times as fast; "manual" stands still
+            until a test advances it; "stepping" moves by `step` at every read of an unfinished
+            batch.
+        speed: The speed of a live clock; 60 is sixty times as fast as real time.
+        step: The step of a stepping clock, as `2s` or a number of seconds.
+        seed: The same calls on the same seed and customer id get the same identifiers; generated
+            if empty.
+        scenario: What happens to the batches of the account.
 
     Raises:
-        OpeningError: the credits are negative, or a name is unusable.
-        ClockError: no clock runs so.
-        SpanError: the step is no span.
+        OpeningError: The credits are negative, or the key or customer id is unusable.
+        ClockError: The speed or the step does not fit the clock.
+        SpanError: The step is not a span of time.
     """
 
     api_key: str = field(default="", repr=False)
