@@ -45,14 +45,6 @@ _FIELDS: Final[Mapping[str, str]] = {
 """What each form field that has an option means."""
 
 
-class _Refused(click.ClickException):
-    """The service refused, failed or was not reached: exit code 1, which is click's own."""
-
-
-class _Misused(click.ClickException):
-    exit_code = 2
-
-
 class _Commands(click.Group):
     """A group that says what went wrong in one sentence, without a traceback."""
 
@@ -62,9 +54,9 @@ class _Commands(click.Group):
         except BrokenPipeError:  # click ends quietly when nobody reads the output any more
             raise
         except ConfigurationError as error:
-            raise _Misused(str(error)) from error
+            raise click.UsageError(str(error)) from error
         except (VimmerseError, OSError) as error:
-            raise _Refused(str(error)) from error
+            raise click.ClickException(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ def read_images(images: Iterable[ImageInput]) -> Images:
             f"images: {len(urls)} of {len(given)} are URLs, and the API ignores URLs where files "
             "are uploaded; give either files or URLs"
         )
-    return Images(files=tuple(_part(image, n) for n, image in enumerate(given, start=1)))
+    return Images(files=tuple(_read(image, n) for n, image in enumerate(given, start=1)))
 
 
 def is_url(value: object) -> TypeGuard[str]:
@@ -83,34 +83,32 @@ def is_url(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and value.lower().startswith(("http://", "https://"))
 
 
-def _part(image: ImageInput, number: int) -> Part:
-    name, content = _read(image, number)
+def _read(image: ImageInput, number: int) -> Part:
+    name: str | None = None
+    match image:
+        case str() | Path():
+            name, content = Path(image).name, Path(image).read_bytes()
+        case bytes() | bytearray():
+            content = bytes(image)
+        case tuple((str() as name, bytes() as content)):
+            pass
+        case _ if isinstance(image, tuple) or not hasattr(image, "read"):
+            raise ConfigurationError(
+                f"images: image {number} is of type {type(image).__name__}; expected a path, a "
+                "URL, bytes, a binary file object or (name, bytes)"
+            )
+        case file:
+            content = file.read()
+            if not isinstance(content, bytes):
+                raise ConfigurationError(
+                    f"images: image {number} is a file opened for reading text; open it in mode "
+                    "'rb'"
+                )
+            path = getattr(file, "name", None)  # an unnamed temporary file has a number for a name
+            name = Path(path).name if isinstance(path, str) else None
     if name is None:
         name = f"image{number}{_suffix(content)}"
     return name, content, _TYPES.get(PurePath(name).suffix.lower(), _UNKNOWN_TYPE)
-
-
-def _read(image: ImageInput, number: int) -> tuple[str | None, bytes]:
-    """Return the name, if there is one, and the content."""
-    match image:
-        case str() | Path():
-            return Path(image).name, Path(image).read_bytes()
-        case bytes() | bytearray():
-            return None, bytes(image)
-        case tuple((str() as name, bytes() as content)):
-            return name, content
-    if isinstance(image, tuple) or not hasattr(image, "read"):
-        raise ConfigurationError(
-            f"images: image {number} is of type {type(image).__name__}; expected a path, a URL, "
-            "bytes, a binary file object or (name, bytes)"
-        )
-    content = image.read()
-    if not isinstance(content, bytes):
-        raise ConfigurationError(
-            f"images: image {number} is a file opened for reading text; open it in mode 'rb'"
-        )
-    path = getattr(image, "name", None)  # an unnamed temporary file has its number for a name
-    return (Path(path).name if isinstance(path, str) else None), content
 
 
 def _suffix(content: bytes) -> str:

@@ -292,7 +292,9 @@ class Transport:
         try:
             yield
         except requests.RequestException as error:
-            arrived = _may_have_arrived(error)
+            # Sure not to have arrived only where no connection came about.
+            never_sent = (ConnectionRefusedError, socket.gaierror, requests.ConnectTimeout)
+            arrived = not any(isinstance(cause, never_sent) for cause in _causes(error))
             if not arrived:
                 advice = "nothing was sent: check the base URL and the network"
             elif method == "GET":
@@ -324,12 +326,6 @@ def _message_in(body: object) -> str:
             if isinstance(body.get(key), str):
                 return str(body[key])
     return body if isinstance(body, str) else excerpt(json.dumps(body))
-
-
-def _may_have_arrived(error: requests.RequestException) -> bool:
-    """Whether the service may have got the request; False only where that is impossible."""
-    never_sent = (ConnectionRefusedError, socket.gaierror, requests.ConnectTimeout)
-    return not any(isinstance(cause, never_sent) for cause in _causes(error))
 
 
 def _reason(error: requests.RequestException) -> str:

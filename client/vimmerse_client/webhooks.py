@@ -133,7 +133,7 @@ def confirm_webhook(event: WebhookEvent, client: BatchReader) -> Batch:
 
 
 def submission_key(batch: Batch) -> str:
-    """Name the end of a batch's present submission, by what the API says of the batch.
+    """Return a key for the end of a batch's present submission, from what the API says of it.
 
     A webhook does not say which submission ended (S), but the confirmed batch does. In this order:
 
@@ -202,7 +202,7 @@ Handle = Callable[[WebhookEvent, Batch], object]
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Takes webhooks in, and hands each submission that ended on once.
+    """Receives webhooks, and handles each submission that ended once.
 
     Args:
         client: What reads batches: a `Client` that hurries, see `confirm_webhook`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -39,45 +39,38 @@ def _option(setting: Setting) -> click.Option:
     )
 
 
-def check(explain: str | None, **settings: Any) -> None:  # noqa: ANN401 - click's own
+@click.command(params=[*map(_option, SETTINGS)])
+@click.option(
+    "--explain",
+    metavar="RULE",
+    help="Print a rule, its source, and the tests that check it; runs nothing.",
+)
+def command(*, explain: str | None, **settings: Any) -> None:  # noqa: ANN401 - click's own
     """Run the contract suite against a target.
 
     Exit code 0: the target keeps the contract; 1: it breaks a rule; 2: the suite could not run.
     """
     if explain is not None:
-        _explain(explain)
+        from vimmerse_contracts.suite import rules  # noqa: PLC0415 - only this option pays for it
+
+        try:
+            click.echo("\n".join(rules.explain(explain)))
+        except rules.UnknownRuleError as error:
+            fail(str(error))
         return
     for name in _LEAKING:
         os.environ.pop(name, None)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     import pytest  # noqa: PLC0415 - only this command pays for it
 
-    code = int(pytest.main([*_isolated(), *_arguments(settings)]))
+    given = [
+        f"--vimmerse-{name.replace('_', '-')}={each}"
+        for name, value in settings.items()
+        for each in (value if isinstance(value, tuple) else (value,))
+        if each is not None
+    ]
+    code = int(pytest.main([*_isolated(), *given]))
     sys.exit(code if code in (0, 1) else 2)
-
-
-command: Final = click.Command(
-    "check",
-    callback=check,
-    help=check.__doc__,
-    params=[
-        *map(_option, SETTINGS),
-        click.Option(
-            ["--explain"],
-            metavar="RULE",
-            help="Print a rule, its source, and the tests that check it; runs nothing.",
-        ),
-    ],
-)
-
-
-def _explain(rule: str) -> None:
-    from vimmerse_contracts.suite.rules import UnknownRuleError, explain  # noqa: PLC0415 - as above
-
-    try:
-        click.echo("\n".join(explain(rule)))
-    except UnknownRuleError as error:
-        fail(str(error))
 
 
 def _isolated() -> Iterator[str]:
@@ -90,11 +83,3 @@ def _isolated() -> Iterator[str]:
     yield from (f"-p{name}" for name in _PLUGINS)
     yield from (f"-pno:{name}" for name in _WITHOUT)
     yield str(suite)
-
-
-def _arguments(settings: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the settings as options of pytest."""
-    for name, value in settings.items():
-        for each in value if isinstance(value, tuple) else (value,):
-            if each is not None:
-                yield f"--vimmerse-{name.replace('_', '-')}={each}"

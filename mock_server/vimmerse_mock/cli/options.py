@@ -26,17 +26,17 @@ def fail(sentence: str) -> NoReturn:
 
 
 def option(
-    name: str,
-    *,
+    *names: str,
     of: str = "",
     **attributes: Any,  # noqa: ANN401 - click's own
 ) -> Callable[[F], F]:
     """Make an option of a process that is configured from outside: a variable sets it as well.
 
-    `of` is the command that the variable names, where it should not be set for all.
+    `names` are click's: the option, and its parameter where that is called otherwise. `of` is the
+    command that the variable names, where it should not be set for all.
     """
-    variable = "_".join(filter(None, [_PREFIX, of, *name.lstrip("-").split("-")])).upper()
-    return click.option(name, envvar=variable, show_envvar=True, show_default=True, **attributes)
+    variable = "_".join(filter(None, [_PREFIX, of, *names[0].lstrip("-").split("-")])).upper()
+    return click.option(*names, envvar=variable, show_envvar=True, show_default=True, **attributes)
 
 
 def with_control_plane(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,11 @@ from vimmerse_contracts.vocabulary import MOTION_TYPES, SAMPLE_API_KEY, SAMPLE_C
 from vimmerse_mock.cli.options import NATURAL, PORT, POSITIVE, Parsed, fail, option, pairs
 from vimmerse_mock.cli.snapshots import read_file
 from vimmerse_mock.model.account import DEFAULT_CREDITS, Opening
-from vimmerse_mock.model.clock import CLOCK_MODES, ClockMode
+from vimmerse_mock.model.clock import CLOCK_MODES
 from vimmerse_mock.model.credits import PriceList
 from vimmerse_mock.model.exchange import JOURNAL_LENGTH
 from vimmerse_mock.model.limits import MEBIBYTE, Limits, parse_keep
 from vimmerse_mock.model.scenarios import SCENARIOS
-from vimmerse_mock.model.scenarios import scenario as preset
 from vimmerse_mock.model.snapshot import Snapshot
 from vimmerse_mock.serve import MEMORY, ServeSettings, serve
 
@@ -42,9 +41,15 @@ from vimmerse_mock.serve import MEMORY, ServeSettings, serve
 @option("--credits", default=DEFAULT_CREDITS, type=NATURAL, help="Credits to start with.")
 @option("--api-key", default=SAMPLE_API_KEY, help="The account's API key.")
 @option("--customer-id", default=SAMPLE_CUSTOMER_ID, help="The account's customer id.")
-@option("--id-seed", default="", help="Seed for ids: the same calls get the same ids in each run.")
+@option(
+    "--id-seed",
+    "seed",
+    default="",
+    help="Seed for ids: the same calls get the same ids in each run.",
+)
 @option(
     "--seed",
+    "seed_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Start with the accounts of this file (see export), instead of the one above.",
 )
@@ -58,6 +63,7 @@ from vimmerse_mock.serve import MEMORY, ServeSettings, serve
     "--scenario",
     default="success",
     type=click.Choice(list(SCENARIOS)),
+    callback=lambda _context, _option, name: SCENARIOS[name],
     help="What happens to every batch.",
 )
 @option(
@@ -100,42 +106,32 @@ from vimmerse_mock.serve import MEMORY, ServeSettings, serve
 )
 def command(
     *,
-    clock: ClockMode,
-    speed: float,
-    step: str,
-    credits: int,  # noqa: A002 - the option's name
-    api_key: str,
-    customer_id: str,
-    id_seed: str,
-    seed: Path | None,
+    seed_file: Path | None,
     account: tuple[tuple[str, int], ...],
-    scenario: str,
     price: tuple[tuple[str, int], ...],
     concat_price: int,
     max_image_mib: int,
     max_request_mib: int,
-    **settings: Any,  # noqa: ANN401 - click's own; they are named as `ServeSettings` has them
+    **settings: Any,  # noqa: ANN401 - click's own; named as `Opening` and `ServeSettings` have them
 ) -> None:
     """Start a mock server; SIGTERM or Ctrl-C stops it."""
-    begin = Opening(clock=clock, speed=speed, step=step, seed=id_seed, scenario=preset(scenario))
-    accounts = [replace(begin, api_key=api_key, customer_id=customer_id, credits=credits)]
+    begin = Opening(**{field.name: settings.pop(field.name) for field in fields(Opening)})
+    accounts = [begin]
     snapshots: tuple[Snapshot, ...] = ()
-    if seed is not None:
-        file = read_file(seed, f"--seed {seed}")
+    if seed_file is not None:
+        file = read_file(seed_file, f"--seed {seed_file}")
         accounts, snapshots = [each.opening() for each in file.accounts], file.snapshots
         if not accounts and not snapshots:
-            fail(f"--seed {seed}: the file has no account")
-    accounts += [replace(begin, api_key=key, credits=its_credits) for key, its_credits in account]
+            fail(f"--seed {seed_file}: the file has no account")
+    accounts += [replace(begin, api_key=key, customer_id="", credits=n) for key, n in account]
     keys = [opening.api_key for opening in accounts if opening.api_key]
     if len(set(keys)) < len(keys):
         fail("two accounts have the same API key: give each --account a key of its own")
-    default = PriceList()
-    per_second = {**default.per_second, **dict(price)}
     serve(
         ServeSettings(
             accounts=tuple(accounts),
             snapshots=snapshots,
-            prices=replace(default, per_second=per_second, concat=concat_price),
+            prices=PriceList({**PriceList().per_second, **dict(price)}, concat_price),
             limits=Limits(max_image_mib * MEBIBYTE, max_request_mib * MEBIBYTE),
             **settings,
         )

@@ -54,7 +54,7 @@ class ReceiverLimits:
             self._under_way[receiver] += 1
 
     def end(self, receiver: str, took: Span) -> None:
-        """Count it off, and remember whether the receiver was quick."""
+        """Count it as done, and remember whether the receiver was quick."""
         with self._lock:
             self._under_way[receiver] -= 1
             if not self._under_way[receiver]:
@@ -63,7 +63,7 @@ class ReceiverLimits:
 
 
 class Dispatcher:
-    """Delivers what falls due on live clocks, from a thread of its own; does a chore each minute.
+    """Delivers what falls due on live clocks, from a thread of its own; calls `chore` each minute.
 
     Messages of one lane go one after another, and a receiver has only so many under way, fewer if
     it is slow. `start` and `stop` are idempotent; `stop` lets what is under way finish, for at most

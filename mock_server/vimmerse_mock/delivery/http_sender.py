@@ -52,8 +52,8 @@ class HttpSender:
         host, port = ascii_host(url), url.port or _PORTS[url.scheme]
         resolve = partial(self.allowlist.endpoints, host, port)
         endpoints = resolve() if _is_number(host) else _within(self.timeout, resolve)
-        kind = _Https if url.scheme == "https" else _Http
-        connection = kind(host, port, endpoints, deadline)
+        context = ssl.create_default_context() if url.scheme == "https" else None
+        connection = _Connection(host, port, endpoints, deadline, context)
         ending = Timer(deadline - monotonic(), _cut, [connection])
         ending.daemon = True
         ending.start()
@@ -68,15 +68,24 @@ class HttpSender:
             connection.close()
 
 
-class _Http(http.client.HTTPConnection):
-    """A connection to where it was allowed; nothing is resolved again."""
+class _Connection(http.client.HTTPConnection):
+    """A connection to where it was allowed: nothing is resolved again.
+
+    Over TLS the certificate is verified for the name, not for the address.
+    """
 
     def __init__(
-        self, host: str, port: int, endpoints: Sequence[Endpoint], deadline: float
+        self,
+        host: str,
+        port: int,
+        endpoints: Sequence[Endpoint],
+        deadline: float,
+        context: ssl.SSLContext | None,
     ) -> None:
         super().__init__(host, port)
         self._endpoints = endpoints
         self._deadline = deadline
+        self._context = context
 
     def connect(self) -> None:
         """Connect to the first endpoint that takes it."""
@@ -93,25 +102,12 @@ class _Http(http.client.HTTPConnection):
             connected.settimeout(max(0.001, self._deadline - monotonic()))
             connected.connect(endpoint.address)
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._context is not None:
+                return self._context.wrap_socket(connected, server_hostname=self.host)
         except BaseException:
             connected.close()
             raise
         return connected
-
-
-class _Https(_Http):
-    """The same over TLS; the certificate is verified for the name, not for the address."""
-
-    default_port = _PORTS["https"]
-
-    def _connected(self, endpoint: Endpoint) -> socket.socket:
-        plain = super()._connected(endpoint)
-        try:
-            context = ssl.create_default_context()
-            return context.wrap_socket(plain, server_hostname=self.host)
-        except BaseException:
-            plain.close()
-            raise
 
 
 def _reply(response: http.client.HTTPResponse) -> Reply:

@@ -22,33 +22,11 @@ from vimmerse_mock.model.clock import SECOND, Instant
 from vimmerse_mock.model.outbox import Headers, Message
 from vimmerse_mock.model.webhook_settings import secret_key
 
-_FRESH_BYTES = 24
-
-
-def new_secret() -> str:
-    """Return a new secret."""
-    return SECRET_PREFIX + b64encode(randomness.token_bytes(_FRESH_BYTES)).decode()
-
-
-def signature_headers(
-    secrets: Iterable[str], event_id: str, real: Instant, body: bytes
-) -> Mapping[str, str]:
-    """Sign a body at a real instant, once with each secret; without any there is nothing to add."""
-    keys = [secret_key(secret) for secret in secrets]
-    if not keys:
-        return {}
-    timestamp = str(real // SECOND)
-    return {
-        ID_HEADER: event_id,
-        TIMESTAMP_HEADER: timestamp,
-        SIGNATURE_HEADER: " ".join(sign(key, event_id, timestamp, body) for key in keys),
-    }
-
-
 KEPT_BODY: Final = 4096
 """How many bytes of an answer are read and kept."""
 _KEPT_HEADERS: Final = 8192
 _KEPT_ERROR: Final = 500
+_FRESH_BYTES: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +75,21 @@ def post_of(message: Message, secrets: Iterable[str], real: Instant) -> Post:
     return Post(message.url, tuple(headers.items()), body)
 
 
+def signature_headers(
+    secrets: Iterable[str], event_id: str, real: Instant, body: bytes
+) -> Mapping[str, str]:
+    """Return the headers that sign a body at a real instant, with each secret; none without any."""
+    keys = [secret_key(secret) for secret in secrets]
+    if not keys:
+        return {}
+    timestamp = str(real // SECOND)
+    return {
+        ID_HEADER: event_id,
+        TIMESTAMP_HEADER: timestamp,
+        SIGNATURE_HEADER: " ".join(sign(key, event_id, timestamp, body) for key in keys),
+    }
+
+
 def ascii_host(url: SplitResult) -> str:
     """Return the host of a URL as DNS and HTTP write it.
 
@@ -121,3 +114,8 @@ def for_the_log(headers: Headers) -> Headers:
             break
         kept.append((name, REDACTED if name.lower() in SECRET_HEADERS else value))
     return tuple(kept)
+
+
+def new_secret() -> str:
+    """Return a new secret to sign with, at random."""
+    return SECRET_PREFIX + b64encode(randomness.token_bytes(_FRESH_BYTES)).decode()

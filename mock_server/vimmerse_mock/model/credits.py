@@ -20,7 +20,7 @@ class Reason(StrEnum):
     RESUBMIT = "resubmit"
     CONCAT = "concat"
     CARRIED = "carried"
-    """What batches that are kept no longer came to, in all."""
+    """The sum of the entries of batches that are no longer kept."""
 
 
 @dataclass(frozen=True, slots=True)

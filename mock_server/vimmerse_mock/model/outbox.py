@@ -163,14 +163,14 @@ class Message:
         return replace(self, attempts=attempts, due_at=attempt.at + delays[failures - 1])
 
     def besides(self, attempt: Attempt) -> Message:
-        """Return a message that is not pending after an attempt: it can still get through."""
+        """Return the message after an attempt while it is not pending: it can still succeed."""
         tried = replace(self, attempts=(*self.attempts, attempt))
         if attempt.succeeded and self.state is not MessageState.WITHDRAWN:
             return replace(tried, state=MessageState.DELIVERED)
         return tried
 
     def withdrawn(self) -> Message:
-        """Return the message taken back, unless it is through."""
+        """Return the message withdrawn, if it is pending; else as it is."""
         if self.state is not MessageState.PENDING:
             return self
         return replace(self, state=MessageState.WITHDRAWN)

@@ -56,7 +56,11 @@ class Scenario:
     def __post_init__(self) -> None:
         """Check every value, and keep equal ones alike."""
         for name in ("queue", "processing"):
-            object.__setattr__(self, name, _in_seconds(name, getattr(self, name)))
+            try:
+                if (written := getattr(self, name)) is not None:
+                    object.__setattr__(self, name, in_seconds(parse_span(written)))
+            except SpanError as error:
+                raise ScenarioError(f"{name}: {error}") from error
         for name, (expected, is_right) in _CHECKS.items():
             if not is_right(value := getattr(self, name)):
                 raise ScenarioError(f"{name}: expected {expected}, not {value!r}")
@@ -64,13 +68,6 @@ class Scenario:
             object.__setattr__(self, name, tuple(sorted(set(getattr(self, name)))))
         if self.fail_at is not None and self.stuck_at is not None:
             raise ScenarioError("a batch that fails at a percent is not stuck: give one of the two")
-
-
-def _in_seconds(name: str, written: str | float | None) -> float | None:
-    try:
-        return None if written is None else in_seconds(parse_span(written))
-    except SpanError as error:
-        raise ScenarioError(f"{name}: {error}") from error
 
 
 def _is_whole(value: object, most: int = _LAST_PLACE) -> bool:
@@ -83,12 +80,11 @@ def _are_places(value: object) -> bool:
     return all(_is_whole(place) for place in value)
 
 
-def _is_percent(value: object) -> bool:
-    return value is None or _is_whole(value, _MOST_PERCENT)
-
-
 _PLACES: Final = (f"a list of places of media, 0 to {_LAST_PLACE}", _are_places)
-_PERCENT: Final = (f"a percent, 0 to {_MOST_PERCENT}", _is_percent)
+_PERCENT: Final = (
+    f"a percent, 0 to {_MOST_PERCENT}",
+    lambda value: value is None or _is_whole(value, _MOST_PERCENT),
+)
 _CHECKS: Final[Mapping[str, tuple[str, Callable[[object], bool]]]] = MappingProxyType(
     {
         "fail_medias": _PLACES,
@@ -106,7 +102,7 @@ FIELDS: Final = tuple(Scenario.__dataclass_fields__)
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A scenario that has a name, and what becomes of a batch by it."""
+    """A scenario that has a name; `outcome` says in words what becomes of a batch."""
 
     scenario: Scenario
     outcome: str
@@ -259,7 +255,7 @@ class Pace:
     def script(
         self, motion_type: str, duration: int, quantity: int, scenario: Scenario, medias: int
     ) -> Script:
-        """Lay down the course of a generation of `medias` media."""
+        """Return the course of a generation of `medias` media."""
         usual = self.per_video_second * duration * quantity * self.slowness.get(motion_type, 1.0)
         media, finish = seconds(usual), seconds(self.concat)
         refused = tuple(i for i in scenario.refuse_medias if i < medias)
@@ -282,5 +278,5 @@ class Pace:
         )
 
     def concat_script(self) -> Script:
-        """Lay down the course of a concat."""
+        """Return the course of a concat."""
         return Script(queue=0, media=0, finish=seconds(self.concat))

@@ -10,9 +10,9 @@ from threading import Event, Lock
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from werkzeug.http import HTTP_STATUS_CODES, is_hop_by_hop_header
-from werkzeug.test import run_wsgi_app
 
 from vimmerse_contracts.suite.target import ReceivedWebhook
+from vimmerse_mock.wsgi import run
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -22,7 +22,7 @@ _STATUSES: Final = range(200, 600)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer, given after so many real seconds."""
+    """An HTTP answer, given `after` so many real seconds."""
 
     status: int = 200
     body: bytes = b""
@@ -37,7 +37,7 @@ class Answer:
             raise ValueError(f"an answer comes after 0 seconds or more, not {self.after!r}")
 
     def write(self, start_response: StartResponse) -> list[bytes]:
-        """Give it to a WSGI server."""
+        """Start the response, and return its body, as a WSGI application does."""
         own = {name.lower() for name, _ in self.headers}
         length = [] if "content-length" in own else [("Content-Length", str(len(self.body)))]
         phrase = HTTP_STATUS_CODES.get(self.status, "Unknown")
@@ -86,7 +86,7 @@ class Answers:
         return answer
 
     def close(self) -> None:
-        """End every delay."""
+        """End every delay: what is still waiting is answered now."""
         self._closing.set()
 
 
@@ -98,6 +98,6 @@ def call(app: WSGIApplication, environ: WSGIEnvironment, content: bytes) -> Answ
         "wsgi.input_terminated": True,
         "CONTENT_LENGTH": str(len(content)),
     }
-    chunks, status, headers = run_wsgi_app(app, request, buffered=True)
-    kept = [(n, v) for n, v in headers if not is_hop_by_hop_header(n)]
-    return Answer(int(status.split(" ", 1)[0]), b"".join(chunks), tuple(kept))
+    status, headers, body = run(app, request)
+    kept = tuple((name, value) for name, value in headers if not is_hop_by_hop_header(name))
+    return Answer(status, body, kept)

@@ -6,7 +6,7 @@ An inbox of an account moves that account's clock while it expects something, so
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Condition
@@ -82,27 +82,20 @@ def received(environ: WSGIEnvironment, content: bytes) -> ReceivedWebhook:
     return ReceivedWebhook(headers, body)
 
 
-@dataclass(frozen=True, slots=True)
 class _Wanted:
     """What a webhook has to be like; None is anything."""
 
-    batch_id: str | None
-    status: str | None
-    customer_id: str | None
-    answered: int | None
-
-    def _asked(self) -> dict[str, object]:
-        values = {name: getattr(self, name) for name in self.__slots__}
-        return {name: value for name, value in values.items() if value is not None}
+    def __init__(self, **fields: object) -> None:
+        self._fields = {name: value for name, value in fields.items() if value is not None}
 
     def __str__(self) -> str:
-        listed = ", ".join(f"{name}={str(value)!r}" for name, value in self._asked().items())
+        listed = ", ".join(f"{name}={str(value)!r}" for name, value in self._fields.items())
         return f" with {listed}" if listed else ""
 
     def differences(self, arrival: Arrival) -> list[str]:
         return [
             f"{name} is {getattr(arrival, name)!r}, not {str(value)!r}"
-            for name, value in self._asked().items()
+            for name, value in self._fields.items()
             if getattr(arrival, name) != value
         ]
 
@@ -134,7 +127,7 @@ class Inbox:
         return tuple(self._received)
 
     def answer_with(self, *answers: AnswerLike) -> None:
-        """Say what the next requests are answered; after that it is as before: 200, or the app.
+        """Set what the next requests are answered; after that it is as before: 200, or the app.
 
         Each is a status, an `Answer` (body, headers, a delay in real seconds), or a function of the
         webhook that returns one.
@@ -174,10 +167,10 @@ class Inbox:
         answered: int | None = None,
         within: float | None = None,
     ) -> Arrival:
-        """Return the first webhook that is so and that was not returned before.
+        """Return the first webhook that matches and that was not returned before.
 
         Looks at what has come; then moves the account's clock from webhook to webhook, for at most
-        `within` seconds of that clock; and waits as many real seconds for what others may do.
+        `within` seconds of that clock; and waits as many real seconds for what other threads do.
         Without `within` the clock is moved as far as webhooks are planned, and the wait is
         `PATIENCE_SECONDS`.
 
@@ -186,11 +179,16 @@ class Inbox:
             Exception: what the application of `deliver_to` raised.
         """
         __tracebackhide__ = True
-        wanted = _Wanted(batch_id, status, customer_id, answered)
+        wanted = _Wanted(
+            batch_id=batch_id, status=status, customer_id=customer_id, answered=answered
+        )
         ahead = float("inf") if within is None else within
         deadline = monotonic() + (PATIENCE_SECONDS if within is None else within)
         while True:
-            found = self._take(wanted)
+            with self._arrival:
+                found = self._find(wanted)
+                if found is not None:
+                    self._expected.add(found.number)
             self.raise_errors()
             if found is not None:
                 return found
@@ -198,7 +196,8 @@ class Inbox:
             skipped = self._skip(ahead)
             ahead -= skipped
             if not skipped and len(self._received) == before and not self._waited(deadline):
-                raise AssertionError(self._missed(wanted, within))
+                span = "" if within is None else f" within {within:g} s"
+                raise AssertionError(f"no webhook{wanted} came{span}\n{self._story(wanted)}")
 
     def expect_none(
         self,
@@ -209,7 +208,7 @@ class Inbox:
         answered: int | None = None,
         within: float = PATIENCE_SECONDS,
     ) -> None:
-        """Make sure that no such webhook comes `within` seconds, but for those returned before.
+        """Check that no webhook that matches comes `within` seconds, but for those returned before.
 
         They are seconds of the account's clock, which is moved; without an account, real ones.
 
@@ -218,7 +217,9 @@ class Inbox:
             Exception: what the application of `deliver_to` raised.
         """
         __tracebackhide__ = True
-        wanted = _Wanted(batch_id, status, customer_id, answered)
+        wanted = _Wanted(
+            batch_id=batch_id, status=status, customer_id=customer_id, answered=answered
+        )
         if self._account is not None:
             self._account.clock.advance(within)
         else:
@@ -245,9 +246,7 @@ class Inbox:
         self.raise_errors()
         if arrived:
             return self.received
-        raise AssertionError(
-            f"expected {count} webhooks within {within:g} s\n{self._story(lambda _: '')}"
-        )
+        raise AssertionError(f"expected {count} webhooks within {within:g} s\n{self._story()}")
 
     def raise_errors(self) -> None:
         """Raise the first error of the application that was not raised yet."""
@@ -256,7 +255,7 @@ class Inbox:
             raise self._errors.pop(0)
 
     def close(self) -> None:
-        """Keep no sender waiting, and give back the addresses in this process."""
+        """End delayed answers at once, and free the addresses in this process."""
         self._answers.close()
         if self._sender is not None:
             for base in self._bases:
@@ -297,13 +296,6 @@ class Inbox:
         fresh = (each for each in self._received if each.number not in self._expected)
         return next((each for each in fresh if not wanted.differences(each)), None)
 
-    def _take(self, wanted: _Wanted) -> Arrival | None:
-        with self._arrival:
-            found = self._find(wanted)
-            if found is not None:
-                self._expected.add(found.number)
-            return found
-
     def _skip(self, ahead: float) -> float:
         """Move the clock to the next webhook if it is due soon enough; return by how much."""
         if self._account is None:
@@ -330,27 +322,25 @@ class Inbox:
     def _is_ours(self, url: str) -> bool:
         return any(url == base or url.startswith((f"{base}/", f"{base}?")) for base in self._bases)
 
-    def _missed(self, wanted: _Wanted, within: float | None) -> str:
-        span = "" if within is None else f" within {within:g} s"
-
-        def judge(arrival: Arrival) -> str:
-            if arrival.number in self._expected:
-                return "returned before"
-            return ", ".join(wanted.differences(arrival)) or "it came just now"
-
-        return f"no webhook{wanted} came{span}\n{self._story(judge)}"
-
-    def _story(self, judge: Callable[[Arrival], str]) -> str:
-        came = self._received[-_SHOWN:]
-        nearest = min(came, key=lambda each: judge(each).count(", "), default=None)
+    def _story(self, wanted: _Wanted | None = None) -> str:
+        """Describe what came, why nothing of it was returned, and what is planned."""
+        came = [(each, self._objections(each, wanted)) for each in self._received[-_SHOWN:]]
+        nearest = min((objections for _, objections in came), key=len, default=[])
         lines = [f"came to {self.url}: {len(self._received) or 'nothing'}"]
-        for each in came:
-            judged = judge(each)
-            near = " (nearest)" if each is nearest and len(came) > 1 and judged else ""
-            lines.append(f"  {self._line(each)}{judged and f' <- {judged}'}{near}")
+        for arrival, objections in came:
+            said = f" <- {', '.join(objections)}" if objections else ""
+            near = " (nearest)" if said and objections is nearest and len(came) > 1 else ""
+            lines.append(f"  {self._line(arrival)}{said}{near}")
         if self._account is not None:
             lines += ["in the outbox:", *(f"  {each}" for each in self._outbox(self._account))]
         return "\n".join(lines)
+
+    def _objections(self, arrival: Arrival, wanted: _Wanted | None) -> list[str]:
+        if wanted is None:
+            return []
+        if arrival.number in self._expected:
+            return ["returned before"]
+        return wanted.differences(arrival) or ["it came just now"]
 
     def _outbox(self, account: Account) -> Sequence[str]:
         """Describe each webhook for here; where there is none, say where the others go."""
@@ -385,7 +375,7 @@ def _seconds(now: datetime, due_at: datetime) -> float:
 
 
 class Listener:
-    """Listens on the loopback, and receives what it has an inbox for.
+    """Listens on the loopback, and hands what comes to the inbox of its URL.
 
     `port` 0 takes a free one.
     """
@@ -418,7 +408,7 @@ class Listener:
         return self._inboxes[name]
 
     def close_inbox(self, inbox: Inbox) -> None:
-        """Forget an inbox."""
+        """Close an inbox; its URL then answers 404."""
         inbox.close()
         self._inboxes = {name: each for name, each in self._inboxes.items() if each is not inbox}
 
