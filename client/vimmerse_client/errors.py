@@ -21,11 +21,11 @@ VimmerseError
   InvalidWebhook                         `parse_webhook`: what came is no webhook of the contract
   UnconfirmedWebhook                     `confirm_webhook`: the API does not say what it says
     UnknownBatch                         no batch of this API key
-    ForeignWebhook                       the batch is of another customer than the webhook says
+    ForeignWebhook                       the batch belongs to another customer
     BatchNotDone                         the batch still processes
-    StaleStatus                          the batch ended otherwise
-  InvalidSignature                       `verify_webhook`: not surely from the sender
-    SignatureMissing                     the headers are not there, or not as they should be
+    StaleStatus                          the batch ended with another status
+  InvalidSignature                       `verify_webhook`: not proved to be from the sender
+    SignatureMissing                     a header is missing or malformed
     SignatureExpired                     too old, or from the future
     SignatureMismatch                    no secret made any of the signatures
 
@@ -273,7 +273,7 @@ class VideoNotReady(VimmerseError):
 
 
 class InvalidWebhook(VimmerseError):
-    """What came to a webhook's address is none; `problem` says what is wrong with it."""
+    """What came to a webhook's address is no webhook; `problem` says what is wrong with it."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
@@ -314,7 +314,7 @@ class UnknownBatch(UnconfirmedWebhook):
 
 
 class ForeignWebhook(UnconfirmedWebhook):
-    """The batch is there, but of another customer than the webhook says."""
+    """The batch exists, but belongs to another customer than the webhook says."""
 
     advice = "but of another customer, so it is forged or mixed up; do nothing on its word"
 
@@ -326,13 +326,13 @@ class BatchNotDone(UnconfirmedWebhook):
 
 
 class StaleStatus(UnconfirmedWebhook):
-    """The batch ended, but otherwise: the webhook is wrong, or of an earlier submission."""
+    """The batch ended with another status: the webhook is wrong, or of an earlier submission."""
 
     advice = "the batch's own state counts; its own webhook comes, or has come"
 
 
 class InvalidSignature(VimmerseError):
-    """A webhook is not surely from the sender; `reason` says why, without any secret."""
+    """The signature does not prove who sent a webhook; `reason` says why, without any secret."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -343,7 +343,7 @@ class InvalidSignature(VimmerseError):
 
 
 class SignatureMissing(InvalidSignature):
-    """The three Standard Webhooks headers are not all there, or are not as they should be."""
+    """One of the three Standard Webhooks headers is missing or malformed."""
 
 
 class SignatureExpired(InvalidSignature):

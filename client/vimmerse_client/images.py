@@ -79,7 +79,7 @@ def read_images(images: Iterable[ImageInput]) -> Images:
 
 
 def is_url(value: object) -> TypeGuard[str]:
-    """Return whether something is the text of an http(s) URL."""
+    """Whether something is the text of an http(s) URL."""
     return isinstance(value, str) and value.lower().startswith(("http://", "https://"))
 
 

@@ -1,4 +1,4 @@
-"""The objects of the API, typed: frozen, and keeping what they do not know.
+"""The objects of the API, typed and frozen; keys that they do not know are kept.
 
 The contract's schemas decide what a valid object is; these classes give it names and types. Every
 field is called what the API calls it.
@@ -7,7 +7,7 @@ field is called what the API calls it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -112,7 +112,8 @@ class Batch:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object: the contract's keys in their order, then the unknown ones."""
-        return _plain_object(self)
+        plain: dict[str, Any] = _plain(self)
+        return plain
 
     @property
     def succeeded(self) -> bool:
@@ -120,7 +121,7 @@ class Batch:
         return self.status is BatchStatus.SUCCESS
 
     def raise_for_status(self) -> None:
-        """Do nothing, unless the batch failed.
+        """Raise an error if the batch failed; else do nothing.
 
         Raises:
             BatchFailed: the status is 'fail'; carries the batch and the service's message.
@@ -143,19 +144,16 @@ def _build_all(model: type[_M], loaded: list[Mapping[str, Any]]) -> tuple[_M, ..
     return tuple(_build(model, item) for item in loaded)
 
 
-def _plain_object(model: Batch | MediaReference | PosePreset | SubmitParams) -> dict[str, Any]:
-    named = {field.name: getattr(model, field.name) for field in fields(model)}
-    extra = named.pop("extra")
-    # Only `video_url` is ever None, and then the API leaves the key out.
-    known = {name: _plain(value) for name, value in named.items() if value is not None}
-    return known | dict(extra)
-
-
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
     if isinstance(value, datetime):
         return format_timestamp(value)
+    if isinstance(value, BatchStatus):
+        return value.value
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, MediaReference | PosePreset | SubmitParams):
-        return _plain_object(value)
-    return value.value if isinstance(value, BatchStatus) else value
+    if not is_dataclass(value):
+        return value
+    named = {field.name: getattr(value, field.name) for field in fields(value)}
+    extra = named.pop("extra")
+    # Only `video_url` is ever None, and then the API leaves the key out.
+    return {name: _plain(each) for name, each in named.items() if each is not None} | dict(extra)

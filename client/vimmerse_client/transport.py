@@ -1,4 +1,4 @@
-"""One way to the service: the key, the timeouts, the retries, the proxies, and what went wrong.
+"""The way to the service: the key, the timeouts, the retries, the proxies, and what went wrong.
 
 Only GET is retried. A POST or PUT that got no answer may have been carried out and paid for, so
 sending it again is the caller's decision.

@@ -113,9 +113,9 @@ def confirm_webhook(event: WebhookEvent, client: BatchReader) -> Batch:
 
     Raises:
         UnknownBatch: the API key has no such batch.
-        ForeignWebhook: the batch is of another customer.
+        ForeignWebhook: the batch belongs to another customer.
         BatchNotDone: the batch still processes.
-        StaleStatus: the batch ended otherwise.
+        StaleStatus: the batch ended with another status.
         ApiError, TransportError, UnexpectedResponse: the API could not be asked; answer with 503,
             so that the webhook is sent again.
     """

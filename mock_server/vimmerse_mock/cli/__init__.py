@@ -9,6 +9,8 @@ from typing import Final
 
 import click
 
+from vimmerse_mock.cli.options import fail
+
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "serve": ("serve:command", "Start a mock server."),
@@ -55,8 +57,7 @@ class _Commands(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> object:
-        from vimmerse_mock.cli.options import fail  # noqa: PLC0415 - `--help` needs neither
-        from vimmerse_mock.errors import MockError  # noqa: PLC0415 - as above
+        from vimmerse_mock.errors import MockError  # noqa: PLC0415 - `--help` needs no contract
 
         try:
             return super().invoke(ctx)

@@ -30,7 +30,7 @@ def option(
     of: str = "",
     **attributes: Any,  # noqa: ANN401 - click's own
 ) -> Callable[[F], F]:
-    """Make an option of a process that is configured from outside: a variable sets it as well.
+    """Make an option that an environment variable sets as well.
 
     `names` are click's: the option, and its parameter where that is called otherwise. `of` is the
     command that the variable names, where it should not be set for all.

@@ -15,7 +15,7 @@ from vimmerse_mock.errors import SnapshotError
 
 
 def read_file(path: Path, name: str) -> SnapshotFile:
-    """Read a snapshot or seed file; one that cannot be used ends the command, by its name."""
+    """Read a snapshot or seed file; end the command, with its name, if it cannot be used."""
     try:
         return read_snapshots(path.read_bytes())
     except (SnapshotError, OSError) as error:

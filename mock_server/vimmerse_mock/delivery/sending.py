@@ -1,4 +1,4 @@
-"""What is sent, and what comes back: the words that every sender speaks."""
+"""What every sender takes and returns: a signed POST, and what came of it."""
 
 from __future__ import annotations
 

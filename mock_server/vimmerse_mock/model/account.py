@@ -23,7 +23,7 @@ _CUSTOMER_ID: Final = re.compile(r"(?!\.\.?$)[^\x00-\x20\x7f/]*")
 
 
 def require_usable(api_key: str, customer_id: str) -> None:
-    """Refuse a key that no header carries, and a customer id that no path does.
+    """Refuse a key that no header can carry, and a customer id that no URL can.
 
     Raises:
         OpeningError: it says which, and what is possible.
@@ -107,7 +107,7 @@ class AccountState:
     next_scenarios: tuple[Scenario, ...] = ()
 
     def random(self, *purpose: object) -> Random:
-        """Return the random source for one purpose, apart from every other's."""
+        """Return a random source for one purpose; it draws the same for the same seed."""
         return Random("/".join(map(str, (self.seed, self.customer_id, *purpose))))  # noqa: S311 - identifiers of a fake, meant to repeat
 
 

@@ -87,13 +87,13 @@ class Attempt:
 
     @property
     def succeeded(self) -> bool:
-        """Only 2xx counts (P26)."""
+        """Whether the receiver accepted it: only 2xx counts (P26)."""
         return self.status is not None and 200 <= self.status < 300
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One webhook: due at an instant of the account's clock, tried until it is through.
+    """One webhook: due at an instant of the account's clock, tried until delivered or given up.
 
     `due_at` is when the next attempt is due while the message is pending. `number` counts the
     messages of one submission, from 1: without a delivery plan there is one. `answers` are what

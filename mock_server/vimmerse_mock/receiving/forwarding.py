@@ -25,7 +25,7 @@ _NOT_PASSED: Final = frozenset(
 
 
 class Forwarder:
-    """A WSGI application that answers what the address that it forwards to answers.
+    """A WSGI application that forwards each request to a URL, and passes its answer back.
 
     An address that cannot be reached, or does not answer in time, is 502 with the reason.
     """

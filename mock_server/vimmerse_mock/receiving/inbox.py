@@ -139,7 +139,7 @@ class Inbox:
         self._answers.plan(answers)
 
     def deliver_to(self, app: WSGIApplication, path: str = "/", *, raises: bool = True) -> str:
-        """Hand what comes on to a WSGI application (Flask, Django), whose answer counts.
+        """Pass each webhook on to a WSGI application (Flask, Django), whose answer counts.
 
         Returns the URL to hand out, which is `url` from now on. The application is called in this
         process; where the inbox belongs to a mock of this process, no socket is involved. What it
