@@ -80,9 +80,9 @@ class Mock:
 
     def control(self) -> ControlClient:
         """Make a way to the control plane, without a socket; a served mock may never need it."""
-        from vimmerse_mock.control.calls import ControlClient, WsgiCaller  # noqa: PLC0415 - see above
+        from vimmerse_mock.control.calls import ControlClient, InProcessCaller  # noqa: PLC0415 - see above
 
-        return ControlClient(WsgiCaller(self.control_route))
+        return ControlClient(InProcessCaller(self.control_route))
 
     def close(self) -> None:
         """Stop delivering and let go of the store."""

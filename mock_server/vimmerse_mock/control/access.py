@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -18,8 +18,6 @@ from vimmerse_mock.errors import ForeignOriginError, TokenMissingError
 from vimmerse_mock.service import BatchService
 
 if TYPE_CHECKING:
-    from wsgiref.types import StartResponse, WSGIEnvironment
-
     from vimmerse_mock.control.http import ControlApi
 
 
@@ -83,17 +81,13 @@ class ControlRoute:
     service: BatchService
     access: Access
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a caller in this process, who needs no access; this is never served."""
-        answer = self._plane.answer(flask.Request(environ), in_process=True)
-        return answer(environ, start_response)
-
     def enter(self, _rest: str = "") -> flask.Response:
         """Answer a request that the application was sent."""
-        return self._plane.answer(flask.request)
+        return self.api.answer(flask.request)
 
     @cached_property
-    def _plane(self) -> ControlApi:
+    def api(self) -> ControlApi:
+        """The control plane, imported at its first use."""
         from vimmerse_mock.control.http import ControlApi  # noqa: PLC0415 - see the module's docstring
         from vimmerse_mock.control.plane import ControlPlane  # noqa: PLC0415 - as above
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 import msgspec
 
@@ -16,10 +16,9 @@ from vimmerse_mock.errors import (
     ControlError,
     MockError,
 )
-from vimmerse_mock.wsgi import call_wsgi
 
 if TYPE_CHECKING:
-    from wsgiref.types import WSGIApplication
+    from vimmerse_mock.control.access import ControlRoute
 
 Takes = TypeVar("Takes")
 Gives = TypeVar("Gives")
@@ -129,17 +128,16 @@ class HttpCaller:
         self._session.close()
 
 
-class WsgiCaller:
-    """Calls the control plane of a mock in this process, without a socket."""
+class InProcessCaller:
+    """Calls the control plane of a mock in this process, without a socket; it needs no access."""
 
-    def __init__(self, app: WSGIApplication) -> None:
-        self._app = app
+    def __init__(self, route: ControlRoute) -> None:
+        self._route = route
 
     def send(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
-        """Call the application."""
-        url, headers = f"http://127.0.0.1{path}", {"Content-Type": "application/json"}
-        status, _, said = call_wsgi(self._app, method, url, headers, body)
-        return status, said
+        """Call the control plane."""
+        path, _, query = path.partition("?")
+        return self._route.api.carry_out(method, unquote(path), dict(parse_qsl(query)), body)
 
     def close(self) -> None:
         """Do nothing: there is no connection."""

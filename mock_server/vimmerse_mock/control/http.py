@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, Final
 
 import flask
@@ -44,39 +43,51 @@ class ControlApi:
     control_plane: ControlPlane
     access: Access
 
-    def answer(self, request: flask.Request, *, in_process: bool = False) -> flask.Response:
-        """Answer a request: access first, then the operation and its account, then the body."""
+    def answer(self, request: flask.Request) -> flask.Response:
+        """Answer a request: access first, then as `carry_out` does."""
         try:
-            if not in_process:
-                self.access.require(request)
-            operation, path = _find(request)
-            if "customer_id" in path:
-                self.control_plane.store.account(path["customer_id"])
+            self.access.require(request)
+            body = request.get_data()
+        except (MockError, RequestEntityTooLarge) as error:
+            status, said = _refuse(error)
+        else:
+            status, said = self.carry_out(request.method, request.path, request.args, body)
+        kind = "application/json" if said else None
+        return flask.Response(said, status, mimetype=kind)
+
+    def carry_out(
+        self, method: str, path: str, query: Mapping[str, str], body: bytes
+    ) -> tuple[int, bytes]:
+        """Carry out what has access: find the operation and its account, then read the body."""
+        try:
+            operation, named = _find(method, path)
+            if "customer_id" in named:
+                self.control_plane.store.account(named["customer_id"])
             use_case = getattr(self.control_plane, operation.id)
-            answer = use_case(**path, **_body(operation, request), **_query(operation, request))
-            return _answer(answer, operation.status)
+            answer = use_case(**named, **_body(operation, body), **_query(operation, query))
         except Exception as error:  # noqa: BLE001 - every failure is an answer of this plane's
             return _refuse(error)
+        return operation.status, b"" if answer is None else ENCODER.encode(answer)
 
 
-def _find(request: flask.Request) -> tuple[Operation[Any, Any], dict[str, str]]:
+def _find(method: str, path: str) -> tuple[Operation[Any, Any], dict[str, str]]:
     """Find the operation that a request names, and the parameters in its path."""
     try:
-        operation, path = _ROUTES.bind("").match(request.path, request.method)
+        operation, named = _ROUTES.bind("").match(path, method)
     except MethodNotAllowed as error:
         allowed = ", ".join(error.valid_methods or ())
-        raise WrongMethodError(f"{request.path} takes {allowed}, not {request.method}") from error
+        raise WrongMethodError(f"{path} takes {allowed}, not {method}") from error
     except HTTPException as error:
         raise NoSuchOperationError(
-            f"no operation {request.method} {request.path}: GET {ROOT}/ lists all"
+            f"no operation {method} {path}: GET {ROOT}/ lists all"
         ) from error
-    return operation, {name: value.replace("\0", "") for name, value in path.items()}
+    return operation, {name: value.replace("\0", "") for name, value in named.items()}
 
 
-def _body(operation: Operation[Any, Any], request: flask.Request) -> dict[str, Any]:
+def _body(operation: Operation[Any, Any], sent: bytes) -> dict[str, Any]:
     if operation.takes is NOTHING:
         return {}
-    sent = request.get_data() or b"{}"
+    sent = sent or b"{}"
     if operation.takes is SnapshotFile:
         return {"body": read_snapshots(sent)}
     fields = getattr(operation.takes, "__struct_fields__", None) or [
@@ -96,10 +107,10 @@ def _body(operation: Operation[Any, Any], request: flask.Request) -> dict[str, A
     return {"body": body}
 
 
-def _query(operation: Operation[Any, Any], request: flask.Request) -> Mapping[str, str | int]:
+def _query(operation: Operation[Any, Any], sent: Mapping[str, str]) -> Mapping[str, str | int]:
     query: dict[str, str | int] = {}
-    for name in operation.query.keys() & request.args.keys():
-        text = query[name] = request.args[name]
+    for name in operation.query.keys() & sent.keys():
+        text = query[name] = sent[name]
         if operation.query[name] is int:
             if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS):
                 raise InvalidRequestError(f"{name}={text!r}: expected a number, such as 200")
@@ -107,20 +118,15 @@ def _query(operation: Operation[Any, Any], request: flask.Request) -> Mapping[st
     return query
 
 
-def _answer(body: object, status: int) -> flask.Response:
-    if body is None:
-        return flask.Response(status=status)
-    return flask.Response(ENCODER.encode(body), status, mimetype="application/json")
-
-
-def _refuse(error: Exception) -> flask.Response:
+def _refuse(error: Exception) -> tuple[int, bytes]:
     """Say what was wrong; a mistake of the mock itself goes to the log."""
-    if isinstance(error, MockError):
-        return _answer(Refusal(error=type(error).__name__, message=str(error)), error.status)
-    if isinstance(error, RequestEntityTooLarge):
-        return _answer(Refusal(error="RequestEntityTooLarge", message=str(error)), error.code)
-    _LOG.error("a mistake of the mock", exc_info=error)
-    return _answer(
-        Refusal(error="Mistake", message="a mistake of the mock: its log says more"),
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-    )
+    name, message = type(error).__name__, str(error)
+    match error:
+        case MockError():
+            status: int = error.status
+        case RequestEntityTooLarge():
+            status = error.code
+        case _:
+            _LOG.error("a mistake of the mock", exc_info=error)
+            name, message, status = "Mistake", "a mistake of the mock: its log says more", 500
+    return status, ENCODER.encode(Refusal(error=name, message=message))

@@ -19,7 +19,7 @@ from vimmerse_mock.account.account import Account, Accounts, RemoteMock, find_ac
 from vimmerse_mock.app import create_mock
 from vimmerse_mock.control import messages as r
 from vimmerse_mock.control import operations as o
-from vimmerse_mock.control.calls import Caller, HttpCaller, WsgiCaller
+from vimmerse_mock.control.calls import Caller, HttpCaller, InProcessCaller
 from vimmerse_mock.errors import (
     ClockError,
     ControlError,
@@ -71,7 +71,11 @@ def by(way: str, server: MockServer) -> Accounts:
 
 def caller(way: str, server: MockServer) -> Caller:
     """A way to the control plane for any bytes."""
-    return WsgiCaller(server.mock.control_route) if way == "in process" else HttpCaller(server.url)
+    return (
+        InProcessCaller(server.mock.control_route)
+        if way == "in process"
+        else HttpCaller(server.url)
+    )
 
 
 @pytest.fixture(params=WAYS)
