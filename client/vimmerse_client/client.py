@@ -47,14 +47,15 @@ class Client:
     """A client of the Vimmerse batch API; close it, or use it in a `with` statement.
 
     Args:
-        api_key: The key; without it `VIMMERSE_API_KEY` counts. It is sent to `base_url` only, and
-            no repr, log or exception shows it.
-        base_url: The service; without it `VIMMERSE_BASE_URL` counts, then the real service.
-        timeout: Seconds to connect and to read, of every single request.
-        retry: How a GET is retried. POST and PUT never are: that could spend twice.
-        session: A `requests.Session` to use; it stays open, and retries of its adapters are yours.
-        sleep: What waits, in seconds.
-        now: What says the time, in monotonic seconds.
+        api_key: The API key; by default that of `VIMMERSE_API_KEY`. It is sent to `base_url` only,
+            and no repr, log or exception shows it.
+        base_url: The URL of the service; by default that of `VIMMERSE_BASE_URL`, else the real
+            service.
+        timeout: Seconds to connect and to read, for every single request.
+        retry: How a GET is retried. POST and PUT are never retried: that could pay twice.
+        session: A `requests.Session` to use. It stays open; its adapters must not retry.
+        sleep: The function that waits, in seconds.
+        now: The function that returns the time, in monotonic seconds.
 
     Raises:
         ConfigurationError: no key, or an address or timeout that can't be used.
@@ -103,7 +104,7 @@ class Client:
         return self._transport.base_url
 
     def close(self) -> None:
-        """Close the connections, unless the session was handed in."""
+        """Close the connections, unless you passed a session."""
         self._transport.close()
 
     def create(
@@ -127,8 +128,8 @@ class Client:
     ) -> Batch:
         """Create a batch from images, which starts its processing and costs credit (S).
 
-        Only the fields that are given are sent; the defaults, and what is valid, are the server's
-        affair (P25 documents them). Never retried.
+        Only the given fields are sent. The server has the defaults, and decides what is valid (P25
+        documents both). Never retried.
 
         Args:
             images: All files or all URLs: paths, http(s) URLs, bytes, binary file objects or
@@ -200,11 +201,11 @@ class Client:
         aspect_ratio: str | None = None,
         sound_effects: str | None = None,
     ) -> Batch:
-        """Update a batch; only what is given is sent. Never retried.
+        """Update a batch; only the given fields are sent. Never retried.
 
         Any of `prompt`, `motion_type`, `quantity`, `duration`, `loop`, `aspect_ratio` and
-        `sound_effects` processes the batch again and costs again (S), even with the value that it
-        has (P26). The other fields are free.
+        `sound_effects` processes the batch again and costs credits again (S), even if its value
+        does not change (P26). The other fields are free.
 
         Args:
             batch_id: The batch.
@@ -245,7 +246,7 @@ class Client:
     def concat(self, batch_id: str) -> Batch:
         """Concatenate all finished videos of a batch; `video_url` follows (S). Never retried.
 
-        The reference's sample shows `{ }` for an answer (S); the batch is then fetched.
+        The sample of the reference has the answer `{ }` (S). If it comes, the batch is fetched.
         """
         answer = self._transport.call(operations.CONCAT, batch_id)
         if answer is None or (isinstance(answer, dict) and not answer.get("data")):
@@ -253,7 +254,7 @@ class Client:
         return self._batch(operations.CONCAT, answer)
 
     def health(self) -> Mapping[str, Any]:
-        """Return what the service says of itself, `{"status": "ok"}` (A); no key is sent (P26)."""
+        """Return the health of the service, `{"status": "ok"}` (A). No key is sent (P26)."""
         answer = self._transport.call(operations.HEALTH)
         if not isinstance(answer, dict):
             raise self._unexpected(operations.HEALTH, "a JSON object", answer)
@@ -270,10 +271,10 @@ class Client:
         on_progress: OnProgress | None = None,
         progress: bool = False,
     ) -> Batch:
-        """Read a batch again and again until it is done, and return it, whatever its status.
+        """Poll a batch until it is done, and return it, whatever its status.
 
-        The reference says that generation takes 5 to 15 minutes, the concat 1 to 3, and that one
-        should poll every 30 s (P26). Follow with `raise_for_status` if a failure is an error.
+        The reference says that generation takes 5 to 15 minutes and a concat 1 to 3, and to poll
+        every 30 s (P26). Call `raise_for_status` on the batch if a failure is an error.
 
         Args:
             batch_id: The batch.
@@ -312,9 +313,9 @@ class Client:
                 pause *= backoff
 
     def download(self, source: Batch | str, path: str | os.PathLike[str]) -> Path:
-        """Save a composed video, streaming; the file appears complete or not at all.
+        """Save a composed video to a file, which appears complete or not at all.
 
-        The key is not sent along. Retried like every GET, also where the transfer breaks off.
+        The API key is not sent. Retried like every GET, also if the transfer breaks off.
 
         Args:
             source: A batch that has a `video_url`, or an http(s) URL.

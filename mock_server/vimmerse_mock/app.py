@@ -1,4 +1,4 @@
-"""The one place that wires: a mock, made of keyword arguments."""
+"""Wires a mock from its parts; the only module that does."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Mock:
-    """A wired mock: its WSGI application, and what moves its time and delivers its webhooks."""
+    """A mock: its Flask application, its accounts, its time, and the delivery of its webhooks."""
 
     app: flask.Flask
     fast_lane: FastLane
@@ -104,12 +104,20 @@ def create_mock(
     admin_token: str = "",
     real_time: Callable[[], Instant] | None = None,
 ) -> Mock:
-    """Wire a mock; it has no account yet, and its dispatcher is not started.
+    """Create a mock, without an account. Serve it with `MockServer`.
 
-    Real time is the store's, unless `real_time` says otherwise. `files_url` is where links to
-    files begin (None: at the address that the client used). `journal` is how many exchanges of an
-    account are kept. Without `admin_token` the control plane answers to the loopback only. Webhooks
-    go to loopback and private networks, or where `allowlist` says; a `sender` decides by itself.
+    Args:
+        store: Where data is kept; by default in memory.
+        prices: The price list, in credits.
+        pace: How long processing takes where a scenario does not set it.
+        limits: The largest image and request, in bytes.
+        real_time: The source of real time; by default the store's.
+        files_url: The start of links to files; by default the address that the client used.
+        journal: The number of requests to keep for each account.
+        admin_token: The token of the control plane. Without one, it answers only on the loopback.
+        allowlist: The hosts that may get webhooks; by default the loopback and private networks.
+        sender: What sends webhooks, in place of HTTP; it decides by itself where they may go.
+        keep: Which ended batches are kept; by default all.
     """
     store, limits = store or MemoryStore(), limits or Limits()
     sender = sender or HttpSender(allowlist=allowlist or Allowlist())

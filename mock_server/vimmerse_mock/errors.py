@@ -1,4 +1,4 @@
-"""Everything that the mock refuses, on one page.
+"""The exceptions of the mock, and how each is answered over HTTP.
 
     MockError                        500
     ├── RequestError                 a request of the public API is refused
@@ -8,9 +8,9 @@
     │   ├── UnauthorizedError        401 UNAUTHORIZED
     │   ├── InsufficientCreditError  402 INSUFFICIENT_CREDIT
     │   ├── BatchNotFoundError       404 NOT_FOUND
-    │   ├── MarkerError              422, the field that the marker stands in
+    │   ├── MarkerError              422, with the field that has the marker
     │   └── ThrottledError           429 TOO_MANY_REQUESTS
-    ├── InvalidError                 400: something makes no sense; nothing was changed
+    ├── InvalidError                 400: a value is wrong; nothing was changed
     │   ├── AllowlistError, ClockError, FaultError, InvalidLimitError,
     │   ├── InvalidRequestError, OpeningError, PlanError, RetentionError,
     │   ├── ScenarioError
@@ -26,12 +26,12 @@
     ├── StoreUnavailableError        503 SERVICE_UNAVAILABLE
     │   └── StoreConflictError
     ├── StoreFullError               507 INSUFFICIENT_STORAGE
-    ├── StoreRefusedError            the store cannot be used: a command ends
-    ├── ServeError                   the mock cannot be served so: a command ends
-    └── ControlError                 a call of the control plane failed
+    ├── StoreRefusedError            the store cannot be used; a command exits
+    ├── ServeError                   the mock cannot start; a command exits
+    └── ControlError                 the control plane failed or was not reached
 
-`status` is what the control plane answers with, beside the class's name and the sentence;
-`answer` is what the public API says, in its own words.
+The control plane answers with `status`, the name of the class and the message. The public API
+answers with `answer`, an error of the contract.
 """
 
 from __future__ import annotations
@@ -44,40 +44,40 @@ from vimmerse_contracts.operations import ApiError
 
 
 class MockError(Exception):
-    """Something that the mock refuses; the sentence says what was wrong, and what is expected."""
+    """The base class: the mock refused something. The message says what was expected."""
 
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
     answer: ClassVar[ApiError] = contract.SERVER_ERROR
 
 
 class RequestError(MockError):
-    """A request of the public API is refused, and changes nothing."""
+    """A request of the public API was refused. Nothing was changed."""
 
     status = HTTPStatus.BAD_REQUEST
     answer = contract.BAD_REQUEST
 
 
 class NoImagesError(RequestError):
-    """A batch needs at least one image."""
+    """A batch was to be created without an image."""
 
 
 class InvalidBatchIdError(RequestError):
-    """A batch id is a UUID; this is none."""
+    """The batch id is not a UUID."""
 
 
 class NotConcatenableError(RequestError):
-    """The batch still processes, or has no finished media."""
+    """The batch is still processing, or has no finished media."""
 
 
 class UnauthorizedError(RequestError):
-    """The request carries no key, or one that nobody has."""
+    """The request has no API key, or an unknown one."""
 
     status = HTTPStatus.UNAUTHORIZED
     answer = contract.UNAUTHORIZED
 
 
 class InsufficientCreditError(RequestError):
-    """The balance does not suffice; `price` and `balance` are in credits."""
+    """The balance is lower than the price; both `price` and `balance` are in credits."""
 
     status = HTTPStatus.PAYMENT_REQUIRED
     answer = contract.INSUFFICIENT_CREDIT
@@ -89,14 +89,14 @@ class InsufficientCreditError(RequestError):
 
 
 class BatchNotFoundError(RequestError):
-    """The account has no such batch."""
+    """The account has no batch with that id."""
 
     status = HTTPStatus.NOT_FOUND
     answer = contract.NOT_FOUND
 
 
 class MarkerError(RequestError):
-    """A magic marker says nothing that is known; `place` is where it stands in the form."""
+    """A magic marker is not valid; `place` is its place in the form."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     answer = contract.VALIDATION
@@ -107,9 +107,9 @@ class MarkerError(RequestError):
 
 
 class ThrottledError(RequestError):
-    """Too many requests, or too many batches at once.
+    """A rate limit was exceeded: too many requests, or too many batches at once.
 
-    `retry_after` is when to come back, in microseconds on the account's clock.
+    `retry_after` is how long to wait, in microseconds on the account's clock.
     """
 
     status = HTTPStatus.TOO_MANY_REQUESTS
@@ -121,45 +121,45 @@ class ThrottledError(RequestError):
 
 
 class InvalidError(MockError, ValueError):
-    """Something makes no sense; the sentence says what was expected, and nothing was changed."""
+    """A value is wrong. The message says what was expected; nothing was changed."""
 
     status = HTTPStatus.BAD_REQUEST
 
 
 class AllowlistError(InvalidError):
-    """A text is no pattern of hosts."""
+    """A host pattern of the allowlist is not valid."""
 
 
 class ClockError(InvalidError):
-    """A clock was asked to do what no clock does, such as to run backwards."""
+    """A clock cannot do that, such as move backwards."""
 
 
 class FaultError(InvalidError):
-    """A fault makes no sense."""
+    """A fault is not valid."""
 
 
 class InvalidLimitError(InvalidError):
-    """A limit would let nothing through."""
+    """A limit is lower than 1, so it would refuse everything."""
 
 
 class InvalidRequestError(InvalidError):
-    """The control plane was asked for something that makes no sense."""
+    """A request of the control plane is not valid."""
 
 
 class OpeningError(InvalidError):
-    """No account begins so."""
+    """An account cannot be opened with these values."""
 
 
 class PlanError(InvalidError):
-    """A delivery plan makes no sense."""
+    """A delivery plan is not valid."""
 
 
 class RetentionError(InvalidError):
-    """A text says neither an age nor a number."""
+    """A text is neither an age nor a number of batches."""
 
 
 class ScenarioError(InvalidError):
-    """Something is no scenario."""
+    """A scenario is not valid."""
 
 
 class UnknownScenarioError(ScenarioError):
@@ -167,25 +167,25 @@ class UnknownScenarioError(ScenarioError):
 
 
 class SnapshotError(InvalidError):
-    """A file is no snapshot that can be used; the sentence names line and field."""
+    """A snapshot file cannot be used; the message names the line and the field."""
 
 
 class SpanError(InvalidError):
-    """Something is no span of time."""
+    """A text or number is not a span of time."""
 
 
 class WebhookSettingsError(InvalidError):
-    """Webhooks cannot be delivered so."""
+    """Settings for retries or signatures of webhooks are not valid."""
 
 
 class TokenMissingError(MockError):
-    """The control plane asks for its token."""
+    """The control plane needs its token."""
 
     status = HTTPStatus.UNAUTHORIZED
 
 
 class ForeignOriginError(MockError):
-    """The request came by way of a web page, or by another name than the loopback's."""
+    """The request is from a web page of another origin, or has the Host of another machine."""
 
     status = HTTPStatus.FORBIDDEN
 
@@ -198,7 +198,7 @@ class UnknownAccountError(MockError, LookupError):
 
 
 class UnknownMessageError(MockError, LookupError):
-    """No message of the account has that id."""
+    """No webhook of the account has that id."""
 
     status = HTTPStatus.NOT_FOUND
 
@@ -210,42 +210,42 @@ class NoSuchOperationError(MockError, LookupError):
 
 
 class WrongMethodError(MockError):
-    """The address is another method's."""
+    """The address exists, but not with this method."""
 
     status = HTTPStatus.METHOD_NOT_ALLOWED
 
 
 class DuplicateAccountError(MockError, ValueError):
-    """An account has that customer id, or that API key, already."""
+    """Another account already has that customer id or API key."""
 
     status = HTTPStatus.CONFLICT
 
 
 class StoreUnavailableError(MockError):
-    """The store is out of reach for the moment; nothing was written."""
+    """The store cannot be reached at the moment. Nothing was written."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     answer = contract.SERVICE_UNAVAILABLE
 
 
 class StoreConflictError(StoreUnavailableError):
-    """Another transaction was in the way; nothing was written, trying again may help."""
+    """The transaction lost to another one. Nothing was written; try again."""
 
 
 class StoreFullError(MockError):
-    """The store has no room; nothing was written."""
+    """The store is full. Nothing was written."""
 
     status = HTTPStatus.INSUFFICIENT_STORAGE
     answer = contract.INSUFFICIENT_STORAGE
 
 
 class StoreRefusedError(MockError):
-    """The store cannot be used at all; the sentence says why, and what to do."""
+    """The store cannot be used. The message says why, and what to do."""
 
 
 class ServeError(MockError):
-    """The mock cannot be served as it was asked for; the sentence says why and what to do."""
+    """The mock cannot be started with these settings. The message says what to do."""
 
 
 class ControlError(MockError):
-    """The control plane refused, or could not be reached; the sentence says why."""
+    """The control plane refused a call, or could not be reached. The message says why."""

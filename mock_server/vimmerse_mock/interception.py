@@ -1,4 +1,4 @@
-"""The mock in process: what `requests` sends to the real hosts is answered without a socket."""
+"""The mock in process: `requests` to the real hosts are answered without a socket."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ Others = Literal["pass", "refuse"]
 
 
 class Intercepted:
-    """The mock behind an interception.
+    """What `with intercept() as ...` returns.
 
-    `account` is the one it started with; `responses` is the `RequestsMock` at work, on which more
-    URLs can be registered.
+    `account` is the account that the mock started with. `responses` is the active `RequestsMock`,
+    to register more URLs on.
     """
 
     def __init__(
@@ -64,9 +64,9 @@ class Intercepted:
 
     @cached_property
     def webhooks(self) -> Inbox:
-        """An inbox of the account, without a socket: `webhooks.url`, `webhooks.expect(...)`.
+        """An inbox for webhooks, without a socket: `webhooks.url`, `webhooks.expect(...)`.
 
-        `webhooks.deliver_to(app)` hands what comes on to a WSGI application.
+        `webhooks.deliver_to(app)` passes each webhook to a WSGI application.
         """
         return Inbox("", self.account, self._sender)
 
@@ -91,13 +91,15 @@ class Intercepted:
 
 
 class intercept(ContextDecorator):  # noqa: N801 - it reads as a verb: `with intercept():`
-    """Answer `requests` to http(s)://api.vimmerse.net and its media host in process.
+    """Answer what `requests` sends to api.vimmerse.net and its media host, in this process.
 
-    A context manager, which gives an `Intercepted`, and a decorator. Each use has a mock of its
-    own. Requests to other hosts pass, or with `others="refuse"` fail as if there were no network;
-    loopback always passes, so that webhooks reach a real listener. A `responses` mock that is
-    active already still answers for other hosts. Interceptions may be nested, but as they change
-    `requests` for the whole process, two of different threads must not overlap.
+    Use it as a context manager, which returns an `Intercepted`, or as a decorator. Each use has a
+    mock of its own, which starts with the account of `opening`.
+
+    Requests to other hosts go out, or fail with `others="refuse"` as if there were no network.
+    Requests to the loopback always go out, so that webhooks reach a real listener. A `responses`
+    mock that is already active still answers for other hosts. Interceptions may be nested. They
+    change `requests` for the whole process, so two threads must not use them at the same time.
     """
 
     def __init__(self, *, others: Others = "pass", opening: Opening = SAMPLE_ACCOUNT) -> None:

@@ -1,4 +1,4 @@
-"""A mock in a thread of this process, behind real sockets: for tests."""
+"""A mock server in a thread of this process, with real sockets, for tests."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from vimmerse_mock.serving.thread import FrontThread
 
 
 class MockServer:
-    """Serves a mock on a free port of the loopback, from `start` to `stop`.
+    """A mock server on the loopback, on a free port by default.
 
-    A context manager as well. It starts with one account, by default that of the reference's
-    samples; `open_account` opens others, each apart from all.
+    Use it as a context manager, or call `start` and `stop`. It starts with one account, by default
+    that of the documentation's samples. `open_account` opens more, each isolated from the others.
     """
 
     def __init__(
@@ -54,11 +54,11 @@ class MockServer:
         return self._account
 
     def start(self) -> Self:
-        """Begin to answer; starting twice is no error.
+        """Start to answer. Starting twice is no error.
 
         Raises:
-            DuplicateAccountError: the store knows the account's key or customer otherwise.
-            OSError: the port is taken, or the host is not this machine's.
+            DuplicateAccountError: the store has the key with another customer, or the reverse.
+            OSError: the port is taken, or the host is not one of this machine.
         """
         self._thread.start()
         try:
@@ -82,7 +82,7 @@ class MockServer:
         return self.mock.open_account(self.url, opening)
 
     def stop(self) -> None:
-        """Answer what is under way, then stop; stopping twice is no error."""
+        """Finish the requests that are being answered, then stop. Stopping twice is no error."""
         self._thread.stop()
         self.mock.close()
 

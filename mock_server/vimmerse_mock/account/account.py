@@ -37,10 +37,10 @@ class Details(TypedDict, total=False):
 
 
 class Account:
-    """One customer of the fake, apart from all others.
+    """A customer of the mock, isolated from all others.
 
-    `url` and `key` are what a client needs. Everything else is asked of the control plane, by
-    `control`; `info` is what that said when the account was opened or found.
+    Configure a client with `url` and `key`. Everything else calls the control plane, through
+    `control`. `info` is the account as it was when it was opened or found.
     """
 
     def __init__(self, control: ControlClient, url: str, info: r.AccountInfo) -> None:
@@ -58,22 +58,22 @@ class Account:
 
     @property
     def credits(self) -> int:
-        """The credits left: the sum of the ledger."""
+        """The balance in credits, which is the sum of the ledger."""
         return self.call(o.SHOW_ACCOUNT).credits
 
     @property
     def ledger(self) -> tuple[r.LedgerLine, ...]:
-        """Where every credit went, oldest entry first."""
+        """Every charge and top-up, oldest first."""
         return self.call(o.SHOW_LEDGER).entries
 
     @property
     def batches(self) -> tuple[r.BatchInfo, ...]:
-        """Every batch as it stands now, oldest first."""
+        """Every batch as it is now, oldest first."""
         return self.call(o.LIST_BATCHES).batches
 
     @property
     def outbox(self) -> tuple[r.WebhookInfo, ...]:
-        """Every webhook that was planned, with its attempts, in the order of planning."""
+        """Every planned webhook with its attempts, in the order in which they were planned."""
         return self.call(o.LIST_WEBHOOKS).webhooks
 
     @property
@@ -85,67 +85,72 @@ class Account:
         """Return one webhook of the outbox, as it is now.
 
         Raises:
-            UnknownMessageError: the outbox has none with that id.
+            UnknownMessageError: no webhook has that id.
         """
         return self.call(o.SHOW_WEBHOOK, message_id=message_id)
 
     def redeliver(self, message_id: str) -> r.WebhookInfo:
-        """Send a webhook again, really, as a further attempt; return it as it is then.
+        """Send a webhook again, as a further attempt, and return it with that attempt.
 
         Raises:
-            UnknownMessageError: the outbox has none with that id.
+            UnknownMessageError: no webhook has that id.
         """
         return self.call(o.REDELIVER, message_id=message_id)
 
     def plan_webhooks(self, plan: str | None) -> None:
-        """Deliver the webhooks of every submission from now on by a plan, None for as they should.
+        """Set the delivery plan for the webhooks of all later submissions; None for no plan.
 
-        `500, timeout, ok` pretends two answers and then really sends; docs/webhooks.md has all.
+        `500, timeout, ok` pretends two failed attempts, and then sends the webhook.
+        docs/webhooks.md lists all steps.
 
         Raises:
-            PlanError: the plan makes no sense; the sentence says what is allowed.
+            PlanError: the plan is not valid; the message says what is allowed.
         """
         self.call(o.CHANGE_WEBHOOK_SETTINGS, o.ChangeWebhooks(plan=plan))
 
     def plan_next_webhooks(self, *plans: str) -> None:
-        """Deliver the webhooks of the next submissions by a plan each.
+        """Set a delivery plan for each of the next submissions with a webhook, in their order.
 
         Raises:
-            PlanError: a plan makes no sense; the sentence says what is allowed.
+            PlanError: a plan is not valid; the message says what is allowed.
         """
         self.call(o.ADD_DELIVERY_PLANS, o.AddPlans(plans=plans))
 
     def retry_webhooks_after(self, *spans: str | float) -> None:
-        """Repeat a failed attempt after these spans, one after another; without any, never.
+        """Set the delays before the first retry of a webhook, the second, and so on.
+
+        Without a delay, a webhook is sent only once.
 
         Raises:
-            SpanError: one is no span.
-            WebhookSettingsError: there are too many.
+            SpanError: a delay is not a span of time.
+            WebhookSettingsError: there are too many delays.
         """
         self.call(o.CHANGE_WEBHOOK_SETTINGS, o.ChangeWebhooks(retry_after=spans))
 
     def sign_webhooks(self, *secrets: str) -> None:
-        """Sign webhooks with these secrets (`whsec_...`), the newest first; without any, do not.
+        """Sign webhooks with these secrets (`whsec_...`), the newest first.
+
+        Without a secret, webhooks are not signed.
 
         Raises:
-            WebhookSettingsError: one is no secret, or there are more than two.
+            WebhookSettingsError: a secret is not valid, or there are more than two.
         """
         self.call(o.CHANGE_WEBHOOK_SETTINGS, o.ChangeWebhooks(secrets=secrets))
 
     def rotate_webhook_secret(self) -> str:
-        """Make up a new secret, and sign with the present one beside it; return the new one."""
+        """Generate a new signing secret and return it; the current one keeps signing beside it."""
         return self.call(o.ROTATE_SECRET).secrets[0]
 
     def pay_in(self, amount: int) -> None:
         """Add credits.
 
         Raises:
-            InvalidRequestError: the amount is no number from 1 on.
+            InvalidRequestError: the amount is less than 1.
         """
         self.call(o.PAY_IN, o.PayIn(amount=amount))
 
     def use_scenario(self, wanted: str | Scenario) -> None:
-        """Decide what becomes of the submissions from now on, by a preset's name or in detail.
+        """Set the scenario of all later submissions: the name of a preset, or a `Scenario`.
 
         Raises:
             UnknownScenarioError: no preset has that name.
@@ -154,14 +159,15 @@ class Account:
         self.call(o.CHANGE_ACCOUNT, o.ChangeAccount(scenario=written))
 
     def next_batch(self, *names: str, **details: Unpack[Details]) -> None:
-        """Decide what becomes of the next batches: one for each preset's name, or one in detail.
+        """Set the scenarios of the next batches, in their order.
 
-        `next_batch("stuck", "success")` is for two, `next_batch(queue="2s", processing="40s",
-        fail_medias=[1], message="...")` for one; with a single name the details change that preset.
+        `next_batch("stuck", "success")` is for two batches. `next_batch(queue="2s",
+        fail_medias=[1])` is for one, with the fields of `Scenario`. `next_batch("slow",
+        fail_medias=[1])` is for one, too: a preset with changes.
 
         Raises:
             UnknownScenarioError: no preset has that name.
-            ScenarioError: a detail makes no sense, or there are details for several names.
+            ScenarioError: a field is not valid, or there are fields and several names.
         """
         if details and len(names) > 1:
             raise ScenarioError("details are for one batch: call next_batch for each")
@@ -169,7 +175,7 @@ class Account:
         self.call(o.ADD_SCENARIOS, o.AddScenarios(scenarios=scenarios))
 
     def forget_next_batches(self) -> None:
-        """Take back what `next_batch` decided and no batch has taken."""
+        """Remove the scenarios of `next_batch` that no batch has taken yet."""
         self.call(o.CLEAR_SCENARIOS)
 
     def limit(
@@ -178,12 +184,13 @@ class Account:
         requests_per_minute: int | None = None,
         concurrent_batches: int | None = None,
     ) -> None:
-        """Answer more requests, or batches at once, with 429 and Retry-After; None lifts a limit.
+        """Set rate limits; whatever exceeds one is answered with 429 and Retry-After.
 
-        Minutes are counted on the account's clock.
+        `concurrent_batches` is how many batches may process at the same time. None is no limit. The
+        minute is one of the account's clock.
 
         Raises:
-            InvalidLimitError: a limit would let nothing through.
+            InvalidLimitError: a limit is less than 1.
         """
         body = o.ChangeAccount(
             requests_per_minute=requests_per_minute, concurrent_batches=concurrent_batches
@@ -191,9 +198,10 @@ class Account:
         self.call(o.CHANGE_ACCOUNT, body)
 
     def story(self, most: int = 200) -> str:
-        """Return everything that happened, in order, on the account's clock, for a terminal.
+        """Return everything that happened, as text for a terminal, in order.
 
-        Of more than `most` lines those in the middle are left out.
+        Times are those of the account's clock. If there are more than `most` lines, those in the
+        middle are left out.
         """
         return self.call(o.SHOW_STORY, query={"most": str(most)}).written
 
@@ -202,11 +210,11 @@ class Account:
         return self.call(o.SHOW_STORY).events
 
     def export(self) -> SnapshotFile:
-        """Take a snapshot of the account's whole state; it has the key in it."""
+        """Return a snapshot of the whole account; it contains the API key."""
         return self.call(o.EXPORT)
 
     def close(self) -> None:
-        """Remove the account and everything of it; closing twice is no error."""
+        """Remove the account and everything that belongs to it. Closing twice is no error."""
         try:
             self.call(o.CLOSE_ACCOUNT)
         except UnknownAccountError:
@@ -223,7 +231,7 @@ class Account:
         """Call an operation of the control plane for this account, and return its answer.
 
         Raises:
-            ControlError: it was refused, or not reached.
+            ControlError: the control plane refused the call, or was not reached.
         """
         return self.control.call(operation, body, query=query, customer_id=self.customer_id, **path)
 
@@ -240,9 +248,12 @@ class Accounts(Protocol):
 
 
 class RemoteMock:
-    """A mock that runs elsewhere, as `vimmerse-mock serve` or `run` started it.
+    """A mock that runs in another process, such as one of `vimmerse-mock serve` or `run`.
 
-    `url` is where its API is; `token` opens its control plane, if that asks for one.
+    Args:
+        url: The URL of the mock.
+        token: The token for its control plane, if it needs one.
+        control_url: The URL of its control plane, if it is not `url`.
     """
 
     def __init__(self, url: str, token: str = "", *, control_url: str = "") -> None:
@@ -257,7 +268,7 @@ class RemoteMock:
 
         Raises:
             DuplicateAccountError: its key or customer id is taken.
-            ControlError: the mock is not reached, or refuses.
+            ControlError: the mock refused, or was not reached.
         """
         return open_account(self.control, self.url, opening or Opening())
 

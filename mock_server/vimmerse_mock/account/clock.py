@@ -25,11 +25,11 @@ class Identified(Protocol):
 
 
 class AccountClock:
-    """An account's clock; it moves forward only.
+    """The clock of an account (time travel). It moves forward only.
 
-    Spans are texts like `90s`, or numbers of seconds. Whatever moves it delivers the webhooks that
-    fall due on the way, each at its own instant and in order, before it returns, and returns what
-    happened.
+    A span is a text such as `90s`, or a number of seconds. Every method that moves the clock
+    delivers the webhooks that fall due on the way, in order, each at its own instant. Then it
+    returns what happened.
     """
 
     def __init__(self, account: Account) -> None:
@@ -37,7 +37,7 @@ class AccountClock:
 
     @property
     def mode(self) -> ClockMode:
-        """What moves it: real time, a hand, or every read of an unfinished batch."""
+        """What moves the clock: "live", "manual" or "stepping"."""
         return self._account.call(o.SHOW_CLOCK).mode
 
     def now(self) -> datetime:
@@ -48,7 +48,7 @@ class AccountClock:
         """Move forward by a span.
 
         Raises:
-            SpanError: it is none, or negative.
+            SpanError: the span is not valid, or is negative.
         """
         return self._account.call(o.ADVANCE, o.AdvanceBy(by=in_seconds(parse_span(span)))).events
 
@@ -61,21 +61,21 @@ class AccountClock:
         return self._account.call(o.MOVE_TO, o.MoveTo(to=moment)).events
 
     def advance_to_next(self) -> Events:
-        """Move to the next instant at which a batch moves on or a webhook falls due.
+        """Move to the next instant at which a batch changes or a webhook falls due.
 
-        Returns nothing, and does not move, if nothing is to come.
+        Returns an empty tuple, and does not move, if nothing is planned.
         """
         return self._account.call(o.ADVANCE_TO_NEXT).events
 
     def run_until(
         self, condition: Callable[[], bool] | Identified | str, within: str | float = "1d"
     ) -> Events:
-        """Move from one thing that happens to the next until a condition holds.
+        """Move from event to event until a condition is true.
 
-        A batch, or the id of one, stands for the condition that it is done.
+        Give a batch, or its id, to move until that batch is done.
 
         Raises:
-            AssertionError: it does not hold within that span, or nothing more is to come.
+            AssertionError: the condition is not true within that span, or nothing more is planned.
         """
         holds = condition if callable(condition) else self._done(condition)
         end = self.now() + timedelta(microseconds=parse_span(within))
@@ -86,23 +86,23 @@ class AccountClock:
             if moved.nothing_to_come and holds():  # a clock that runs came there by itself
                 break
             if moved.nothing_to_come or moved.now > end:
-                why = "and nothing more is to come" if moved.nothing_to_come else f"within {within}"
+                why = "and nothing more is planned" if moved.nothing_to_come else f"within {within}"
                 raise AssertionError(
-                    f"the condition did not come true {why}; the clock shows {moved.now}\n"
+                    f"the condition did not become true {why}; the clock shows {moved.now}\n"
                     f"{self._account.story()}"
                 )
         return tuple(happened)
 
     def set(self, mode: ClockMode, *, speed: float = 1.0, step: str | float = 1.0) -> None:
-        """Go on from the present in another way: live, manual or stepping.
+        """Change what moves the clock: "live", "manual" or "stepping".
 
-        `set("live", speed=60)` is sixty times as fast as real time, `set("manual")` stands still
-        until it is moved, `set("stepping", step="2s")` moves by that span at every read of an
+        `set("live", speed=60)` runs sixty times as fast as real time. `set("manual")` stands still
+        until you move it. `set("stepping", step="2s")` moves by that span at each read of an
         unfinished batch, after the answer.
 
         Raises:
-            ClockError: no clock runs so.
-            SpanError: the step is no span.
+            ClockError: the speed or the step does not fit the mode.
+            SpanError: the step is not a span of time.
         """
         self._account.call(o.SET_CLOCK, ClockSetting(mode, speed, step))
 

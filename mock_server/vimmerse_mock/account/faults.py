@@ -1,4 +1,4 @@
-"""An account's faults as a test plans them."""
+"""Fault injection: the faults of an account, as a test plans them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Aim(TypedDict, total=False):
-    """Which calls a fault is for: the `nth` of an `operation` from now on, so many `times`.
+    """Which calls a fault is for; by default, only the next one.
 
-    `operation` is the contract's id, such as `get_batch`, any if none is named. Unless said
-    otherwise, the next call meets it, and only that; `times` None is always.
+    `operation` is an id of the contract, such as `get_batch`; by default, any operation. `nth` is
+    the first call that fails, counted from now. `times` is how many calls fail; None is all.
     """
 
     operation: str
@@ -28,9 +28,9 @@ class Aim(TypedDict, total=False):
 
 
 class AccountFaults:
-    """Plans faults of the transport: what goes wrong with which calls (`Aim`) of an account.
+    """Plans faults for calls of an account; `Aim` says for which.
 
-    Every method raises FaultError, or SpanError, for what makes no sense.
+    Every method raises FaultError or SpanError if a value is not valid.
     """
 
     def __init__(self, account: Account) -> None:
@@ -39,16 +39,16 @@ class AccountFaults:
 
     @property
     def planned(self) -> tuple[Fault, ...]:
-        """Every fault of the account, as it stands: how often it was met, and by how many calls."""
+        """Every fault of the account, with the number of calls that matched and that failed."""
         return self._account.call(o.LIST_FAULTS).faults
 
     @property
     def unfired(self) -> tuple[Fault, ...]:
-        """The faults that no call has met, of an account whose faults were planned here."""
+        """The faults planned by this object that never fired."""
         return tuple(f for f in self.planned if not f.fired) if self._is_used else ()
 
     def clear(self) -> None:
-        """Take every fault back."""
+        """Remove every fault."""
         self._is_used = False
         self._account.call(o.CLEAR_FAULTS)
 
@@ -60,9 +60,9 @@ class AccountFaults:
         body: str | None = None,
         **aim: Unpack[Aim],
     ) -> None:
-        """Answer with a status out of turn, without carrying the request out.
+        """Answer with a status, without carrying the request out.
 
-        Without a `body`, the contract's for that status is sent.
+        Without a `body`, the body is that of the contract for the status.
         """
         self._plan(Fault(FaultKind.STATUS, status=status, headers=dict(headers), body=body, **aim))
 
@@ -77,15 +77,15 @@ class AccountFaults:
         self._plan(Fault(FaultKind.RESET_MIDWAY if midway else FaultKind.RESET, **aim))
 
     def truncate(self, **aim: Unpack[Aim]) -> None:
-        """End the connection after half of the body that was announced."""
+        """Close the connection after half of the announced body."""
         self._plan(Fault(FaultKind.TRUNCATE, **aim))
 
     def not_json(self, **aim: Unpack[Aim]) -> None:
-        """Answer 200 with a body that is no JSON."""
+        """Answer 200 with a body that is not JSON."""
         self._plan(Fault(FaultKind.NOT_JSON, **aim))
 
     def html(self, **aim: Unpack[Aim]) -> None:
-        """Answer as a proxy does whose upstream is gone: 502 with an HTML page."""
+        """Answer 502 with an HTML page, like a proxy without its upstream."""
         self._plan(Fault(FaultKind.HTML, **aim))
 
     def drip(self, delay: str | float, **aim: Unpack[Aim]) -> None:
@@ -93,7 +93,7 @@ class AccountFaults:
         self._plan(Fault(FaultKind.DRIP, delay=delay, **aim))
 
     def lose_answer(self, **aim: Unpack[Aim]) -> None:
-        """Carry the request out, with all that it costs, and reset the connection in its place."""
+        """Carry the request out, charge included, and reset the connection instead of answering."""
         self._plan(Fault(FaultKind.LOST, **aim))
 
     def _plan(self, fault: Fault) -> None:

@@ -1,4 +1,4 @@
-"""The journal as a test asks it: what came, and what did not come, with the nearest miss."""
+"""The request journal of an account: which requests came, and assertions about them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _SHOWN: Final = 20
 
 
 class RequestLike(TypedDict, total=False):
-    """What a request should be like; what is not described does not matter.
+    """Conditions on a request; what is left out does not matter.
 
-    `operation` is the contract's id (`create_batch`), empty for requests that matched none; `form`
-    names fields that were sent with these values, among others.
+    `operation` is an id of the contract, such as `create_batch`, and empty for a request that
+    matched no operation. `form` has some of the sent fields, with their values.
     """
 
     operation: str
@@ -30,25 +30,23 @@ class RequestLike(TypedDict, total=False):
 
 
 class AccountJournal:
-    """The requests of an account, as far as the journal keeps them, oldest first."""
+    """The last requests of an account."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
 
     def requests(self, **described: Unpack[RequestLike]) -> tuple[ExchangeInfo, ...]:
-        """Return the requests that are as described (`RequestLike`)."""
+        """Return the requests that meet the conditions (`RequestLike`), oldest first."""
         came = self._account.call(o.SHOW_JOURNAL).exchanges
         return tuple(each for each in came if not _differences(described, each))
 
     def assert_requested(
         self, *, times: int | None = None, **described: Unpack[RequestLike]
     ) -> tuple[ExchangeInfo, ...]:
-        """Assert that the account made such requests, at least one or exactly `times`.
-
-        Returns them.
+        """Assert that there was at least one such request, or exactly `times`, and return them.
 
         Raises:
-            AssertionError: it says what was expected, what came, and the nearest miss.
+            AssertionError: there was not; it shows what came, and the nearest miss.
         """
         came = self._account.call(o.SHOW_JOURNAL).exchanges
         found = tuple(each for each in came if not _differences(described, each))
@@ -68,10 +66,10 @@ class AccountJournal:
         )
 
     def assert_not_requested(self, **described: Unpack[RequestLike]) -> None:
-        """Assert that the account made no such request.
+        """Assert that there was no such request.
 
         Raises:
-            AssertionError: it says which came.
+            AssertionError: there was one; it shows what came.
         """
         self.assert_requested(times=0, **described)
 

@@ -23,25 +23,26 @@ _MOST_PERCENT: Final = 99
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """What becomes of a batch. What is not said is as usual: `Scenario()` is a success.
+    """What happens to a batch. Every field has a default: `Scenario()` is a success.
 
     Args:
-        queue: How long the batch waits for its turn, as `2s` or a number of seconds; None: as the
-            pace of the mock has it.
-        processing: How long it takes from then to its end, all media and the concat together, each
-            media an equal part; None: as the pace has it.
-        fail_medias: Places, from 0, of the media that fail; those that a batch lacks do not matter.
-        refuse_medias: Places of the images that are refused as soon as the queue is over, which
+        queue: How long the batch waits for its turn, as `2s` or a number of seconds. By default
+            1 s.
+        processing: How long it then takes to its end, all media and the concat together; each media
+            takes an equal part. By default it depends on the images.
+        fail_medias: Indices, from 0, of the media that fail. Those beyond the last are ignored.
+        refuse_medias: Indices of the images that are refused as soon as the queue is over, which
             takes no time; `message` says so from then on (A).
         fail_all: Every media fails, however many there are.
-        fail_at: The percent of the progress at which the whole batch fails, all media at once.
-        stuck_at: The percent at which it stops for ever: it has no end, and no webhook.
-        message: What a batch says that fails, or has a refused image; empty for a fitting one.
+        fail_at: The percent, 0 to 99, at which the whole batch fails, all media at once.
+        stuck_at: The percent, 0 to 99, at which it stops forever, without an end or a webhook.
+        message: The message of a batch that fails or has a refused image. By default a suitable
+            one.
 
-    However they are written, `queue` and `processing` are then seconds.
+    `queue` and `processing` are stored as seconds.
 
     Raises:
-        ScenarioError: a value is none that its field takes.
+        ScenarioError: a value is not valid.
     """
 
     queue: str | float | None = None

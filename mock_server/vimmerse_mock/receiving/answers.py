@@ -1,4 +1,4 @@
-"""What a receiver answers: what was planned, else what an application answers, else 200."""
+"""How a receiver answers: as planned, else as an application does, else with 200."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ _STATUSES: Final = range(200, 600)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer, given `after` so many real seconds."""
+    """An HTTP answer to a webhook, sent `after` so many real seconds.
+
+    Raises:
+        ValueError: the status is not from 200 to 599, or `after` is negative.
+    """
 
     status: int = 200
     body: bytes = b""
@@ -59,11 +63,11 @@ class Answers:
         self._closing = Event()
 
     def plan(self, answers: Iterable[AnswerLike]) -> None:
-        """Set what the next requests are answered, in place of what was planned before.
+        """Set the answers to the next requests, in place of those planned before.
 
         Raises:
-            ValueError: a status is none.
-            TypeError: something is no answer at all.
+            ValueError: a status is not from 200 to 599.
+            TypeError: an answer is of another type.
         """
         planned = [Answer(each) if isinstance(each, int) else each for each in answers]
         for each in planned:

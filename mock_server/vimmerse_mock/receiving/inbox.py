@@ -1,6 +1,6 @@
 """Receiving webhooks in a test: an inbox with what came and what is expected, and a listener.
 
-An inbox of an account moves that account's clock while it expects something, so that nobody waits.
+While a test expects a webhook, the inbox moves the account's clock, so the test does not wait.
 """
 
 from __future__ import annotations
@@ -42,9 +42,10 @@ _CRASHED: Final = Answer(500, b"the receiver raised an exception")
 
 @dataclass(frozen=True, slots=True)
 class Arrival(ReceivedWebhook):
-    """A webhook as it arrived: the `number`th of its inbox, from 1, and what it was answered.
+    """A received webhook.
 
-    `query` is what stood behind the `?` of the address. A body that is no JSON is the text.
+    `number` is its place in the inbox, from 1. `answered` is the status of the answer. `query` is
+    the query of the address. A `body` that is not JSON is text.
     """
 
     number: int
@@ -101,10 +102,10 @@ class _Wanted:
 
 
 class Inbox:
-    """What was delivered to one address.
+    """The webhooks that were delivered to one address, and expectations about them.
 
-    Where it is of an account, expecting moves that account's clock. Without a URL it is mounted on
-    a sender of this process, and needs no socket.
+    With an account, an expectation moves the clock of that account. Without a URL, the inbox
+    belongs to a sender of this process, and needs no socket.
     """
 
     def __init__(
@@ -123,28 +124,27 @@ class Inbox:
 
     @property
     def received(self) -> tuple[Arrival, ...]:
-        """Everything so far, oldest first."""
+        """Every webhook so far, oldest first."""
         return tuple(self._received)
 
     def answer_with(self, *answers: AnswerLike) -> None:
-        """Set what the next requests are answered; after that it is as before: 200, or the app.
+        """Set the answers to the next requests; after them, 200 or the answer of the application.
 
-        Each is a status, an `Answer` (body, headers, a delay in real seconds), or a function of the
-        webhook that returns one.
+        Each is a status, an `Answer` (with body, headers, or a delay in real seconds), or a
+        function of the webhook that returns one of these.
 
         Raises:
-            ValueError: a status is none.
-            TypeError: something is no answer at all.
+            ValueError: a status is not from 200 to 599.
+            TypeError: an answer is of another type.
         """
         self._answers.plan(answers)
 
     def deliver_to(self, app: WSGIApplication, path: str = "/", *, raises: bool = True) -> str:
-        """Pass each webhook on to a WSGI application (Flask, Django), whose answer counts.
+        """Pass each webhook to a WSGI application (Flask, Django) and answer as it does.
 
-        Returns the URL to hand out, which is `url` from now on. The application is called in this
-        process; where the inbox belongs to a mock of this process, no socket is involved. What it
-        raises is answered with 500, and raised again by the next expectation or at the end of the
-        test, unless `raises` is False.
+        Returns the new `url`. The application is called in this process, without a socket if the
+        mock runs in this process, too. If it raises, the answer is 500, and the next expectation
+        or the end of the test raises the same exception, unless `raises` is False.
 
         Raises:
             ValueError: the path does not begin with a slash.
@@ -167,15 +167,15 @@ class Inbox:
         answered: int | None = None,
         within: float | None = None,
     ) -> Arrival:
-        """Return the first webhook that matches and that was not returned before.
+        """Return the first webhook that matches and was not returned before.
 
-        Looks at what has come; then moves the account's clock from webhook to webhook, for at most
-        `within` seconds of that clock; and waits as many real seconds for what other threads do.
-        Without `within` the clock is moved as far as webhooks are planned, and the wait is
+        First it looks at what has come. Then it moves the account's clock from webhook to webhook,
+        by at most `within` seconds, and waits as many real seconds for what other threads may do.
+        Without `within`, it moves the clock as far as webhooks are planned, and waits for
         `PATIENCE_SECONDS`.
 
         Raises:
-            AssertionError: none came; says what did come, and what is planned.
+            AssertionError: no webhook matched; it shows what came, and what is planned.
             Exception: what the application of `deliver_to` raised.
         """
         __tracebackhide__ = True
@@ -208,9 +208,10 @@ class Inbox:
         answered: int | None = None,
         within: float = PATIENCE_SECONDS,
     ) -> None:
-        """Check that no webhook that matches comes `within` seconds, but for those returned before.
+        """Assert that no matching webhook comes within a time, other than those returned before.
 
-        They are seconds of the account's clock, which is moved; without an account, real ones.
+        `within` is in seconds of the account's clock, which is moved; without an account, in real
+        seconds.
 
         Raises:
             AssertionError: one came.
@@ -235,10 +236,10 @@ class Inbox:
             )
 
     def wait_for(self, count: int, within: float = PATIENCE_SECONDS) -> tuple[Arrival, ...]:
-        """Wait until at least `count` have arrived, for at most `within` real seconds.
+        """Wait for at least `count` webhooks, for at most `within` real seconds; return all.
 
         Raises:
-            AssertionError: fewer arrived; it says which.
+            AssertionError: fewer came; it shows which.
         """
         __tracebackhide__ = True
         with self._arrival:
@@ -249,13 +250,13 @@ class Inbox:
         raise AssertionError(f"expected {count} webhooks within {within:g} s\n{self._story()}")
 
     def raise_errors(self) -> None:
-        """Raise the first error of the application that was not raised yet."""
+        """Raise the first exception of the application that was not raised yet."""
         __tracebackhide__ = True
         if self._raises and self._errors:
             raise self._errors.pop(0)
 
     def close(self) -> None:
-        """End delayed answers at once, and free the addresses in this process."""
+        """End delayed answers, and free the addresses in this process."""
         self._answers.close()
         if self._sender is not None:
             for base in self._bases:
@@ -375,9 +376,9 @@ def _seconds(now: datetime, due_at: datetime) -> float:
 
 
 class Listener:
-    """Listens on the loopback, and hands what comes to the inbox of its URL.
+    """An HTTP server on the loopback that receives webhooks for its inboxes.
 
-    `port` 0 takes a free one.
+    Port 0 takes a free one.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -385,7 +386,7 @@ class Listener:
         self._inboxes: dict[str, Inbox] = {}
 
     def start(self) -> None:
-        """Begin to listen; starting twice is no error."""
+        """Start to listen. Starting twice is no error."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -397,10 +398,10 @@ class Listener:
     def open_inbox(
         self, account: Account | None = None, sender: InProcessSender | None = None
     ) -> Inbox:
-        """Open an inbox with a URL that nothing was delivered to yet; starts to listen.
+        """Open an inbox with a new URL, and start to listen.
 
-        Expectations of the inbox move the account's clock. With a sender, `deliver_to` needs no
-        socket.
+        Expectations of the inbox move the clock of `account`. With a `sender` of a mock in this
+        process, `deliver_to` needs no socket.
         """
         self.start()
         name = uuid4().hex
@@ -408,7 +409,7 @@ class Listener:
         return self._inboxes[name]
 
     def close_inbox(self, inbox: Inbox) -> None:
-        """Close an inbox; its URL then answers 404."""
+        """Remove an inbox; its URL is then 404."""
         inbox.close()
         self._inboxes = {name: each for name, each in self._inboxes.items() if each is not inbox}
 
