@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -16,6 +17,7 @@ from typing import Final
 
 import click
 
+from vimmerse_contracts.operations import OPERATIONS
 from vimmerse_contracts.runs.drift import (
     DocumentError,
     Finding,
@@ -26,6 +28,7 @@ from vimmerse_contracts.runs.drift import (
 from vimmerse_contracts.runs.evidence.file import Evidence, EvidenceError, load_evidence
 from vimmerse_mock.cli.options import Parsed, fail
 
+_MATCH: Final = ("operation", "first", "second")
 _COLUMNS: Final = ("severity", "what", "where", "expected", "seen")
 _STYLES: Final[Mapping[str, str]] = MappingProxyType(
     {"breaking": "bold red", "additive": "yellow", "cosmetic": "dim"}
@@ -39,12 +42,17 @@ _LAST_WORDS: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was compared, what was found, and what of the files could not be used."""
+    """What was compared, what was found, and what could not be compared.
+
+    `matched` has each operation of two documents, and its method and path in both.
+    """
 
     first: str
     second: str
     findings: Sequence[Finding]
     problems: Sequence[str] = ()
+    matched: Sequence[Sequence[str]] = ()
+    complete: bool = True
 
     @property
     def counts(self) -> dict[str, int]:
@@ -58,6 +66,13 @@ class Report:
         if not self.findings:
             return "No drift."
         return ", ".join(f"{count} {severity}" for severity, count in self.counts.items())
+
+    @property
+    def sides(self) -> str:
+        """What was compared with what, in lines."""
+        lines = [f"first:  {self.first}", f"second: {self.second}"]
+        lines += [f"{name}: {first} = {second}" for name, first, second in self.matched]
+        return "\n".join(map(_plain, lines)) + "\n"
 
     @property
     def rows(self) -> Iterator[tuple[str, ...]]:
@@ -78,7 +93,7 @@ def _print_text(report: Report) -> None:
     if sys.stdout.isatty():
         _print_table(report)
         return
-    click.echo(f"first:  {_plain(report.first)}\nsecond: {_plain(report.second)}\n")
+    click.echo(report.sides)
     for severity, what, where, expected, seen in report.rows:
         click.echo(f"{severity}: {what}: {where}: expected {expected}; seen {seen}")
     click.echo(report.verdict)
@@ -90,7 +105,7 @@ def _print_table(report: Report) -> None:
     from rich.text import Text  # noqa: PLC0415 - as above
 
     console = Console()
-    console.print(Text(f"first:  {_plain(report.first)}\nsecond: {_plain(report.second)}\n"))
+    console.print(Text(report.sides))
     if report.findings:
         table = Table(*_COLUMNS)
         for severity, *others in report.rows:
@@ -103,6 +118,7 @@ def _print_json(report: Report) -> None:
     document = {
         "first": report.first,
         "second": report.second,
+        "matched": [dict(zip(_MATCH, each, strict=True)) for each in report.matched],
         "counts": report.counts,
         "findings": [asdict(finding) for finding in report.findings],
         "problems": list(report.problems),
@@ -116,12 +132,16 @@ def _print_markdown(report: Report) -> None:
 
     click.echo(f"### Drift: {report.verdict.removesuffix('.')}\n")
     click.echo(f"From {code(report.first)} to {code(report.second)}.")
+    if report.matched:
+        click.echo(f"\n| {' | '.join(_MATCH)} |\n|{' --- |' * len(_MATCH)}")
+        for match in report.matched:
+            click.echo(f"| {' | '.join(map(code, match))} |")
     if report.findings:
         click.echo(f"\n| {' | '.join(_COLUMNS)} |\n|{' --- |' * len(_COLUMNS)}")
         for severity, what, *cells in report.rows:
             click.echo(f"| {' | '.join([f'**{severity}**', what, *map(code, cells)])} |")
     if report.problems:
-        click.echo("\nNot all of the files could be used:\n")
+        click.echo("\nNot all could be compared:\n")
         for problem in report.problems:
             click.echo(f"- {code(problem)}")
 
@@ -161,11 +181,15 @@ def recorded_now() -> Evidence:
         return load_evidence(file)
 
 
-def _rename(text: str) -> tuple[str, str]:
-    old, _, new = text.partition("=")
-    if not old.startswith("/") or not new.startswith("/"):
-        raise ValueError(f"{text!r} is not like /OLD=/NEW")
-    return old, new
+def _mapped(text: str) -> tuple[str, str]:
+    label, _, operation = text.rpartition("=")
+    known = [each.id for each in OPERATIONS]
+    if not re.fullmatch(r"[A-Za-z]+ /\S*", label) or operation not in known:
+        raise ValueError(
+            f"{text!r} is not like 'POST /story=create_batch'; operations: {', '.join(known)}"
+        )
+    method, path = label.split()
+    return f"{method.upper()} {path}", operation
 
 
 @click.command()
@@ -173,10 +197,11 @@ def _rename(text: str) -> tuple[str, str]:
 @click.argument("second", type=click.Path(path_type=Path), required=False)
 @click.option("--openapi", is_flag=True, help="Compare two OpenAPI documents (JSON) instead.")
 @click.option(
-    "--rename",
-    type=Parsed("/OLD=/NEW", _rename),
+    "--map",
+    "mapped",
+    type=Parsed("'METHOD /PATH=OPERATION'", _mapped),
     multiple=True,
-    help="Start of a path in an OpenAPI document, and what to read it as; repeatable.",
+    help="Operation of an OpenAPI document, and its id in the contract; repeatable.",
 )
 @click.option(
     "--format",
@@ -198,7 +223,7 @@ def command(
     first: Path,
     second: Path | None,
     openapi: bool,
-    rename: tuple[tuple[str, str], ...],
+    mapped: tuple[tuple[str, str], ...],
     format_: str,
     fail_on: str,
 ) -> None:
@@ -206,15 +231,17 @@ def command(
 
     Without SECOND, the suite runs against the mock now. With --openapi, both are OpenAPI documents
     in JSON. Exit code 0: no finding as severe as --fail-on; 1: there is one; 2: a file cannot be
-    used.
+    used, or an operation that needs a key has no match.
     """
     try:
-        report = _documents(first, second, dict(rename)) if openapi else _evidence(first, second)
+        report = _documents(first, second, dict(mapped)) if openapi else _evidence(first, second)
     except (DocumentError, EvidenceError, RunError) as error:
         fail(str(error))
     for problem in report.problems:
         click.echo(f"vimmerse-mock: {problem}", err=True)
     FORMATS[format_](report)
+    if not report.complete:
+        sys.exit(2)
     if fail_on != _NEVER and any(
         each.severity.rank <= Severity(fail_on).rank for each in report.findings
     ):
@@ -233,14 +260,26 @@ def _evidence(first: Path, second: Path | None) -> Report:
     return Report(f"{first} ({before.name})", title, compare_evidence(before, now), problems)
 
 
-def _documents(first: Path, second: Path | None, renamed: Mapping[str, str]) -> Report:
+def _documents(first: Path, second: Path | None, mapped: Mapping[str, str]) -> Report:
     if second is None:
         raise DocumentError(
             "--openapi compares two documents: add the second one "
             "(vimmerse-mock openapi prints the mock's)"
         )
-    findings = compare_documents(_json(first), _json(second), renamed)
-    return Report(str(first), str(second), findings)
+    try:
+        drift = compare_documents(_json(first), _json(second), mapped)
+    except RecursionError as error:
+        raise DocumentError("the schemas of a document nest too deep to be compared") from error
+    matched, problems = [], []
+    for match in drift.matches:
+        name, method = match.operation.id, match.operation.method
+        labels = [each.label if each else "none" for each in (match.first, match.second)]
+        matched.append((name, *labels))
+        for path, label in zip((first, second), labels, strict=True):
+            if label == "none" and match.operation.needs_key:
+                hint = f"which one is it? --map '{method} /PATH={name}'"
+                problems.append(f"{path} has no match for {name}: {hint}")
+    return Report(str(first), str(second), drift.findings, problems, matched, not problems)
 
 
 def _json(path: Path) -> object:

@@ -200,27 +200,76 @@ def document(tmp_path: Path) -> Path:
     return path
 
 
-def test_documents_are_compared(document: Path, tmp_path: Path) -> None:
-    """A field that is required now breaks; paths by another name are found by --rename."""
+MAPPED = (
+    *("--map", "POST /story=create_batch"),
+    *("--map", "get /story/{id}=get_batch"),
+    *("--map", "PUT /story/{id}/edit=update_batch"),
+    *("--map", "POST /story/{id}/concat=concat_batch"),
+)
+
+
+@pytest.fixture
+def renamed(document: Path, tmp_path: Path) -> Path:
+    """Write a document with other paths, in which a title is required."""
     changed = json.loads(document.read_text().replace("/batch", "/story"))
-    changed["components"]["schemas"]["CreateBatch"]["required"] = ["title"]
-    other = tmp_path / "new.json"
-    other.write_text(json.dumps(changed))
-    done = drift("--openapi", document, other, "--rename", "/story=/batch")
+    for name in ("CreateBatch", "CreateBatchWithoutFiles"):
+        changed["components"]["schemas"][name]["required"] = ["title"]
+    path = tmp_path / "new.json"
+    path.write_text(json.dumps(changed))
+    return path
+
+
+def test_documents_are_compared(document: Path, renamed: Path) -> None:
+    """What was matched is printed; a field that is required now breaks."""
+    title = "create_batch request.body.title"
+    done = drift("--openapi", document, renamed, *MAPPED)
     assert done.returncode == 1
-    assert (
-        "breaking: field required: create_batch request.title: expected optional; seen required"
-        in done.stdout
+    assert done.stdout.splitlines() == [
+        f"first:  {document}",
+        f"second: {renamed}",
+        "create_batch: POST /batch = POST /story",
+        "get_batch: GET /batch/{batch_id} = GET /story/{batch_id}",
+        "update_batch: PUT /batch/{batch_id}/edit = PUT /story/{batch_id}/edit",
+        "concat_batch: POST /batch/{batch_id}/concat = POST /story/{batch_id}/concat",
+        "health: GET /health = GET /health",
+        "",
+        f"breaking: field required: {title}: expected optional; seen required",
+        "1 breaking, 0 additive, 0 cosmetic",
+    ]
+
+
+def test_a_program_and_a_pull_request_see_what_was_matched(document: Path, renamed: Path) -> None:
+    """JSON and Markdown have the operations of both sides, too."""
+    done = drift("--openapi", document, renamed, *MAPPED, "--format", "json")
+    assert json.loads(done.stdout)["matched"][0] == {
+        "operation": "create_batch",
+        "first": "POST /batch",
+        "second": "POST /story",
+    }
+    done = drift("--openapi", document, renamed, *MAPPED, "--format", "markdown")
+    assert "\n| `create_batch` | `POST /batch` | `POST /story` |\n" in done.stdout
+
+
+def test_an_operation_that_needs_a_key_and_has_no_match_is_exit_code_2(
+    document: Path, renamed: Path
+) -> None:
+    """The others are compared all the same; the sentence says how to name the missing one."""
+    done = drift("--openapi", document, renamed, *MAPPED[:-2], "--fail-on", "never")
+    assert done.returncode == 2
+    assert "concat_batch: POST /batch/{batch_id}/concat = none" in done.stdout
+    assert "breaking: field required: create_batch" in done.stdout
+    assert done.stderr == (
+        f"vimmerse-mock: {renamed} has no match for concat_batch: which one is it? "
+        "--map 'POST /PATH=concat_batch'\n"
     )
-    assert "1 breaking, 0 additive, 0 cosmetic" in done.stdout
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         ("openapi: 3.1.0\n", "other.json is not an OpenAPI document in JSON"),
-        ("[]", "the second document is not OpenAPI: it is not a JSON object"),
-        ('{"swagger": "2.0"}', "the second document is not OpenAPI 3: it has no 'openapi'"),
+        ("[]", "the second document is not an OpenAPI 3 document"),
+        ('{"swagger": "2.0"}', "its 'openapi' is not 3.0 or 3.1"),
         ("[" * 100_000, "other.json is not an OpenAPI document in JSON"),
     ],
 )
@@ -243,8 +292,34 @@ def test_one_document_alone_is_not_enough(document: Path) -> None:
     assert "add the second one (vimmerse-mock openapi prints the mock's)" in done.stderr
 
 
-def test_a_rename_that_is_none_is_refused(document: Path) -> None:
-    """The message shows how it is written."""
-    done = drift("--openapi", document, document, "--rename", "story")
+@pytest.mark.parametrize(
+    ("mapped", "said"),
+    [
+        ("/story=create_batch", "'/story=create_batch' is not like 'POST /story=create_batch'"),
+        ("POST /story=make_batch", "operations: create_batch, get_batch, update_batch, "),
+        ("POST /story=create_batch", "'POST /story' is in no document"),
+    ],
+)
+def test_a_map_that_cannot_be_is_refused(document: Path, mapped: str, said: str) -> None:
+    """The message shows how it is written, and what there is."""
+    done = drift("--openapi", document, document, "--map", mapped)
     assert done.returncode == 2
-    assert "'story' is not like /OLD=/NEW" in done.stderr
+    assert said in " ".join(done.stderr.split())
+
+
+def test_a_document_that_nests_without_end_is_one_sentence(document: Path, tmp_path: Path) -> None:
+    """Exit code 2, and no traceback."""
+    deep = json.loads(document.read_text())
+    schemas = deep["components"]["schemas"]
+    schemas["Batch"]["properties"]["storyboard"] = {"$ref": "#/components/schemas/0"}
+    for level in range(1000):
+        inner = {"$ref": f"#/components/schemas/{level + 1}"}
+        schemas[str(level)] = {"properties": {"in": inner}}
+    schemas["1000"] = {}
+    other = tmp_path / "deep.json"
+    other.write_text(json.dumps(deep))
+    done = drift("--openapi", other, other)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "vimmerse-mock: the schemas of a document nest too deep to be compared\n"
+    )

@@ -11,11 +11,13 @@ from collections.abc import Iterator, Sequence
 from vimmerse_contracts.runs.drift.answers import compare_answers
 from vimmerse_contracts.runs.drift.course import compare_courses
 from vimmerse_contracts.runs.drift.findings import Finding, Severity, in_order
-from vimmerse_contracts.runs.drift.openapi import DocumentError, compare_documents
+from vimmerse_contracts.runs.drift.json_schema import DocumentError
+from vimmerse_contracts.runs.drift.openapi import DocumentDrift, compare_documents
 from vimmerse_contracts.runs.evidence.file import Evidence
 from vimmerse_contracts.runs.verdicts import Outcome, Verdict, by_rule, outcome_of_rule
 
 __all__ = [
+    "DocumentDrift",
     "DocumentError",
     "Finding",
     "Severity",

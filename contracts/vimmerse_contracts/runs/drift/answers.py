@@ -12,7 +12,7 @@ from marshmallow import Schema, fields, validate
 
 from vimmerse_contracts.runs.drift.findings import Finding, Severity, listed, severity_of_new_value
 from vimmerse_contracts.runs.evidence.file import Evidence
-from vimmerse_contracts.runs.exchanges import Answer, Exchange
+from vimmerse_contracts.runs.exchanges import Answer, Exchange, json_type
 from vimmerse_contracts.schemas import BatchAnswerSchema, WebhookSchema
 
 ROOT: Final = "$"
@@ -51,7 +51,7 @@ class Shape:
         return "always" if always else "sometimes"
 
     def _add(self, path: str, value: Any) -> None:  # noqa: ANN401 - any JSON
-        self.types[path].add(_type_of(value))
+        self.types[path].add(json_type(value))
         if isinstance(value, dict):
             self._add_object(path, value)
         elif isinstance(value, list):
@@ -85,24 +85,6 @@ class Shape:
             self.urls[path].add(_NUMBERED.sub("", text.removeprefix("<url:").removesuffix(">")))
         if text:
             self.formats[path].add((reference[1] + (reference[2] or "")) if reference else "text")
-
-
-def _type_of(value: object) -> str:
-    """Return the JSON type of a value; whole numbers are 'integer', as in JSON Schema."""
-    for kind, name in _TYPES:
-        if isinstance(value, kind):
-            return name
-    return "null"
-
-
-_TYPES: Final[tuple[tuple[type, str], ...]] = (
-    (bool, "boolean"),
-    (int, "integer"),
-    (float, "number"),
-    (str, "string"),
-    (list, "array"),
-    (dict, "object"),
-)
 
 
 WEBHOOK: Final = "webhook"
