@@ -98,9 +98,15 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     opened.close()
 
 
+@pytest.fixture(scope="session")
+def listener(vimmerse_listener: Listener) -> Listener:
+    """The listener of the run; a test opens inboxes of its own."""
+    return vimmerse_listener
+
+
 @pytest.fixture
-def inbox(vimmerse_listener: Listener) -> Iterator[Inbox]:
-    """An inbox of this test's own, on the listener of the run."""
-    opened = vimmerse_listener.open_inbox()
+def inbox(listener: Listener) -> Iterator[Inbox]:
+    """An inbox of this test's own."""
+    opened = listener.open_inbox()
     yield opened
-    vimmerse_listener.close_inbox(opened)
+    listener.close_inbox(opened)

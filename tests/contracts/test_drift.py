@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any, Final
@@ -40,14 +40,6 @@ def recorded() -> Evidence:
     """Leave out of the recorded run what makes it long."""
     exchanges = [each for each in whole().exchanges if not each.test.startswith(POLLING)]
     return replace(whole(), exchanges=tuple(exchanges))
-
-
-@pytest.fixture(scope="module")
-def listener() -> Iterator[Listener]:
-    """Listen for the webhooks of every mock of this module."""
-    opened = Listener()
-    yield opened
-    opened.stop()
 
 
 def summaries(findings: tuple[Finding, ...]) -> list[Summary]:

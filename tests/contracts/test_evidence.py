@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -42,14 +42,6 @@ FEW: Final = [
     "test_read",
     "test_webhook::test_one_webhook_comes_when_a_batch_is_done",
 ]
-
-
-@pytest.fixture(scope="module")
-def listener() -> Iterator[Listener]:
-    """Listen for the webhooks of every mock of this module."""
-    opened = Listener()
-    yield opened
-    opened.stop()
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import pytest
 
@@ -12,14 +12,6 @@ from vimmerse_contracts.suite.rules import rules_of
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.receiving.inbox import Listener
 from vimmerse_mock.server import MockServer
-
-
-@pytest.fixture(scope="module")
-def listener() -> Iterator[Listener]:
-    """Listen for the webhooks of every mock of this module."""
-    opened = Listener()
-    yield opened
-    opened.stop()
 
 
 @pytest.mark.parametrize("broken", BROKEN_MOCKS, ids=lambda broken: broken.name.replace(" ", "-"))

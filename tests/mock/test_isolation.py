@@ -29,14 +29,6 @@ def server() -> Iterator[MockServer]:
         yield running
 
 
-@pytest.fixture
-def listener() -> Iterator[Listener]:
-    """One listener for everybody."""
-    opened = Listener()
-    yield opened
-    opened.stop()
-
-
 def succeeds(account: Account, client: Client, inbox: Inbox) -> None:
     """Its clock is moved by a minute; nobody else's is."""
     before = account.clock.now()

@@ -33,7 +33,8 @@ class Victim(StrEnum):
 class Serve:
     """One `vimmerse-mock serve`, on a free port unless told otherwise; a context manager as well.
 
-    What it prints goes to `serve.log` in the folder. `variables` are added to the environment.
+    What it prints goes to `serve.log` in the folder. Of the environment's settings of the mock it
+    has only these `variables`.
     """
 
     def __init__(self, folder: Path, *options: str, **variables: str) -> None:
@@ -44,7 +45,7 @@ class Serve:
                 command,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **variables},
+                env=_without_settings() | variables,
                 start_new_session=True,
             )
 
@@ -131,6 +132,10 @@ class Serve:
         with suppress(ProcessLookupError):  # everything has ended already
             os.killpg(self.group, signal.SIGKILL)
         self.process.wait()
+
+
+def _without_settings() -> dict[str, str]:
+    return {name: v for name, v in os.environ.items() if not name.startswith("VIMMERSE")}
 
 
 def members(group: int) -> list[int]:

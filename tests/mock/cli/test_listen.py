@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from vimmerse_mock.model.clock import wall_clock
-from vimmerse_mock.receiving.inbox import Inbox, Listener
+from vimmerse_mock.receiving.inbox import Inbox
 
 PROGRAM = Path(sys.executable).with_name("vimmerse-mock")
 BODY = {"customer_id": "c", "batch_id": "b", "status": "success"}
@@ -64,14 +64,6 @@ def listening(*options: str, **environment: str) -> Iterator[Listening]:
         process.wait()
         assert process.stdout is not None
         process.stdout.close()
-
-
-@pytest.fixture
-def inbox() -> Iterator[Inbox]:
-    """Somewhere to forward to."""
-    listener = Listener()
-    yield listener.open_inbox()
-    listener.stop()
 
 
 def line_with(listening: Listening, text: str) -> str:

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from vimmerse_mock.receiving.inbox import Inbox, Listener
+from vimmerse_mock.receiving.inbox import Inbox
 
 PROGRAM = Path(sys.executable).with_name("vimmerse-mock")
-
-
-@pytest.fixture
-def inbox() -> Iterator[Inbox]:
-    """A receiver."""
-    listener = Listener()
-    yield listener.open_inbox()
-    listener.stop()
 
 
 def trigger(*words: str) -> subprocess.CompletedProcess[str]:

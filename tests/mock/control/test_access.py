@@ -5,18 +5,16 @@ from __future__ import annotations
 import hmac
 import http.client
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
+from support.serving import Serve
+from support.waiting import await_condition
 from vimmerse_contracts.vocabulary import CONTROL_ROOT
 from vimmerse_mock.account.account import RemoteMock
 from vimmerse_mock.app import create_mock
@@ -25,7 +23,6 @@ from vimmerse_mock.errors import TokenMissingError
 from vimmerse_mock.server import MockServer
 from vimmerse_mock.stores import UNAUTHENTICATED
 
-PROGRAM = Path(sys.executable).with_name("vimmerse-mock")
 TOKEN = "a-token-that-nobody-guesses"
 
 
@@ -222,33 +219,19 @@ def test_a_mock_beyond_the_loopback_asks_for_the_token_that_it_prints(
     tmp_path: Path, options: tuple[str, ...], expected: str
 ) -> None:
     """The printed token works, none and another are 401, and the process says it nowhere else."""
-    ready, said = tmp_path / "ready", tmp_path / "said"
-    environment = {name: v for name, v in os.environ.items() if not name.startswith("VIMMERSE")}
-    with said.open("w") as output:
-        process = subprocess.Popen(
-            [PROGRAM, "serve", "--port", "0", "--ready-file", str(ready), *options],
-            stdout=output,
-            stderr=output,
-            env=environment,
-        )
-        try:
-            for _ in range(2_000):
-                if ready.exists() or process.poll() is not None:
-                    break
-                Event().wait(0.01)
-            url = ready.read_text().strip()
-            printed = re.search(r"token: (\S+)", said.read_text())
-            assert printed is not None
-            assert not expected or printed[1] == expected
-            assert len(printed[1]) >= 20
-            where = url + CONTROL_ROOT
-            for headers, status in (
-                ({}, 401),
-                ({"Authorization": "Bearer guessed"}, 401),
-                ({"Authorization": f"Bearer {printed[1]}"}, 200),
-            ):
-                assert requests.get(where, headers=headers, timeout=60).status_code == status
-        finally:
-            process.terminate()
-            process.wait()
+    said = tmp_path / "serve.log"
+    with Serve(tmp_path, *options) as serve:
+        url = serve.await_url()
+        await_condition(lambda: "token: " in said.read_text(), "the token is printed")
+        printed = re.search(r"token: (\S+)", said.read_text())
+        assert printed is not None
+        assert not expected or printed[1] == expected
+        assert len(printed[1]) >= 20
+        where = url + CONTROL_ROOT
+        for headers, status in (
+            ({}, 401),
+            ({"Authorization": "Bearer guessed"}, 401),
+            ({"Authorization": f"Bearer {printed[1]}"}, 200),
+        ):
+            assert requests.get(where, headers=headers, timeout=60).status_code == status
     assert said.read_text().count(printed[1]) == 1

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,22 +38,11 @@ from vimmerse_mock.model.scenarios import Scenario
 from vimmerse_mock.receiving.inbox import Listener
 from vimmerse_mock.server import MockServer
 from vimmerse_mock.serving.thread import WsgiThread
-from vimmerse_mock.stores import Store, open_store
+from vimmerse_mock.stores import Store
 
 WAYS = ["in process", "over HTTP"]
 MANUAL = Opening(clock="manual", seed="s", customer_id="me", api_key="mine")
 NOON = datetime(2025, 4, 2, 12, tzinfo=UTC)
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    """Every store there is, one after another; whoever serves it closes it."""
-    urls: dict[str, Callable[[], str]] = {
-        "memory": lambda: "memory:",
-        "sqlite": lambda: f"sqlite:///{tmp_path / 'mock.db'}",
-        "postgresql": lambda: str(request.getfixturevalue("postgres_url")),
-    }
-    return open_store(urls[request.param]())
 
 
 @pytest.fixture
@@ -91,14 +79,6 @@ def accounts(request: pytest.FixtureRequest, server: MockServer) -> Iterator[Acc
 def account(accounts: Accounts) -> Account:
     """An account with a manual clock."""
     return accounts.open_account(MANUAL)
-
-
-@pytest.fixture
-def listener() -> Iterator[Listener]:
-    """A real listener for webhooks."""
-    listener = Listener()
-    yield listener
-    listener.stop()
 
 
 def create(account: Account, images: int = 1, **fields: str) -> str:

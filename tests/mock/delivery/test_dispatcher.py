@@ -33,13 +33,6 @@ class TestOnALiveClock:
     """What the dispatcher does by itself, with real sockets."""
 
     @pytest.fixture
-    def listener(self) -> Iterator[Listener]:
-        """A real listener."""
-        listener = Listener()
-        yield listener
-        listener.stop()
-
-    @pytest.fixture
     def live(self) -> Iterator[Mock]:
         """A mock on real time, whose dispatcher runs."""
         mock = create_mock()

@@ -36,14 +36,6 @@ def served(app: Callable[[WSGIEnvironment, StartResponse], list[bytes]]) -> Iter
     thread.stop()
 
 
-@pytest.fixture
-def listener() -> Iterator[Listener]:
-    """A real listener."""
-    listener = Listener()
-    yield listener
-    listener.stop()
-
-
 def test_what_is_posted_arrives_as_it_was_made(listener: Listener) -> None:
     """Body and headers are those that the log has, down to the length."""
     inbox = listener.open_inbox()

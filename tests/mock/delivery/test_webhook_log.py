@@ -40,20 +40,6 @@ def account(server: MockServer) -> Iterator[Account]:
     account.close()
 
 
-@pytest.fixture(scope="module")
-def listener() -> Iterator[Listener]:
-    """A real listener."""
-    listener = Listener()
-    yield listener
-    listener.stop()
-
-
-@pytest.fixture
-def inbox(listener: Listener) -> Inbox:
-    """An inbox of this test's own."""
-    return listener.open_inbox()
-
-
 @pytest.fixture
 def receiver() -> Iterator[Callable[[Answers], str]]:
     """Serve receivers of one's own; gives their URLs."""

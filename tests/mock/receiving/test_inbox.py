@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from threading import Thread
 from typing import Any
 
@@ -23,22 +23,6 @@ def post(url: str, body: Any = None, **fields: str) -> requests.Response:
     with requests.Session() as session:
         session.trust_env = False
         return session.post(url, json={**BODY, **fields} if body is None else body, timeout=60)
-
-
-@pytest.fixture(scope="module")
-def listener() -> Iterator[Listener]:
-    """A listener for all tests of this module."""
-    listener = Listener()
-    yield listener
-    listener.stop()
-
-
-@pytest.fixture
-def inbox(listener: Listener) -> Iterator[Inbox]:
-    """An inbox without an account."""
-    inbox = listener.open_inbox()
-    yield inbox
-    listener.close_inbox(inbox)
 
 
 class TestExpect:

@@ -37,25 +37,17 @@ KEY = {"X-Api-Key": "YOUR_API_KEY"}
 FORM = {"image_urls": "http://images.example/1.jpg"}
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'mock.db'}"
-    return str(request.getfixturevalue("postgres_url"))
-
-
-def server_on(url: str) -> MockServer:
+def server_on(database_url: str) -> MockServer:
     """A server on a store."""
-    return MockServer(create_mock(store=open_store(url)))
+    return MockServer(create_mock(store=open_store(database_url)))
 
 
-def test_what_was_created_is_there_after_a_restart(url: str) -> None:
+def test_what_was_created_is_there_after_a_restart(database_url: str) -> None:
     """Batch, credits, ledger and the account's clock survive the end of the process's mock."""
-    with server_on(url) as server:
+    with server_on(database_url) as server:
         created = requests.post(f"{server.url}/batch", headers=KEY, data=FORM, timeout=60).json()
         ledger = server.mock.courier.store.ledger("YOUR_CUSTOMER_ID")
-    store = open_store(url)
+    store = open_store(database_url)
     mock = create_mock(store=store)
     answer = mock.app.test_client().get(f"/batch/{created['data']['id']}", headers=KEY).json
     assert answer is not None
@@ -65,10 +57,10 @@ def test_what_was_created_is_there_after_a_restart(url: str) -> None:
     mock.close()
 
 
-def test_two_who_share_a_database_are_one_mock(url: str) -> None:
+def test_two_who_share_a_database_are_one_mock(database_url: str) -> None:
     """What one creates the other reads, at the same time of the same clock."""
-    with server_on(url) as one:
-        other = create_mock(store=open_store(url))
+    with server_on(database_url) as one:
+        other = create_mock(store=open_store(database_url))
         two = other.app.test_client()
         created = requests.post(f"{one.url}/batch", headers=KEY, data=FORM, timeout=60).json()
         path = f"/batch/{created['data']['id']}"
@@ -80,9 +72,9 @@ def test_two_who_share_a_database_are_one_mock(url: str) -> None:
         other.close()
 
 
-def test_everybody_tells_the_databases_time(url: str) -> None:
+def test_everybody_tells_the_databases_time(database_url: str) -> None:
     """Real time is the database's, which on one machine is this machine's."""
-    store = open_store(url)
+    store = open_store(database_url)
     assert abs(store.real_time() - wall_clock()) < SECOND
     store.close()
 
@@ -162,11 +154,11 @@ class TestRefusals:
 class TestMigrations:
     """The schema's versions."""
 
-    def test_an_empty_database_is_brought_to_the_newest_version(self, url: str) -> None:
+    def test_an_empty_database_is_brought_to_the_newest_version(self, database_url: str) -> None:
         """After opening, every table is there and the version is noted; opening again is fine."""
         for _ in range(2):
-            open_store(url).close()
-        engine = open_engine(url)
+            open_store(database_url).close()
+        engine = open_engine(database_url)
         with writing(engine) as connection:
             tables = set(inspect(connection).get_table_names())
             version = connection.scalar(text("SELECT value FROM meta WHERE name = 'schema'"))
@@ -174,9 +166,11 @@ class TestMigrations:
         assert {"accounts", "batches", "ledger", "messages", "meta"} <= tables
         assert version == len(MIGRATIONS)
 
-    def test_an_older_database_is_migrated_forward_and_keeps_what_it_has(self, url: str) -> None:
+    def test_an_older_database_is_migrated_forward_and_keeps_what_it_has(
+        self, database_url: str
+    ) -> None:
         """A later migration runs once, on top of what is there."""
-        with server_on(url) as server:
+        with server_on(database_url) as server:
             requests.post(f"{server.url}/batch", headers=KEY, data=FORM, timeout=60)
         ran: list[str] = []
 
@@ -184,7 +178,7 @@ class TestMigrations:
             connection.execute(text("ALTER TABLE batches ADD COLUMN extra INTEGER"))
             ran.append("later")
 
-        engine = open_engine(url)
+        engine = open_engine(database_url)
         for _ in range(2):
             with writing(engine) as connection:
                 migrate(connection, (*MIGRATIONS, later))
@@ -193,10 +187,10 @@ class TestMigrations:
         engine.dispose()
         assert (ran, count) == (["later"], 1)
 
-    def test_a_database_of_version_1_is_brought_to_the_newest(self, url: str) -> None:
+    def test_a_database_of_version_1_is_brought_to_the_newest(self, database_url: str) -> None:
         """With all that it has: the account, batches, ledger, and webhooks that still go out."""
-        _load_version_1(url)
-        store = open_store(url)
+        _load_version_1(database_url)
+        store = open_store(database_url)
         account = store.account("old")
         assert (account.batches, store.balance("old"), len(store.ledger("old"))) == (4, 99_975, 6)
         assert len(store.batches("old")) == 4
@@ -216,60 +210,60 @@ class TestMigrations:
         store.close()
 
     def test_a_migrated_database_is_like_a_new_one(
-        self, url: str, request: pytest.FixtureRequest, tmp_path: Path
+        self, database_url: str, request: pytest.FixtureRequest, tmp_path: Path
     ) -> None:
         """Tables, columns, keys and indexes are the same, whatever way they came about."""
-        _load_version_1(url)
-        open_store(url).close()
-        if url.startswith("sqlite"):
+        _load_version_1(database_url)
+        open_store(database_url).close()
+        if database_url.startswith("sqlite"):
             fresh = f"sqlite:///{tmp_path / 'fresh.db'}"
         else:
             fresh = request.getfixturevalue("postgres").create_database()
         open_store(fresh).close()
-        assert _shape(url) == _shape(fresh)
+        assert _shape(database_url) == _shape(fresh)
 
     @pytest.mark.parametrize(
         ("name", "says"),
         [("schema", "schema version 99.*upgrade vimmerse-mock"), ("plan", "plan version 99")],
     )
     def test_a_database_from_another_version_is_refused(
-        self, url: str, name: str, says: str
+        self, database_url: str, name: str, says: str
     ) -> None:
         """A newer schema, and batches planned otherwise, are refused with a clear sentence."""
-        open_store(url).close()
-        engine = open_engine(url)
+        open_store(database_url).close()
+        engine = open_engine(database_url)
         with writing(engine) as connection:
             connection.execute(
                 text("UPDATE meta SET value = 99 WHERE name = :name"), {"name": name}
             )
         engine.dispose()
         with pytest.raises(StoreRefusedError, match=says):
-            open_store(url)
+            open_store(database_url)
 
-    def test_a_database_of_something_else_is_refused(self, url: str) -> None:
+    def test_a_database_of_something_else_is_refused(self, database_url: str) -> None:
         """Tables that are not the mock's are left alone."""
-        engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+        engine = create_engine(database_url.replace("postgresql:", "postgresql+psycopg:"))
         with engine.begin() as connection:
             connection.execute(text("CREATE TABLE accounts (id INTEGER)"))
         engine.dispose()
         with pytest.raises(StoreRefusedError, match=r"tables of another application \(accounts\)"):
-            open_store(url)
+            open_store(database_url)
 
 
-def _load_version_1(url: str) -> None:
+def _load_version_1(database_url: str) -> None:
     """Put in what the first version of this package had put there."""
-    dump = SAMPLES / f"version_1_{url.partition(':')[0]}.sql"
-    if url.startswith("sqlite"):
-        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+    dump = SAMPLES / f"version_1_{database_url.partition(':')[0]}.sql"
+    if database_url.startswith("sqlite"):
+        with closing(sqlite3.connect(database_url.removeprefix("sqlite:///"))) as connection:
             connection.executescript(dump.read_text())
         return
-    with psycopg.connect(url, autocommit=True) as loading:
+    with psycopg.connect(database_url, autocommit=True) as loading:
         loading.execute(dump.read_bytes())
 
 
-def _shape(url: str) -> dict[str, Any]:
+def _shape(database_url: str) -> dict[str, Any]:
     """Describe what a database looks like."""
-    engine = open_engine(url)
+    engine = open_engine(database_url)
     with writing(engine) as connection:
         looked = inspect(connection)
         shape = {table: _shape_of(looked, table) for table in looked.get_table_names()}
@@ -319,12 +313,12 @@ STATEMENTS: dict[str, tuple[Any, dict[str, object], str]] = {
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
-def test_look_ups_use_indexes(url: str, name: str) -> None:
+def test_look_ups_use_indexes(database_url: str, name: str) -> None:
     """EXPLAIN shows an index, and no scan of a whole table, for every frequent look-up."""
-    store = open_store(url)
+    store = open_store(database_url)
     assert isinstance(store, SqlStore)
     statement, values, index = STATEMENTS[name]
-    engine = open_engine(url)
+    engine = open_engine(database_url)
     with writing(engine) as connection:
         plan = _explain(connection, statement, values)
     engine.dispose()
@@ -441,7 +435,7 @@ def test_only_a_database_imports_sqlalchemy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("missing", "url", "extra"),
+    ("missing", "database_url", "extra"),
     [
         ("sqlalchemy", "sqlite:///mock.db", "sqlite"),
         ("sqlalchemy", "postgresql://localhost/mock", "postgres"),
@@ -449,22 +443,22 @@ def test_only_a_database_imports_sqlalchemy() -> None:
     ],
 )
 def test_a_database_without_its_driver_names_the_extra(
-    missing: str, url: str, extra: str, monkeypatch: pytest.MonkeyPatch
+    missing: str, database_url: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The default install has no SQLAlchemy and no psycopg; the sentence says what to install."""
     monkeypatch.delitem(sys.modules, "vimmerse_mock.stores.sql.store", raising=False)
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(StoreRefusedError) as refusal:
-        open_store(url)
+        open_store(database_url)
     assert str(refusal.value).endswith(f"pip install 'vimmerse-mock[{extra}]'")
     assert missing in str(refusal.value)
 
 
-def test_the_sample_account_can_be_found_again(url: str) -> None:
+def test_the_sample_account_can_be_found_again(database_url: str) -> None:
     """A second start on the same store keeps the account, its key and its credits."""
-    with server_on(url) as server:
+    with server_on(database_url) as server:
         _create(server)
-    store = open_store(url)
+    store = open_store(database_url)
     account = store.account_by_key(SAMPLE_ACCOUNT.api_key)
     store.close()
     assert account is not None

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
@@ -17,22 +15,9 @@ from vimmerse_mock.model.limits import Keep
 from vimmerse_mock.model.outbox import Attempt, Message, MessageState
 from vimmerse_mock.model.scenarios import SCENARIOS, Scenario, Script
 from vimmerse_mock.model.snapshot import Snapshot
-from vimmerse_mock.stores import NOBODY, Store, open_store, opened
+from vimmerse_mock.stores import NOBODY, Store, opened
 
 LEASE = 30 * SECOND
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """Every store there is, one after another."""
-    urls: dict[str, Callable[[], str]] = {
-        "memory": lambda: "memory:",
-        "sqlite": lambda: f"sqlite:///{tmp_path / 'mock.db'}",
-        "postgresql": lambda: str(request.getfixturevalue("postgres_url")),
-    }
-    opened = open_store(urls[request.param]())
-    yield opened
-    opened.close()
 
 
 def account(customer_id: str = "c1", *, is_manual: bool = False) -> AccountState:

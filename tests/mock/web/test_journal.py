@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -15,9 +14,10 @@ import requests
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from support.serving import Serve
 from vimmerse_contracts.network import REDACTED
 from vimmerse_contracts.operations import OPERATIONS
-from vimmerse_mock.account.account import Account, open_account
+from vimmerse_mock.account.account import Account, RemoteMock, open_account
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.errors import StoreConflictError, StoreFullError, StoreUnavailableError
 from vimmerse_mock.model.account import Opening
@@ -31,17 +31,6 @@ SECRET = "key-that-nobody-may-see"
 KEY = {"X-Api-Key": SECRET}
 FORM = {"image_urls": "http://images.example/1.jpg"}
 KEEP = 5
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    """Every store there is, one after another; the mock closes it."""
-    urls: dict[str, Callable[[], str]] = {
-        "memory": lambda: "memory:",
-        "sqlite": lambda: f"sqlite:///{tmp_path / 'mock.db'}",
-        "postgresql": lambda: str(request.getfixturevalue("postgres_url")),
-    }
-    return open_store(urls[request.param]())
 
 
 def opened(mock: Mock) -> Account:
@@ -317,33 +306,14 @@ def _fill(store: Store) -> None:
 
 def test_variables_of_a_served_mocks_environment_are_no_headers(tmp_path: Path) -> None:
     """What stands in the environment of a `serve` process was not sent."""
-    import subprocess
-    import sys
-    from threading import Event
-
-    from vimmerse_mock.account.account import RemoteMock
-
-    ready = tmp_path / "ready"
-    program = str(Path(sys.executable).with_name("vimmerse-mock"))
-    process = subprocess.Popen(
-        [program, "serve", "--port", "0", "--ready-file", str(ready)],
-        stdout=subprocess.DEVNULL,
-        env={**os.environ, "HTTP_SECRET": "hunter2", "HTTP_PROXY": "http://user:hunter2@proxy"},
-    )
-    try:
-        for _ in range(2_000):
-            if ready.exists():
-                break
-            Event().wait(0.01)
-        account = RemoteMock(ready.read_text().strip()).open_account()
+    variables = {"HTTP_SECRET": "hunter2", "HTTP_PROXY": "http://user:hunter2@proxy"}
+    with Serve(tmp_path, **variables) as serve:
+        account = RemoteMock(serve.await_url()).open_account()
         requests.get(f"{account.url}/batch/1", headers={"X-Api-Key": account.key}, timeout=60)
         (shown,) = account.journal.requests()
         assert "hunter2" not in repr(shown)
         assert {"host", "x-api-key", "user-agent"} <= set(shown.headers)
         assert "secret" not in shown.headers
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @pytest.fixture(scope="module")
