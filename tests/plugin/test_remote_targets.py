@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import requests
 
 from plugin.playing import prices, real_service
 from pytest_vimmerse.targets import Remote, TargetError, is_mock, require_usable
+from support.sockets import reserved_port
 from vimmerse_mock.app import create_mock
 from vimmerse_mock.server import MockServer
 from vimmerse_mock.serving.thread import WsgiThread
@@ -112,13 +112,6 @@ def test_a_refused_key_ends_the_run_before_any_test(pytester: pytest.Pytester) -
     result.stdout.no_fnmatch_line("collected*")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def relay(port: int) -> Iterator[str]:
     """Forward whatever is posted to a public URL of its own to a port of this machine."""
@@ -142,8 +135,7 @@ def relay(port: int) -> Iterator[str]:
 
 def test_webhooks_come_by_a_relay(pytester: pytest.Pytester) -> None:
     """The service is given the relay's URL and the inbox's path; the relay forwards to our port."""
-    port = _free_port()
-    with real_service() as real, relay(port) as url:
+    with reserved_port() as port, real_service() as real, relay(port) as url:
         result = pytester.runpytest_subprocess(
             "-p",
             "no:cacheprovider",
