@@ -52,18 +52,18 @@ EXCERPT_CHARACTERS: Final = 300
 
 
 class VimmerseError(Exception):
-    """The root: catch it to catch everything that the client raises on purpose."""
+    """The base class of every error of the client."""
 
 
 class ConfigurationError(VimmerseError, ValueError):
-    """The client was asked for something that can't be sent; nothing was sent."""
+    """A setting or an argument can't be used. Nothing was sent."""
 
 
 class TransportError(VimmerseError):
     """No answer came: the connection failed, broke or timed out.
 
-    `may_have_arrived` is False where the service was surely never reached. Where it is True, a
-    creation or an update may have been carried out, and paid for, all the same.
+    `may_have_arrived` is False if the service was certainly not reached. If it is True, a creation
+    or an update may have been carried out and paid for.
     """
 
     retry_after: ClassVar[None] = None
@@ -81,8 +81,8 @@ class TransportError(VimmerseError):
 class ApiError(VimmerseError):
     """The API answered with an error.
 
-    `message` is the server's word (such as `NOT_FOUND`), or the beginning of its answer where that
-    has none. `body` is the parsed JSON, or the beginning of the text where it is no JSON.
+    `message` is that of the server, such as `NOT_FOUND`, or the beginning of an answer without
+    one. `body` is the parsed JSON, or the beginning of a text that is not JSON.
     `operation` is the contract's name for the call. `retry_after` is what the server asked for, in
     seconds, or None.
     """
@@ -120,13 +120,13 @@ class BadRequest(ApiError):
 class Unauthorized(ApiError):
     """401 (P26): the key is missing or unknown."""
 
-    advice = "the API key is not known there; check VIMMERSE_API_KEY and the base URL"
+    advice = "the service does not know the API key; check VIMMERSE_API_KEY and the base URL"
 
 
 class InsufficientCredit(ApiError):
-    """402 (S): the balance does not suffice."""
+    """402 (S): the balance is too low."""
 
-    advice = "the balance does not suffice; add credit, then send the request again"
+    advice = "the balance is too low; add credits, then send the request again"
 
 
 class Forbidden(ApiError):
@@ -138,7 +138,7 @@ class Forbidden(ApiError):
 class NotFound(ApiError):
     """404 (P26): there is no such batch, or it is somebody else's."""
 
-    advice = "there is no such object for this API key; check the id, and whose key it is"
+    advice = "this API key has no such object; check the id, and whose key it is"
 
 
 class MethodNotAllowed(ApiError):
@@ -201,15 +201,15 @@ class ServerError(ApiError):
     """5xx: the service failed."""
 
     advice = (
-        "the service failed; only reading is retried, so look whether the request was carried out "
+        "the service failed; only reads are retried, so check whether the request was carried out "
         "before you send it again"
     )
 
 
 class UnexpectedResponse(VimmerseError):
-    """An answer that is not what the contract says: no JSON, another shape, a redirect.
+    """An answer that is not as in the contract: not JSON, of another shape, a redirect.
 
-    `expected` and `got` say what was and what came; `got` is bounded in length.
+    `expected` and `got` describe the difference; `got` is limited in length.
     """
 
     def __init__(self, operation: str, status: int, expected: str, got: str) -> None:
@@ -227,7 +227,7 @@ class UnexpectedResponse(VimmerseError):
 
 
 class WaitTimeout(VimmerseError):
-    """A batch was not done within `seconds`; `batch` is the last reading, None without any."""
+    """A batch was not done within `seconds`; `batch` is the last one read, or None."""
 
     def __init__(self, batch_id: str, seconds: float, batch: Batch | None) -> None:
         super().__init__(batch_id, seconds, batch)
@@ -273,7 +273,7 @@ class VideoNotReady(VimmerseError):
 
 
 class InvalidWebhook(VimmerseError):
-    """What came to a webhook's address is no webhook; `problem` says what is wrong with it."""
+    """The body is not that of a webhook; `problem` says why."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
@@ -289,10 +289,10 @@ class InvalidWebhook(VimmerseError):
 class UnconfirmedWebhook(VimmerseError):
     """The API does not confirm a webhook: forged, too early, or out of date.
 
-    `event` is what came; `batch` is what the API says, None where it says nothing.
+    `event` is the webhook; `batch` is the batch as the API shows it, or None.
     """
 
-    advice: ClassVar[str] = "do nothing on its word"
+    advice: ClassVar[str] = "ignore it"
 
     def __init__(self, event: WebhookEvent, batch: Batch | None = None) -> None:
         super().__init__(event, batch)
@@ -316,11 +316,11 @@ class UnknownBatch(UnconfirmedWebhook):
 class ForeignWebhook(UnconfirmedWebhook):
     """The batch exists, but belongs to another customer than the webhook says."""
 
-    advice = "but of another customer, so it is forged or mixed up; do nothing on its word"
+    advice = "but of another customer, so it is forged or mixed up; ignore it"
 
 
 class BatchNotDone(UnconfirmedWebhook):
-    """The batch still processes: the webhook is early, or of a submission that was replaced."""
+    """The batch is still processing: the webhook is early, or of a replaced submission."""
 
     advice = "answer with an error such as 503, so that it is sent again later"
 

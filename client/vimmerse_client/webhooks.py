@@ -51,7 +51,7 @@ _KNOWN: Final = ("customer_id", "batch_id", "status")
 
 @dataclass(frozen=True, slots=True)
 class WebhookEvent:
-    """What a webhook says (S): whose batch ended, which, and how; nothing of it is proved yet.
+    """The content of a webhook (S), which is not confirmed yet.
 
     `extra` holds the keys that the contract does not know.
     """
@@ -66,7 +66,7 @@ def parse_webhook(payload: bytes | bytearray | str | Mapping[str, Any]) -> Webho
     """Read the body of a webhook, as it came or as parsed JSON.
 
     Raises:
-        InvalidWebhook: it is no JSON object with the contract's fields.
+        InvalidWebhook: it is not a JSON object with the fields of the contract.
     """
     data = payload if isinstance(payload, Mapping) else _json_object(payload)
     try:
@@ -99,7 +99,7 @@ def _json_object(payload: bytes | bytearray | str) -> dict[str, Any]:
 
 
 class BatchReader(Protocol):
-    """What can read a batch; `vimmerse_client.Client` is one."""
+    """Reads batches, as `vimmerse_client.Client` does."""
 
     def get(self, batch_id: str) -> Batch:
         """Return a batch of the API key, or raise `NotFound`."""
@@ -108,7 +108,7 @@ class BatchReader(Protocol):
 def confirm_webhook(event: WebhookEvent, client: BatchReader) -> Batch:
     """Ask the API about the batch of a webhook, and return it if it ended as the webhook says.
 
-    A webhook has to be answered within 10 seconds (P26), so let the client hurry:
+    A webhook must be answered within 10 seconds (P26), so use a client that is quick:
     `Client(timeout=3, retry=RetryPolicy(attempts=1))`.
 
     Raises:
@@ -133,7 +133,7 @@ def confirm_webhook(event: WebhookEvent, client: BatchReader) -> Batch:
 
 
 def submission_key(batch: Batch) -> str:
-    """Return a key for the end of a batch's present submission, from what the API says of it.
+    """Return a key for the end of the current submission of a batch, as the API shows it.
 
     A webhook does not say which submission ended (S), but the confirmed batch does. In this order:
 
@@ -190,7 +190,7 @@ class MemorySeen:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What came of a webhook: the confirmed batch, and whether it was handled now (or before)."""
+    """The result of a webhook: the confirmed batch, and whether it was handled now or before."""
 
     event: WebhookEvent
     batch: Batch
@@ -205,7 +205,7 @@ class Receiver:
     """Receives webhooks, and handles each submission that ended once.
 
     Args:
-        client: What reads batches: a `Client` that hurries, see `confirm_webhook`.
+        client: Reads batches: a quick `Client`, see `confirm_webhook`.
         handle: Gets the event and the confirmed batch. It has to be quick: a webhook must be
             answered within 10 seconds (P26), so leave long work to a queue.
         seen: What was handled; shared by everything that receives.
@@ -223,8 +223,8 @@ class Receiver:
     ) -> Receipt:
         """Parse and confirm a webhook, and handle it unless that was done before.
 
-        If `handle` raises, what it was given is forgotten again and the error passes on: answer
-        with 500, and the webhook is sent again.
+        If `handle` raises, the webhook counts as not handled, and the error is raised: answer with
+        500, and the webhook is sent again.
 
         Args:
             payload: The body, as it came or as parsed JSON.

@@ -73,7 +73,7 @@ METHOD_NOT_ALLOWED: Final = _assumed_error(
     405,
     "METHOD_NOT_ALLOWED",
     "A method that the path does not take: 405 with Allow",
-    "HTTP asks for it; the body follows the manner of the documented errors",
+    "HTTP requires it; the body is like those of the documented errors",
 )
 PAYLOAD_TOO_LARGE: Final = _assumed_error(
     413,
@@ -96,20 +96,20 @@ RATE_LIMITED: Final = _assumed_error(
 SERVER_ERROR: Final = _assumed_error(
     500,
     "INTERNAL_SERVER_ERROR",
-    "A mistake of the service itself: 500, without a stack trace",
+    "An error of the service itself: 500, without a stack trace",
     "every HTTP service has it; the body follows the documented errors",
 )
 SERVICE_UNAVAILABLE: Final = _assumed_error(
     503,
     "SERVICE_UNAVAILABLE",
-    "A service that is out of reach for the moment: 503 with Retry-After",
-    "HTTP asks for it; the mock says so while its store is away",
+    "A service that is temporarily unavailable: 503 with Retry-After",
+    "HTTP asks for it; the mock answers so while its store is unavailable",
 )
 INSUFFICIENT_STORAGE: Final = _assumed_error(
     507,
     "INSUFFICIENT_STORAGE",
-    "A service without room: 507, and nothing half-written",
-    "only the mock says so, when its store is full",
+    "A service whose storage is full: 507, and nothing is half-written",
+    "only the mock answers so, when its store is full",
 )
 ERRORS: Final = (
     BAD_REQUEST,
@@ -180,7 +180,7 @@ CREATE: Final = Operation(
         assumed(
             "create.empty_is_absent",
             "An empty text field counts as not given; of a repeated one the last value counts",
-            because="FastAPI reads forms so",
+            because="FastAPI reads forms like this",
         ),
         assumed(
             "create.image_content",
@@ -225,14 +225,14 @@ READ: Final = Operation(
         ),
         assumed(
             "read.queued",
-            "A batch that waits for its turn is 'processing' at 0 %",
-            because="the reference shows a new batch so, and nothing about a queue",
+            "A batch that waits in a queue is 'processing' at 0 %",
+            because="the reference shows a new batch like this, and says nothing about a queue",
         ),
         assumed(
             "read.refused",
             "A refused image (NSFW) is a failed media from its turn on, and the message says so; "
             "the other media decide the status",
-            because="no source says what becomes of an image that the service will not process",
+            because="no source says what happens to an image that the service refuses",
         ),
     ),
 )
@@ -288,8 +288,8 @@ CONCAT: Final = Operation(
         ),
         assumed(
             "concat.processing",
-            "While it composes, the batch is 'processing' from 0, with its finished media, and "
-            "without video_url; links to an older video end",
+            "During a concat the batch is 'processing' from 0, with its finished media and without "
+            "video_url; links to an older video end",
             because="a poller must be able to see when the composed video is there",
         ),
         assumed(
@@ -327,16 +327,18 @@ WEBHOOK_RULES: Final = (
     assumed(
         "webhook.gone",
         "410 Gone is the last attempt",
-        because="a receiver has no other word for wanting no more; many services take it so",
+        because="a receiver has no other way to say that it wants no more; many services do so",
     ),
     assumed(
         "webhook.redirects",
         "A redirect is not followed, and counts as a failure",
-        because="only 2xx counts (P26), and who follows lets a receiver choose whom it calls",
+        because="only 2xx counts (P26), and following would let a receiver choose which host is "
+        "called",
     ),
     assumed(
         "webhook.order",
-        "First attempts to one URL come as they fell due; a retry holds up none of them",
+        "First attempts to one URL are sent in the order in which they fall due; a retry delays "
+        "none of them",
         because="no source promises an order, and receivers are easier to test against one",
     ),
 )

@@ -208,49 +208,56 @@ class Verb:
 STATUS_VERB: Final = "300..599"
 VERBS: Final[Mapping[str, Verb]] = MappingProxyType(
     {
-        OK: Verb("ok", "this attempt is really sent, and the receiver's own answer counts"),
+        OK: Verb("ok", "the webhook is really sent; the answer of the receiver counts"),
         STATUS_VERB: Verb(
-            "500", "nothing is sent; this attempt counts as answered with this status"
+            "500", "nothing is sent; the attempt counts as answered with this status"
         ),
-        TIMEOUT: Verb("timeout", "nothing is sent; this attempt counts as not answered in time"),
-        REFUSED: Verb("refused", "nothing is sent; this attempt counts as a refused connection"),
+        TIMEOUT: Verb("timeout", "nothing is sent; the attempt counts as not answered in time"),
+        REFUSED: Verb("refused", "nothing is sent; the attempt counts as a refused connection"),
         "delay": Verb(
             "delay 30s",
-            "comes that much later; `delay 1s..30s` draws from the seed",
+            "the webhook comes later; `delay 1s..30s` is random, by the seed",
             _delayed,
             _read_delay,
         ),
         "drop": Verb(
-            "drop", "never comes", lambda planned, _: planned.change(state=MessageState.DROPPED)
+            "drop",
+            "the webhook never comes",
+            lambda planned, _: planned.change(state=MessageState.DROPPED),
         ),
         "duplicate": Verb(
-            "duplicate", "comes twice, one after the other", lambda planned, _: planned.repeat(1)
+            "duplicate",
+            "the webhook comes twice, one after the other",
+            lambda planned, _: planned.repeat(1),
         ),
         "burst": Verb(
             "burst 20",
-            "comes so many times, all at the same instant",
+            "the webhook comes this many times, all at the same instant",
             lambda planned, copies: planned.change(at_once=True).repeat(copies - 1),
             _read_copies,
         ),
         SWAP: Verb(
             "swap",
-            "changes places with the account's next webhook that is planned while it is due",
+            "the webhook changes places with the account's next webhook",
             lambda planned, _: planned,  # it takes the account's next webhook (`swapped`)
         ),
         "early": Verb(
             "early",
-            "first comes one before the creating request is answered",
+            "before it, a webhook comes even before the request is answered",
             lambda planned, _: planned.first(Variant.EARLY, due_at=planned.begins_at),
         ),
         "stale": Verb(
-            "stale", "first comes one that says success while the batch processes", _stale
+            "stale", "before it, a webhook says `success` while the batch is processing", _stale
         ),
         "wrong": Verb(
-            "wrong status", "first comes one in which this field is wrong", _wrong, _read_field
+            "wrong status",
+            "before it, a webhook comes in which this field is wrong",
+            _wrong,
+            _read_field,
         ),
         "missing": Verb(
             "missing batch_id",
-            "first comes one in which this field is missing",
+            "before it, a webhook comes in which this field is missing",
             lambda planned, name: planned.first(Variant.MISSING, changes=((name, None),)),
             _read_field,
         ),

@@ -82,12 +82,14 @@ class FaultKind(StrEnum):
 
     STATUS = Effect(
         "status",
-        "answers with `status`, `headers` and `body` out of turn",
+        "answers with the given `status`, `headers` and `body`",
         carried_out=False,
         answer=lambda fault: Answer(fault.status, fault.body, fault.headers),
     )
     LATENCY = Effect(
-        "latency", "answers late, by `delay`, or by a span from `delay` to `delay_to`", delays=True
+        "latency",
+        "answers after `delay`, or after a random span from `delay` to `delay_to`",
+        delays=True,
     )
     RESET = Effect(
         "reset", "resets the connection before the answer", carried_out=False, breaks=_BEFORE
@@ -96,16 +98,16 @@ class FaultKind(StrEnum):
         "reset_midway", "resets the connection in the middle of the answer", breaks=_MIDWAY
     )
     TRUNCATE = Effect(
-        "truncate", "ends the connection after half of the body that was announced", breaks=_CUT
+        "truncate", "closes the connection after half of the announced body", breaks=_CUT
     )
     NOT_JSON = Effect(
         "not_json",
-        "answers 200 with a body that is no JSON",
+        "answers 200 with a body that is not JSON",
         answer=lambda _: Answer(200, '{"data": {"id": '),
     )
     HTML = Effect(
         "html",
-        "answers as a proxy does whose upstream is gone: 502 with an HTML page",
+        "answers 502 with an HTML page, like a proxy without its upstream",
         carried_out=False,
         answer=lambda _: Answer(502, _BAD_GATEWAY, mimetype="text/html"),
     )
