@@ -7,12 +7,12 @@ the sizes, colours or numbers: `.venv/bin/python scripts/prepare_frames.py`.
 from __future__ import annotations
 
 import colorsys
-from fractions import Fraction
 from typing import Final
 
 import av
 import msgspec
 
+from vimmerse_mock.videos.encoder import encode, paint
 from vimmerse_mock.videos.prepared import (
     AUDIO_RATE,
     FRAME_RATE,
@@ -44,10 +44,8 @@ ENCODER: Final = {
     "preset": "veryslow",
     "tune": "stillimage",
     "crf": "24",
-    "x264-params": f"keyint={STEP}:min-keyint={STEP}:bframes=0:ref=1:weightp=0:scenecut=0:threads=1"
-    ":aq-mode=0:mbtree=0:colorprim=bt709:transfer=bt709:colormatrix=bt709:range=tv",
+    "x264-params": "aq-mode=0:mbtree=0",
 }
-NON_IDR, IDR, PARAMETER_SETS = 1, 5, (7, 8)
 
 
 def main() -> None:
@@ -60,66 +58,37 @@ def main() -> None:
 
 def encode_footage(width: int, height: int) -> Footage:
     """Encode a key frame for each number, and the frames that repeat whichever came before."""
-    configuration, samples = encode(width, height, 1, frames=STEP)
-    pictures = [encode(width, height, number, frames=1)[1][0] for number in range(PICTURES)]
-    if pictures[1] != samples[0]:
+    size = width, height
+    configuration, (first, *repeats) = encode_number(1, size, frames=STEP)
+    pictures = [encode_number(number, size)[1][0] for number in range(PICTURES)]
+    if pictures[1] != first:
         raise SystemExit("the encoder makes another key frame of the same picture")
-    return Footage(width, height, configuration, tuple(pictures), tuple(samples[1:]))
+    return Footage(width, height, configuration, tuple(pictures), tuple(repeats))
 
 
-def encode(width: int, height: int, number: int, *, frames: int) -> tuple[bytes, list[bytes]]:
-    """Encode a still picture of a number; return the decoder's configuration and the samples."""
-    encoder = av.CodecContext.create("libx264", "w")
-    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
-    encoder.time_base, encoder.framerate = Fraction(1, FRAME_RATE), Fraction(FRAME_RATE)
-    encoder.profile = "Main"
-    encoder.options = ENCODER
-    packets = []
-    for i in range(frames):
-        frame = draw(width, height, number)
-        frame.pts = i
-        packets += encoder.encode(frame)
-    packets += encoder.encode(None)
-    units = [split(bytes(packet)) for packet in packets]
-    sps, pps = (next(u for u in units[0] if u[0] & 31 == kind) for kind in PARAMETER_SETS)
-    return configuration(sps, pps), [
-        b"".join(len(u).to_bytes(4, "big") + u for u in each if u[0] & 31 in (NON_IDR, IDR))
-        for each in units
-    ]
+def encode_number(
+    number: int, size: tuple[int, int], *, frames: int = 1
+) -> tuple[bytes, list[bytes]]:
+    """Encode a number, shown by so many frames."""
+    return encode([draw(number, size) for _ in range(frames)], size, FRAME_RATE, STEP, ENCODER)
 
 
-def split(stream: bytes) -> list[bytes]:
-    """Split an Annex B stream into its NAL units."""
-    parts = stream.replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1")
-    return [part for part in parts if part]
-
-
-def configuration(sps: bytes, pps: bytes) -> bytes:
-    """Write an AVCDecoderConfigurationRecord of one set each (ISO 14496-15)."""
-    head = bytes([1, *sps[1:4], 0xFC | 3])
-    return (
-        head
-        + b"\xe1" + len(sps).to_bytes(2, "big") + sps
-        + b"\x01" + len(pps).to_bytes(2, "big") + pps
-    )  # fmt: skip
-
-
-def draw(width: int, height: int, number: int) -> av.VideoFrame:
+def draw(number: int, size: tuple[int, int]) -> av.VideoFrame:
     """Draw a number in white, in the middle of its colour."""
-    frame = av.VideoFrame(width, height, "yuv420p")
-    dots = set(dots_of(number, width // MACROBLOCK, height // MACROBLOCK))
+    columns, rows = (side // MACROBLOCK for side in size)
+    dots = set(dots_of(number, columns, rows))
     background, white = yuv(*colour(number)), yuv(1, 1, 1)
-    for plane, side in zip(range(3), (MACROBLOCK, MACROBLOCK // 2, MACROBLOCK // 2), strict=True):
-        stride = frame.planes[plane].line_size
-        rows = []
-        for y in range(height // MACROBLOCK):
-            line = b"".join(
+    planes = []
+    for plane, side in enumerate((MACROBLOCK, MACROBLOCK // 2, MACROBLOCK // 2)):
+        lines = [
+            b"".join(
                 bytes([(white if (x, y) in dots else background)[plane]]) * side
-                for x in range(width // MACROBLOCK)
+                for x in range(columns)
             )
-            rows.append(line.ljust(stride, b"\0") * side)
-        frame.planes[plane].update(b"".join(rows))
-    return frame
+            for y in range(rows)
+        ]
+        planes.append(b"".join(line * side for line in lines))
+    return paint(size, planes)
 
 
 def dots_of(number: int, columns: int, rows: int) -> list[tuple[int, int]]:
