@@ -48,8 +48,9 @@ format: $(READY) ## Format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(READY) ## Measure, side by side with bare Flask and responses; writes bench/RESULTS.md
-	@$(BIN)/python -m bench
+bench: $(READY) ## Measure, beside bare Flask and other tools; writes bench/RESULTS.md and bench/SCALE.md
+	@scripts/engines.sh
+	@PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
 clean: ## Remove .venv and what tools left
 	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,85 +1,79 @@
-"""What a benchmark brings home: figures, each with the aim beside it."""
+"""A run of the bench, how it takes turns, and the figures that it brings home."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Final
 
-T = TypeVar("T")
-
-_DECIMALS: Final = {"/s": 0, "ms": 2, "µs": 0, "s": 3, "MB": 2, "x": 3, "statements": 0}
-
-
-class BenchError(Exception):
-    """The bench could not run; the message says why and what to do."""
-
-
-def written(value: float, unit: str) -> str:
-    """Write a value with its unit, as precisely as it deserves."""
-    return f"{value:,.{_DECIMALS[unit]}f} {unit}"
+Measure = Callable[[], Sequence[float]]
+"""Measures something once; what it returns has the same length each time."""
+_DECIMALS: Final = {"/s": 0, "ms": 2, "s": 3, "MB": 2, "x": 2, "cores": 2}
 
 
 @dataclass(frozen=True, slots=True)
-class Aim:
-    """A bound that a figure should keep: `<`, `<=` or `>=`.
+class Run:
+    """What every benchmark is handed; `scratch` is a folder that is gone after the run."""
 
-    With `of_ratio` the bound is on ours divided by the competitor's, otherwise on ours alone.
-    """
+    quick: bool
+    scratch: Path
+    started: float = field(default_factory=perf_counter)
 
-    sign: str
-    bound: float
-    of_ratio: bool = False
+    def amount(self, quick: int, full: int) -> int:
+        """Choose how many times, seconds or things to measure."""
+        return quick if self.quick else full
 
-    def is_met(self, value: float) -> bool:
-        """Whether a value keeps the bound."""
-        held = {"<": value < self.bound, "<=": value <= self.bound, ">=": value >= self.bound}
-        return held[self.sign]
+    def step(self, what: str) -> None:
+        """Show on stderr what is being done."""
+        print(f"{perf_counter() - self.started:5.0f} s  {what}", file=sys.stderr, flush=True)
+
+    def in_turn(self, *measures: Measure, turns: int = 0) -> list[list[float]]:
+        """Run the measures in turn (A B A B ...), so that noise meets each alike.
+
+        Returns the medians of each measure's values.
+        """
+        turns = turns or self.amount(1, 5)
+        rounds = [[measure() for measure in measures] for _ in range(turns)]
+        columns = [zip(*values, strict=True) for values in zip(*rounds, strict=True)]
+        return [[median(column) for column in each] for each in columns]
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured thing: ours, and the competitor's of the same run where there is one."""
+    """One thing that was measured: ours, and what is beside it, in the same unit.
+
+    `aims` are written as in the report, such as `≤ 3 x, ≤ 10 ms`; `x` is the ratio of the two.
+    """
 
     what: str
     ours: float
     unit: str
     beside: float | None = None
-    aim: Aim | None = None
+    aims: str = ""
 
-    @property
-    def ratio(self) -> float | None:
-        """Ours, as a multiple of the competitor's."""
-        return self.ours / self.beside if self.beside else None
+    def row(self) -> str:
+        """Write a row of a table."""
+        ratio = self.ours / self.beside if self.beside else None
+        aims = self.aims.split(", ") if self.aims else []
+        verdict = "met" if all(map(self._is_met, aims)) else "**not** met"
+        numbers = [(self.ours, self.unit), (self.beside, self.unit), (ratio, "x")]
+        written = ["" if n is None else f"{n:,.{_DECIMALS[unit]}f} {unit}" for n, unit in numbers]
+        return f"| {' | '.join([self.what, *written, self.aims, self.aims and verdict])} |"
 
-    @property
-    def verdict(self) -> str:
-        """Whether the aim is met; empty where there is none."""
-        judged = self.ratio if self.aim and self.aim.of_ratio else self.ours
-        if self.aim is None or judged is None:
-            return ""
-        return "met" if self.aim.is_met(judged) else "**not met**"
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """The figures of one benchmark, and what they mean.
-
-    `absent` says what could not be measured, and why. `details` are lines of markdown that follow
-    under a heading of their own.
-    """
-
-    name: str
-    meaning: str
-    figures: Sequence[Figure]
-    absent: Mapping[str, str] = field(default_factory=dict)
-    details: Sequence[str] = ()
+    def _is_met(self, aim: str) -> bool:
+        sign, bound, unit = aim.split()
+        value = self.ours / (self.beside or 1) if unit == "x" else self.ours
+        return value >= float(bound) if sign == "≥" else value <= float(bound)
 
 
-def interleave(competitors: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
-    """Run the competitors in turn (A B A B ...), so that noise hits each alike."""
-    results: dict[str, list[T]] = {name: [] for name in competitors}
-    for _ in range(rounds):
-        for name, measure in competitors.items():
-            results[name].append(measure())
-    return results
+Benchmark = Callable[[Run], Iterable[Figure]]
+"""Measures one thing; its docstring is what the report says of it, under its first line."""
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return how long something takes."""
+    started = perf_counter()
+    work()
+    return perf_counter() - started

@@ -1,96 +1,54 @@
-"""The report: what was measured, where, and what it means, as markdown."""
-
-from __future__ import annotations
+"""The reports: every figure with its aim, what it means, and the machine."""
 
 import os
 import platform
-import sqlite3
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from inspect import cleandoc
 from pathlib import Path
 from typing import Final
 
-from bench.context import Context
-from bench.figures import Aim, Figure, Section, written
+from bench.figures import Run
 
 _PACKAGES: Final = (
-    "flask",
-    "werkzeug",
-    "granian",
-    "waitress",
-    "requests",
-    "responses",
-    "marshmallow",
-    "webargs",
-    "sqlalchemy",
-    "psycopg",
+    "flask granian uvloop httptools requests responses pytest pytest-httpserver psycopg"
 )
-_HEAD: Final = (
-    "| what | the mock | beside it | ratio | aim | |",
-    "| --- | ---: | ---: | ---: | --- | --- |",
+_TABLE: Final = (
+    "| what | the mock | beside it | ratio | aim | |\n| --- | ---: | ---: | ---: | --- | --- |"
 )
 
 
-def report(context: Context, sections: Sequence[Section]) -> str:
-    """Write the whole report."""
-    lines = [
-        "# Measured",
-        "",
-        *_circumstances(context),
-        "",
-        *_HEAD,
-        *(row for section in sections for row in _rows(section)),
-        "",
-        "## What the figures mean",
-        "",
-        *(f"- *{section.name}*: {section.meaning}" for section in sections),
-        *(line for section in sections for line in section.details),
-    ]
-    return "\n".join(lines) + "\n"
+def write_report(run: Run, results: Mapping[str, Sequence[str]]) -> str:
+    """Write a report of rows by what they mean."""
+    judged = [row for each in results.values() for row in each if row.endswith("met |")]
+    met = sum(row.endswith("| met |") for row in judged)
+    lines = ["# Measured", "", _circumstances(run), ""]
+    if judged:
+        lines += [f"{met} of {len(judged)} aims are met.", ""]
+    for meaning, rows in results.items():
+        title, _, text = cleandoc(meaning).partition(".\n\n")
+        lines += [f"## {title}", "", text, "", _TABLE, *rows, ""]
+    return "\n".join(lines)
 
 
-def _rows(section: Section) -> list[str]:
-    absent = [f"| {what} | not measured: {why} | | | | |" for what, why in section.absent.items()]
-    return [*map(_row, section.figures), *absent]
+def _circumstances(run: Run) -> str:
+    """Say when, how and on which machine it was measured."""
+    how = "quick, too short to be trusted" if run.quick else "medians of turns taken in turn"
+    packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES.split())
+    return cleandoc(f"""
+        By `make bench` on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC; {how}. The ratios count: what
+        is compared was measured side by side, in the same run. Nothing fails for a figure.
 
-
-def _row(figure: Figure) -> str:
-    beside = "" if figure.beside is None else written(figure.beside, figure.unit)
-    ratio = "" if figure.ratio is None else written(figure.ratio, "x")
-    cells = [written(figure.ours, figure.unit), beside, ratio, _aim(figure), figure.verdict]
-    return f"| {' | '.join([figure.what, *cells])} |"
-
-
-def _aim(figure: Figure) -> str:
-    aim: Aim | None = figure.aim
-    if aim is None:
-        return ""
-    unit = "x" if aim.of_ratio else figure.unit
-    return f"{_SIGNS[aim.sign]} {aim.bound:,g} {unit}"
-
-
-_SIGNS: Final = {"<": "<", "<=": "≤", ">=": "≥"}
-
-
-def _circumstances(context: Context) -> list[str]:
-    packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
-    how = "quick: too short to be trusted" if context.quick else "medians of turns taken one by one"
-    return [
-        f"By `python -m bench` on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC; {how}. The ratios are",
-        "what counts: both sides were measured in the same run, in turn.",
-        "",
-        f"- machine: {_processor()}, {os.cpu_count()} cores",
-        f"- system: {platform.platform()}; load average before the run {context.busy:.1f}",
-        f"- Python {platform.python_version()}; {packages}, SQLite {sqlite3.sqlite_version}",
-        f"- load by {context.generator.name}",
-    ]
+        - {_processor()}, {os.cpu_count()} cores; load average {os.getloadavg()[2]:.1f}
+        - {platform.platform()}, Python {platform.python_version()}
+        - {packages}
+        - load over HTTP by wrk with one thread, on the same machine
+    """)
 
 
 def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    file = Path("/proc/cpuinfo")
+    names = re.findall(r"model name\s*: (.*)", file.read_text()) if file.exists() else []
     return names[0] if names else platform.machine()
