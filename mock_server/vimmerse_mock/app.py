@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import flask
@@ -29,13 +30,16 @@ from vimmerse_mock.serving.messages import Answer, Effects, Request
 from vimmerse_mock.stores import Store
 from vimmerse_mock.stores.memory import MemoryStore
 from vimmerse_mock.stores.retention import Retention
+from vimmerse_mock.videos.studio import Studio, open_studio
 from vimmerse_mock.web import api
-from vimmerse_mock.web.api import Files, PublicApi, openapi
+from vimmerse_mock.web.api import PublicApi, openapi
 from vimmerse_mock.web.errors import register_errors
 from vimmerse_mock.web.fast_lane import FastLane
+from vimmerse_mock.web.files import Files
 from vimmerse_mock.web.forms import FormParser, FormRequest
 from vimmerse_mock.web.record import RECORD, RequestRecord, record_of
 from vimmerse_mock.web.recorder import Recorder
+from vimmerse_mock.web.render import FILES_PATH
 from vimmerse_mock.wsgi import environ_of, run
 
 if TYPE_CHECKING:
@@ -57,6 +61,7 @@ class Mock:
     courier: Courier
     dispatcher: Dispatcher
     limits: Limits
+    studio: Studio | None
 
     def open_account(self, url: str, opening: Opening | None = None) -> Account:
         """Open an account whose clients reach the mock at `url`.
@@ -88,6 +93,8 @@ class Mock:
         """Stop delivering and let go of the store."""
         self.dispatcher.stop()
         self.courier.store.close()
+        if self.studio is not None:
+            self.studio.close()
 
 
 def create_mock(
@@ -103,6 +110,7 @@ def create_mock(
     journal: int = JOURNAL_LENGTH,
     admin_token: str = "",
     real_time: Callable[[], Instant] | None = None,
+    video_cache: Path | None = None,
 ) -> Mock:
     """Create a mock, without an account. Serve it with `MockServer`.
 
@@ -118,6 +126,8 @@ def create_mock(
         allowlist: The hosts that may get webhooks; by default the loopback and private networks.
         sender: What sends webhooks, in place of HTTP; it decides by itself where they may go.
         keep: Which ended batches are kept; by default all.
+        video_cache: Where pictures and clips are kept, with the extra `[video]`; by default a
+            temporary folder.
     """
     store, limits = store or MemoryStore(), limits or Limits()
     sender = sender or HttpSender(allowlist=allowlist or Allowlist())
@@ -134,18 +144,21 @@ def create_mock(
     )
     accounts = AccountRegistry(courier, dispatcher.wake)
     control_route = ControlRoute(accounts, service, Access(admin_token))
-    public_api = PublicApi(service, FormParser(limits.file), files_url)
+    studio = open_studio(video_cache)
+    public_api = PublicApi(service, FormParser(limits.file), files_url, studio)
     recorder = Recorder(store, courier.real_time, journal)
     app = _create_app(limits)
     app.view_functions |= {
         **public_api.views(),
         "openapi": openapi,
-        "file": Files(service).file,
+        "file": Files(service, studio).file,
         "control": control_route.enter,
     }
     recorder.register(app)
     fast_lane = FastLane(app, public_api, recorder)
-    return Mock(app, fast_lane, service, accounts, control_route, courier, dispatcher, limits)
+    return Mock(
+        app, fast_lane, service, accounts, control_route, courier, dispatcher, limits, studio
+    )
 
 
 class MockApplication:
@@ -157,12 +170,14 @@ class MockApplication:
         self._is_in_memory = isinstance(self._store, MemoryStore)
 
     def owner(self, request: Request) -> str | None:
-        """Give the pool what may block: a database, webhooks, and the parsing of large forms."""
+        """Give the pool what may block: a database, webhooks, encoding, large forms."""
         path = request.target
         if path.startswith(CONTROL_ROOT):
             return "/".join(path.split("/")[:4])
         if path == "/health":
             return None
+        if path.startswith(FILES_PATH) and self._mock.studio is not None:
+            return "/".join(path.split("/")[:3])  # of one customer
         if self._is_in_memory and request.length <= LARGE_BYTES:
             return None
         return request.header(API_KEY_HEADER.lower()) or request.peer

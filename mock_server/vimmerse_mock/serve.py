@@ -10,6 +10,7 @@ import signal
 import socket
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from vimmerse_contracts.network import is_loopback
@@ -66,6 +67,7 @@ class ServeSettings:
     webhook_allow: tuple[str, ...] = ()
     public_url: str = ""
     ready_file: Path | None = None
+    video_cache: Path | None = None
 
     @property
     def is_lasting(self) -> bool:
@@ -91,7 +93,8 @@ def serve(settings: ServeSettings) -> None:
             f"cannot listen on {settings.host or repr(settings.host)}:{settings.port} "
             f"({error.strerror or error}): choose another --port (0 takes a free one) or --host"
         ) from error
-    with listening:
+    with listening, TemporaryDirectory(prefix="vimmerse-") as folder:
+        settings = replace(settings, video_cache=Path(folder))
         if settings.workers == 1:
             _work(settings, listening, os.getppid(), is_first=True)
         else:
@@ -217,6 +220,7 @@ def _wire(settings: ServeSettings) -> Mock:
         journal=settings.journal,
         admin_token=settings.admin_token,
         files_url=public + FILES_PATH if public else None,
+        video_cache=settings.video_cache,
     )
 
 

@@ -27,6 +27,12 @@ class Clip(msgspec.Struct, frozen=True):
 
     configuration: bytes
     chunks: tuple[Chunk, ...]
+    rate: int = FRAME_RATE
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return sum(len(sample) for chunk in self.chunks for sample in chunk)
 
 
 class Picture:

@@ -7,61 +7,66 @@ from itertools import pairwise
 from typing import Final
 
 from vimmerse_contracts.vocabulary import YES
-from vimmerse_mock.model.batch import Batch, VideoSettings
+from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.videos.mp4 import Chunk, Track, aac_track, h264_track, write_mp4
 from vimmerse_mock.videos.prepared import (
     AUDIO_FRAME,
     AUDIO_RATE,
     FRAME_RATE,
     SIZES,
-    STEP,
     Footage,
+    number_of,
     prepared,
 )
+from vimmerse_mock.videos.studio import Span, Studio
 
-_STEPS: Final = FRAME_RATE // STEP
-"""How many chunks of video a second has."""
-_SOUND_CHUNK: Final = 64
 LONGEST: Final = 2 * 60 * 60
 """The most seconds that a composed video has: clips that would go beyond are left out (A)."""
+_SOUND_CHUNK: Final = 64
 
 
-def media_video(batch: Batch, place: int) -> bytes:
-    """Return the MP4 of a media: its number, from 1, for `duration` times `loop` seconds (A)."""
-    return _write(batch.settings, [(place, place)])
+def media_video(batch: Batch, place: int, studio: Studio | None = None) -> bytes:
+    """Return the MP4 of a media: its number, from 1, for `duration` times `loop` seconds (A).
+
+    Where a studio has its picture, it shows that.
+    """
+    return _write(batch, [(place, place)], studio)
 
 
-def composed_video(batch: Batch, finished: Sequence[int]) -> bytes:
+def composed_video(batch: Batch, finished: Sequence[int], studio: Studio | None = None) -> bytes:
     """Return the MP4 of a batch: the videos of the media that finished, in their order.
 
     With `is_transition` they are those between neighbours instead, one fewer (P25): each begins
-    with the one's number and ends with the other's. A single media has no neighbour, and is shown.
+    with the one and ends with the other. A single media has no neighbour, and is shown.
     """
     if batch.settings.is_transition and len(finished) > 1:
-        return _write(batch.settings, list(pairwise(finished)))
-    return _write(batch.settings, [(place, place) for place in finished])
+        return _write(batch, list(pairwise(finished)), studio)
+    return _write(batch, [(place, place) for place in finished], studio)
 
 
-def _write(settings: VideoSettings, clips: Sequence[tuple[int, int]]) -> bytes:
-    """Write clips that last equally long, each with the media that it begins and ends with."""
-    footage = prepared().footage[settings.aspect_ratio or next(iter(SIZES))]
-    seconds = settings.duration * settings.loop
-    steps = seconds * _STEPS
-    chunks: list[Chunk] = []
-    for begins, ends in clips[: LONGEST // seconds]:
-        chunks += [_picture(footage, begins)] * (steps - steps // 2)
-        chunks += [_picture(footage, ends)] * (steps // 2)
-    whole = len(chunks) // _STEPS
+def _write(batch: Batch, spans: Sequence[Span], studio: Studio | None) -> bytes:
+    how = batch.settings
+    footage = prepared().footage[how.aspect_ratio or next(iter(SIZES))]
+    spans = spans[: LONGEST // (how.duration * how.loop)]
+    seconds = len(spans) * how.duration * how.loop
+    rate, configuration = FRAME_RATE, footage.configuration
+    clips = [_numbers(footage, span, how.duration) for span in spans]
+    encoded = studio.clips(batch, spans, footage) if studio else None
+    if encoded:
+        rate, configuration = encoded[0].rate, encoded[0].configuration
+        clips = [clip.chunks for clip in encoded]
+    chunks = [chunk for clip in clips for chunk in clip * how.loop]
     size = footage.width, footage.height
-    tracks = [h264_track(chunks, FRAME_RATE, whole, *size, footage.configuration)]
-    if settings.sound_effects == YES:
-        tracks.append(_silence(whole))
+    tracks = [h264_track(chunks, rate, seconds, *size, configuration)]
+    if how.sound_effects == YES:
+        tracks.append(_silence(seconds))
     return write_mp4(tracks)
 
 
-def _picture(footage: Footage, place: int) -> Chunk:
-    number = (place + 1) % len(footage.pictures)
-    return footage.pictures[number], *footage.repeats
+def _numbers(footage: Footage, span: Span, seconds: int) -> tuple[Chunk, ...]:
+    """Return chunks of half a second: half of them with the one's number, half with the other's."""
+    begins, ends = ((footage.pictures[number_of(p)], *footage.repeats) for p in span)
+    return (begins,) * seconds + (ends,) * seconds
 
 
 def _silence(seconds: int) -> Track:

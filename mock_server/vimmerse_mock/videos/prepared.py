@@ -22,6 +22,7 @@ STEP: Final = 12
 """How many frames a key frame and its repeats are: half a second."""
 PICTURES: Final = 100
 """How many numbers were drawn: from 100 on, a media shows the last two digits of its own."""
+
 AUDIO_RATE: Final = 48_000
 AUDIO_FRAME: Final = 1024
 """How many samples an AAC frame has."""
@@ -59,3 +60,8 @@ class Prepared(msgspec.Struct, frozen=True):
 def prepared() -> Prepared:
     """Return what was prepared, read once."""
     return msgspec.msgpack.decode(PATH.read_bytes(), type=Prepared)
+
+
+def number_of(place: int) -> int:
+    """Return the number that stands for a media: its place in the batch, counted from 1."""
+    return (place + 1) % PICTURES

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from hashlib import sha256
-from io import BytesIO
 from typing import Any, Final
 
 import flask
@@ -13,21 +11,19 @@ from werkzeug.routing import Rule
 
 from vimmerse_contracts.operations import OPERATIONS, Operation
 from vimmerse_contracts.vocabulary import API_KEY_HEADER
-from vimmerse_mock.errors import BatchNotFoundError, UnauthorizedError
+from vimmerse_mock.errors import UnauthorizedError
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Image
 from vimmerse_mock.service import BatchService, BatchView
-from vimmerse_mock.videos.film import composed_video, media_video
+from vimmerse_mock.videos.studio import Studio
 from vimmerse_mock.web.faults import apply_fault
-from vimmerse_mock.web.forms import FormParser
+from vimmerse_mock.web.forms import FormParser, uploaded_images
 from vimmerse_mock.web.record import RequestRecord, record_of
 from vimmerse_mock.web.render import (
     FILES_PATH,
     BatchRenderer,
     json_response,
-    media_name,
     text_response,
-    video_name,
 )
 
 _FORMS: Final = {each.id: each.request() for each in OPERATIONS if each.request}
@@ -40,33 +36,6 @@ def rules() -> Iterator[Rule]:
         yield Rule(path, endpoint=operation.id, methods=[operation.method])
     yield Rule("/openapi.json", endpoint="openapi", methods=["GET"])
     yield Rule(f"{FILES_PATH}/<customer_id>/<batch_id>/<name>", endpoint="file", methods=["GET"])
-
-
-class Files:
-    """Serves videos to whoever has the link, as a media host does (A: no key is asked)."""
-
-    def __init__(self, service: BatchService) -> None:
-        self._service = service
-
-    def file(self, customer_id: str, batch_id: str, name: str) -> flask.Response:
-        """Answer with a video, if it is there by now; ranges are understood."""
-        view = self._service.look(customer_id, batch_id)
-        record_of(flask.request.environ).account = view.account
-        video = _video(view, name)
-        if video is None:
-            raise BatchNotFoundError(f"the batch has no file {name}")
-        tag = sha256(video).hexdigest()
-        return flask.send_file(BytesIO(video), mimetype="video/mp4", conditional=True, etag=tag)
-
-
-def _video(view: BatchView, name: str) -> bytes | None:
-    """Return a video by its name, if it is there by now."""
-    if view.seen.composed and name == video_name(view.batch):
-        return composed_video(view.batch, view.seen.finished)
-    for place in view.seen.finished:
-        if name == media_name(view.batch.medias[place].id):
-            return media_video(view.batch, place)
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +57,21 @@ class Call:
 class PublicApi:
     """Answers the operations of the contract, each with the JSON of its answer.
 
-    `files_url` is where links to files begin; None takes the address that the client used.
+    `files_url` is where links to files begin; None takes the address that the client used. A
+    `studio` keeps pictures of what is uploaded.
     """
 
     def __init__(
-        self, service: BatchService, parser: FormParser, files_url: str | None = None
+        self,
+        service: BatchService,
+        parser: FormParser,
+        files_url: str | None = None,
+        studio: Studio | None = None,
     ) -> None:
         self.service = service
         self._parser = parser
         self._files_url = files_url
+        self._studio = studio
         self._renderer = BatchRenderer()
 
     def views(self) -> dict[str, Callable[..., flask.Response]]:
@@ -111,7 +86,10 @@ class PublicApi:
     def create_batch(self, call: Call) -> bytes:
         """`POST /batch`."""
         images = call.form["image_files"] or [Image(url) for url in call.form["image_urls"]]
-        return self._render(call, self.service.create(call.caller.customer_id, call.form, images))
+        view = self.service.create(call.caller.customer_id, call.form, images)
+        if self._studio and call.form["image_files"]:
+            self._studio.keep(view.batch, uploaded_images(flask.request))
+        return self._render(call, view)
 
     def get_batch(self, call: Call, batch_id: str) -> bytes:
         """`GET /batch/{batch_id}`."""

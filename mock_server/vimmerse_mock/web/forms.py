@@ -40,6 +40,14 @@ def accept_image(upload: FileStorage, limit: int) -> Image | Problem:
     return Image(name=upload.filename or "", format=kind.extension, size=size)
 
 
+def uploaded_images(request: flask.Request) -> list[bytes]:
+    """Return the images of a form that was accepted, whole."""
+    uploads = request.files.getlist("image_files")
+    for upload in uploads:
+        upload.stream.seek(0)
+    return [upload.stream.read() for upload in uploads]
+
+
 V = TypeVar("V")
 
 
