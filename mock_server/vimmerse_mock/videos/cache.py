@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile, TemporaryDirectory
+from shutil import rmtree
+from tempfile import NamedTemporaryFile, mkdtemp
 from threading import Lock
 from typing import Final
+from weakref import finalize
 
 MOST_BYTES: Final = 256 * 1024 * 1024
 
@@ -22,7 +25,7 @@ class Cache:
         self._folder = folder
         self._most = most
         self._written = 0
-        self._temporary: TemporaryDirectory[str] | None = None
+        self._remove: Callable[[], object] | None = None
         self._lock = Lock()
 
     def get(self, name: str) -> bytes | None:
@@ -48,14 +51,15 @@ class Cache:
     def close(self) -> None:
         """Remove the folder, if it is the cache's own."""
         with self._lock:
-            if self._temporary is not None:
-                self._temporary.cleanup()
-                self._temporary = self._folder = None
+            if self._remove is not None:
+                self._remove()
+                self._remove = self._folder = None
 
     def _make(self) -> Path:
-        self._temporary = TemporaryDirectory(prefix="vimmerse-", ignore_cleanup_errors=True)
-        self._folder = Path(self._temporary.name)
-        return self._folder
+        folder = Path(mkdtemp(prefix="vimmerse-"))
+        self._remove = finalize(self, rmtree, folder, ignore_errors=True)
+        self._folder = folder
+        return folder
 
     def _forget(self, folder: Path) -> None:
         """Remove the files that were written first, as long as there are too many."""

@@ -10,7 +10,8 @@ from PIL import Image, ImageOps
 MOST_BYTES: Final = 20_000
 _SIDES: Final = (640, 320, 160)
 _QUALITIES: Final = (80, 50, 20)
-_HEIF: Final = tuple(b"ftyp" + brand for brand in (b"heic", b"heix", b"mif1", b"msf1", b"hevc"))
+_HEIF: Final = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1")
+"""How such a file begins, from its fifth byte on; AVIF may begin so as well."""
 _MOST_PIXELS: Final = 50_000_000
 """A larger picture would take too much memory, and is not read."""
 
@@ -21,7 +22,7 @@ def thumbnail(upload: bytes) -> bytes | None:
     Of an animation it is the first picture; what is transparent is shown on white.
     """
     try:
-        if upload[4:12] in _HEIF:
+        if upload.startswith(_HEIF, 4):
             return _small_jpeg(_heif(upload))
         with Image.open(BytesIO(upload)) as image:
             if image.width * image.height > _MOST_PIXELS:
@@ -62,6 +63,6 @@ def _small_jpeg(image: Image.Image) -> bytes | None:
         for quality in _QUALITIES:
             written = BytesIO()
             image.save(written, "JPEG", quality=quality)
-            if written.tell() <= MOST_BYTES:
-                return written.getvalue()
+            if len(picture := written.getvalue()) <= MOST_BYTES:
+                return picture
     return None

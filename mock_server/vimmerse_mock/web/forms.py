@@ -18,6 +18,8 @@ from vimmerse_contracts.fields import Problem
 from vimmerse_mock.model.batch import Image
 
 _HEAD_BYTES: Final = 512
+_HEIF_OF_TEN_BITS: Final = b"ftypheix"
+"""From the fifth byte on; filetype does not know it."""
 
 
 def accept_image(upload: FileStorage, limit: int) -> Image | Problem:
@@ -34,10 +36,11 @@ def accept_image(upload: FileStorage, limit: int) -> Image | Problem:
     import filetype  # noqa: PLC0415 - 15 ms that only the first upload pays
 
     upload.stream.seek(0)
-    kind = filetype.image_match(upload.stream.read(_HEAD_BYTES))
-    if kind is None:
+    head = upload.stream.read(_HEAD_BYTES)
+    kind = filetype.image_match(head)
+    if kind is None and not head.startswith(_HEIF_OF_TEN_BITS, 4):
         return problems.NOT_AN_IMAGE
-    return Image(name=upload.filename or "", format=kind.extension, size=size)
+    return Image(upload.filename or "", kind.extension if kind else "heic", size)
 
 
 def uploaded_images(request: flask.Request) -> list[bytes]:
