@@ -4,8 +4,8 @@
 
     batch = check_batch_answer(requests.get(url, headers={"X-Api-Key": key}))
 
-Everything that a user needs is here; the modules behind it may move. Names are imported at their
-first use, so that importing this package costs nothing.
+Import everything from here; the modules below may move. A name is imported when it is first used,
+so importing this package costs almost nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the suite asks of a target: an address, a key, time that passes, and what else it can do."""
+"""What the suite needs of a target: a URL, a key, a way to wait, and optional capabilities."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Capability(StrEnum):
-    """Something a target may be able to do beyond the API; a test names what it needs."""
+    """Something that a target may have beyond the API; a test declares what it needs."""
 
     WEBHOOKS = "webhooks"
     """The target can reach a listener of the suite."""
@@ -27,20 +27,20 @@ class Capability(StrEnum):
     VIRTUAL_CLOCK = "virtual-clock"
     """Waiting moves the target's clock, and takes no time."""
     ACCOUNTS = "accounts"
-    """Customers can be made as wanted."""
+    """Customers can be created as wanted."""
     PLAY_MONEY = "play-money"
-    """Its credits are a fake's own: what is spent costs nobody anything."""
+    """Its credits are not real: spending them costs nothing."""
 
 
 LACKS: Final[Mapping[Capability, str]] = MappingProxyType(
     {
-        Capability.WEBHOOKS: "it cannot reach a listener of ours (--vimmerse-webhook-relay)",
+        Capability.WEBHOOKS: "it cannot reach the suite's listener (--vimmerse-webhook-relay)",
         Capability.OTHER_ACCOUNT: "there is no second customer's key (--vimmerse-other-key)",
         Capability.BROKE_ACCOUNT: "there is no key without credit (--vimmerse-broke-key)",
         Capability.BALANCE: "its credit balance cannot be read",
         Capability.FAILING_MEDIAS: "its media cannot be made to fail",
         Capability.VIRTUAL_CLOCK: "its clock cannot be moved",
-        Capability.ACCOUNTS: "customers cannot be made",
+        Capability.ACCOUNTS: "customers cannot be created",
         Capability.PLAY_MONEY: "its credits are real",
     }
 )
@@ -62,10 +62,10 @@ class ReceivedWebhook:
 
 
 class Target(Protocol):
-    """A service to hold to the contract: the mock, the mock in process, or one behind a URL.
+    """A service to run the contract suite against: a mock, a mock in process, or one behind a URL.
 
-    `name` is for reports. `base_url` and `api_key` are what a client would use; the members behind
-    a capability are only asked for where the target declares it.
+    `name` is for reports. `base_url` and `api_key` are those for a client. A member that belongs to
+    a capability is used only if the target declares that capability.
     """
 
     name: str

@@ -123,7 +123,7 @@ CHANGE_ACCOUNT: Final = Operation(
 CLOSE_ACCOUNT: Final = Operation(
     "close_account",
     "DELETE /accounts/{customer_id}",
-    "Remove an account and everything of it",
+    "Remove an account and everything that belongs to it",
     NOTHING,
     NOTHING,
     status=204,
@@ -149,7 +149,7 @@ PAY_IN: Final = Operation(
 SHOW_LEDGER: Final = Operation(
     "show_ledger",
     "GET /accounts/{customer_id}/ledger",
-    "Show where the credits went",
+    "Show the ledger: every charge and top-up",
     NOTHING,
     Ledger,
 )
@@ -188,28 +188,28 @@ SHOW_CLOCK: Final = Operation(
 SET_CLOCK: Final = Operation(
     "set_clock",
     "PUT /accounts/{customer_id}/clock",
-    "Set what moves the clock from its present on: live, manual or stepping",
+    "Set what moves the clock from now on: live, manual or stepping",
     ClockSetting,
     ClockInfo,
 )
 ADVANCE: Final = Operation(
     "advance",
     "POST /accounts/{customer_id}/clock/advance",
-    "Move the clock forward by a span; due webhooks are delivered on the way, each at its instant",
+    "Move the clock forward by a span, and deliver the webhooks that fall due",
     AdvanceBy,
     Moved,
 )
 MOVE_TO: Final = Operation(
     "move_to",
     "POST /accounts/{customer_id}/clock/move_to",
-    "Move the clock forward to an instant, as advancing does",
+    "Move the clock forward to an instant, and deliver the webhooks that fall due",
     MoveTo,
     Moved,
 )
 ADVANCE_TO_NEXT: Final = Operation(
     "advance_to_next",
     "POST /accounts/{customer_id}/clock/next",
-    "Move the clock to the next instant at which a batch moves on or a webhook falls due",
+    "Move the clock to the next instant at which a batch changes or a webhook falls due",
     NOTHING,
     Moved,
 )
@@ -224,7 +224,7 @@ class AddScenarios(Body, frozen=True):
 ADD_SCENARIOS: Final = Operation(
     "add_scenarios",
     "POST /accounts/{customer_id}/next_scenarios",
-    "Decide what becomes of the next batches, one scenario for each",
+    "Set the scenarios of the next batches, one for each",
     AddScenarios,
     AccountInfo,
     status=201,
@@ -232,7 +232,7 @@ ADD_SCENARIOS: Final = Operation(
 CLEAR_SCENARIOS: Final = Operation(
     "clear_scenarios",
     "DELETE /accounts/{customer_id}/next_scenarios",
-    "Take back the scenarios that no batch has taken",
+    "Remove the scenarios that no batch has taken yet",
     NOTHING,
     NOTHING,
     status=204,
@@ -248,7 +248,7 @@ class FaultList(Answer, frozen=True):
 LIST_FAULTS: Final = Operation(
     "list_faults",
     "GET /accounts/{customer_id}/faults",
-    "List the faults and how often they were met",
+    "List the faults, and how often each fired",
     NOTHING,
     FaultList,
 )
@@ -263,7 +263,7 @@ PLAN_FAULT: Final = Operation(
 CLEAR_FAULTS: Final = Operation(
     "clear_faults",
     "DELETE /accounts/{customer_id}/faults",
-    "Take every fault back",
+    "Remove every fault",
     NOTHING,
     NOTHING,
     status=204,
@@ -279,7 +279,7 @@ class BatchList(Answer, frozen=True):
 LIST_BATCHES: Final = Operation(
     "list_batches",
     "GET /accounts/{customer_id}/batches",
-    "List the batches as they stand",
+    "List the batches as they are now",
     NOTHING,
     BatchList,
 )
@@ -349,14 +349,14 @@ CHANGE_WEBHOOK_SETTINGS: Final = Operation(
 ADD_DELIVERY_PLANS: Final = Operation(
     "add_delivery_plans",
     "POST /accounts/{customer_id}/webhook_settings/next_plans",
-    "Plan how badly the webhooks of the next submissions are delivered",
+    "Set a delivery plan for each of the next submissions with a webhook",
     AddPlans,
     WebhookSettingsInfo,
 )
 ROTATE_SECRET: Final = Operation(
     "rotate_secret",
     "POST /accounts/{customer_id}/webhook_settings/secrets",
-    "Make up a new secret to sign webhooks with; the present one goes on to sign beside it",
+    "Generate a new signing secret; the current one keeps signing beside it",
     NOTHING,
     WebhookSettingsInfo,
 )
@@ -379,7 +379,7 @@ SHOW_JOURNAL: Final = Operation(
 SHOW_UNAUTHENTICATED: Final = Operation(
     "show_unauthenticated",
     "GET /unauthenticated",
-    "Show the requests that came without a known key",
+    "Show the requests without a known API key",
     NOTHING,
     Journal,
     query={"operation": str, "status": int},
