@@ -301,10 +301,6 @@ def _grows(name: str) -> Callable[[Batch, Batch], bool]:
     return lambda before, after: all(media in after[name] for media in before[name])
 
 
-def _stays_final(before: Batch, after: Batch) -> bool:
-    return not BatchStatus(before["status"]).is_final or before["status"] == after["status"]
-
-
 _MOTION_RULES: Final[Sequence[tuple[str, Callable[[Batch, Batch], bool]]]] = (
     (
         "progress",
@@ -312,7 +308,7 @@ _MOTION_RULES: Final[Sequence[tuple[str, Callable[[Batch, Batch], bool]]]] = (
     ),
     ("finished medias", _grows("finished_medias")),
     ("failed medias", _grows("failed_medias")),
-    ("status", _stays_final),
+    ("status", lambda b, a: not BatchStatus(b["status"]).is_final or b["status"] == a["status"]),
     ("updated_at", lambda before, after: before["updated_at"] <= after["updated_at"]),
     ("fixed keys", lambda before, after: all(before[key] == after[key] for key in _FIXED)),
 )
@@ -332,16 +328,12 @@ def _boxes(content: bytes) -> Iterator[str]:
     """Name the top-level boxes of an MP4 file, as far as they are whole."""
     place = 0
     while place + _BOX_HEAD <= len(content):
-        size = _box_size(content, place)
+        size = int.from_bytes(content[place : place + 4], "big")
+        if size == 1:  # a long size stands behind the head
+            size = int.from_bytes(content[place + 8 : place + 16], "big")
+        elif size == 0:  # the rest of the file
+            size = len(content) - place
         if size < _BOX_HEAD or place + size > len(content):
             return
         yield content[place + 4 : place + 8].decode("latin-1")
         place += size
-
-
-def _box_size(content: bytes, place: int) -> int:
-    """Read a box's size; 1 stands for a long size behind the head, 0 for the rest of the file."""
-    size = int.from_bytes(content[place : place + 4], "big")
-    if size == 1:
-        return int.from_bytes(content[place + 8 : place + 16], "big")
-    return size or len(content) - place

@@ -29,11 +29,11 @@ class Marker:
 
 def find_markers(text: str) -> tuple[Marker, ...]:
     """Find every marker in a text, in order; one that is not closed reaches to the end."""
-    return tuple(_read(found) for found in _MARKER.finditer(text))
-
-
-def _read(found: re.Match[str]) -> Marker:
-    items = _BEFORE_A_FIELD.split(found[1] if found[1] is not None else found[2])
-    name = "" if "=" in items[0] else items.pop(0)
-    fields = (item.partition("=") for item in items)
-    return Marker(found[0], name.strip(), tuple((n.strip(), v.strip()) for n, _, v in fields))
+    markers = []
+    for found in _MARKER.finditer(text):
+        items = _BEFORE_A_FIELD.split(found[1] if found[1] is not None else found[2])
+        name = "" if "=" in items[0] else items.pop(0)
+        fields = (item.partition("=") for item in items)
+        pairs = tuple((field.strip(), value.strip()) for field, _, value in fields)
+        markers.append(Marker(found[0], name.strip(), pairs))
+    return tuple(markers)

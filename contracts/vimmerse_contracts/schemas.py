@@ -6,7 +6,7 @@ with `unknown=INCLUDE`, since the real object has grown before and will again (P
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from marshmallow import EXCLUDE, INCLUDE, Schema, fields, pre_load, validate
@@ -35,12 +35,11 @@ class FormSchema(Schema):
     @pre_load
     def drop_empty(self, data: Mapping[str, Any], **_kwargs: object) -> dict[str, Any]:
         """Take an empty text for a field that was not given."""
-        given = {name: _without_empty(value) for name, value in data.items()}
+        given = {
+            name: [item for item in value if item != ""] if isinstance(value, list) else value
+            for name, value in data.items()
+        }
         return {name: value for name, value in given.items() if value not in ("", [])}
-
-
-def _without_empty(value: object) -> object:
-    return [item for item in value if item != ""] if isinstance(value, list) else value
 
 
 class CreateBatchSchema(FormSchema):
@@ -210,3 +209,13 @@ class WebhookSchema(AnswerSchema):
         required=True,
         validate=validate.OneOf([v.BatchStatus.SUCCESS.value, v.BatchStatus.FAIL.value]),
     )
+
+
+def fields_within(schema: type[Schema]) -> Iterator[tuple[str, fields.Field[Any]]]:
+    """Yield every field of a schema and of those nested in it, by its path: `.medias[].item`."""
+    for name, field in schema().fields.items():
+        yield f".{name}", field
+        inner, items = (field.inner, "[]") if isinstance(field, fields.List) else (field, "")
+        if isinstance(inner, fields.Nested):
+            for path, within in fields_within(type(inner.schema)):
+                yield f".{name}{items}{path}", within

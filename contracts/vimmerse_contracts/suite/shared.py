@@ -68,6 +68,7 @@ class Shared:
     def __init__(self, api: Api, budget: Budget | None = None) -> None:
         self._api = api
         self._budget = budget
+        self._made: dict[str, str] = {}
 
     @cached_property
     def course(self) -> tuple[Batch, ...]:
@@ -106,20 +107,14 @@ class Shared:
 
     def changeable(self) -> Batch:
         """Return a batch that is done, to be processed again with other settings."""
-        return self._done(self._changeable_id)
+        return self._done("changeable")
 
     def settled(self) -> Batch:
         """Return a batch that is done, with the settings of `ALL_SET`, which no test changes."""
-        return self._done(self._settled_id)
+        return self._done("settled")
 
-    @cached_property
-    def _changeable_id(self) -> str:
-        return str(self._api.created(ALL_SET)["id"])
-
-    @cached_property
-    def _settled_id(self) -> str:
-        return str(self._api.created(ALL_SET)["id"])
-
-    def _done(self, batch_id: str) -> Batch:
-        batch = self._api.seen(batch_id)
-        return batch if is_done(batch) else self._api.watch(batch_id)[-1]
+    def _done(self, name: str) -> Batch:
+        if name not in self._made:
+            self._made[name] = self._api.created(ALL_SET)["id"]
+        batch = self._api.seen(self._made[name])
+        return batch if is_done(batch) else self._api.watch(batch["id"])[-1]

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from marshmallow import Schema, fields, validate
+from marshmallow import validate
 
 from vimmerse_contracts.runs.drift.findings import Finding, Severity, listed, severity_of_new_value
-from vimmerse_contracts.runs.evidence.file import Evidence
-from vimmerse_contracts.runs.exchanges import Answer, Exchange, json_type
-from vimmerse_contracts.schemas import BatchAnswerSchema, WebhookSchema
+from vimmerse_contracts.runs.evidence.file import Evidence, Webhook
+from vimmerse_contracts.runs.exchanges import Answer, json_type
+from vimmerse_contracts.schemas import BatchAnswerSchema, WebhookSchema, fields_within
 
 ROOT: Final = "$"
 
@@ -98,59 +98,78 @@ Place = tuple[str, str]
 """An operation with the status of its answer, and the status of the batch in it ("" for all)."""
 
 
-def _vocabulary(schema: type[Schema], path: str = ROOT) -> Iterator[tuple[str, frozenset[Any]]]:
-    for name, field in schema().fields.items():
-        inside = f"{path}.{name}"
-        choices = [each for each in field.validators if isinstance(each, validate.OneOf)]
-        if choices:
-            yield inside, frozenset(choices[0].choices)
-        inner = field.inner if isinstance(field, fields.List) else field
-        if isinstance(inner, fields.Nested):
-            suffix = "[]" if isinstance(field, fields.List) else ""
-            yield from _vocabulary(type(inner.schema), inside + suffix)
+class Seen:
+    """What a run was answered, and sent by webhook: bodies by place, headers, statuses."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.bodies: defaultdict[Place, list[Any]] = defaultdict(list)
+        self.headers: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(_sets)
+        self.statuses: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
+        for exchange in evidence.exchanges:
+            answer = exchange.answer
+            if answer is not None:
+                place = f"{exchange.operation} {answer.status}"
+                self._add(place, str(answer.batch.get("status", "")), answer)
+                self.statuses[exchange.test, exchange.operation].add(answer.status)
+        for webhook in evidence.webhooks:
+            self._add(WEBHOOK, "", webhook)
+
+    def _add(self, place: str, state: str, message: Answer | Webhook) -> None:
+        for each in {"", state}:
+            self.bodies[place, each].append(message.body)
+        for name, value in message.headers.items():
+            self.headers[place][name].add(value)
+
+
+def _sets() -> defaultdict[str, set[str]]:
+    return defaultdict(set)
 
 
 VOCABULARY: Final[Mapping[str, frozenset[Any]]] = MappingProxyType(
-    {**dict(_vocabulary(BatchAnswerSchema)), **dict(_vocabulary(WebhookSchema))}
+    {
+        ROOT + path: frozenset(choice.choices)
+        for schema in (BatchAnswerSchema, WebhookSchema)
+        for path, field in fields_within(schema)
+        for choice in field.validators
+        if isinstance(choice, validate.OneOf)
+    }
 )
 """The words that the contract knows, by JSON path."""
 
 
 def compare_answers(first: Evidence, second: Evidence) -> Iterator[Finding]:
     """Compare what was answered, and sent by webhook, wherever both have something to show."""
-    yield from _compare_bodies(_bodies(first), _bodies(second))
-    yield from _compare_headers(_headers(first), _headers(second))
-    yield from _compare_statuses(first, second)
-    yield from _compare_presence(first, second)
-
-
-def _compare_bodies(
-    first: Mapping[Place, list[Any]], second: Mapping[Place, list[Any]]
-) -> Iterator[Finding]:
-    found: set[tuple[str, str, str]] = set()
-    for place in sorted(first.keys() & second.keys()):
-        for finding in compare_shapes(place[0], Shape(first[place]), Shape(second[place])):
+    before, now = Seen(first), Seen(second)
+    found: dict[tuple[str, str, str], Finding] = {}
+    for place in sorted(before.bodies.keys() & now.bodies.keys()):
+        shapes = Shape(before.bodies[place]), Shape(now.bodies[place])
+        for finding in compare_shapes(place[0], *shapes):
             # What is so in all states of a batch is a finding once, not once for each.
-            if (finding.kind, finding.place, finding.path) not in found:
-                found.add((finding.kind, finding.place, finding.path))
-                yield finding
+            found.setdefault((finding.kind, finding.place, finding.path), finding)
+    yield from found.values()
+    for name in sorted(before.headers.keys() & now.headers.keys()):
+        yield from _compare_headers(name, before.headers[name], now.headers[name])
+    for test in before.statuses.keys() & now.statuses.keys():
+        yield from _compare_statuses(test[1], before.statuses[test], now.statuses[test])
+    asked = {exchange.operation for exchange in second.exchanges}
+    for operation in {exchange.operation for exchange in first.exchanges} - asked:
+        yield Finding(Severity.COSMETIC, "not seen", operation, "", "some answers", "none")
+    if first.webhooks and not second.webhooks:
+        yield Finding(Severity.COSMETIC, "not seen", WEBHOOK, "", "some", "none")
 
 
 def compare_shapes(place: str, first: Shape, second: Shape) -> Iterator[Finding]:
     """Compare the shapes of what was seen at one place."""
     for path, parent in {**first.parents, **second.parents}.items():
         if first.has(parent) and second.has(parent):
-            yield from _compare_key(place, path, first.presence(path), second.presence(path))
-    for path in dict.fromkeys([*first.types, *second.types]):
-        if path in first.types and path in second.types:
+            before, now = first.presence(path), second.presence(path)
+            if before == "never":
+                yield Finding(Severity.ADDITIVE, "key added", place, path, before, now)
+            elif before == "always" and now != "always":
+                yield Finding(Severity.BREAKING, "key removed", place, path, before, now)
+    for path in first.types:
+        if path in second.types:
             yield from _compare_values(place, path, first, second)
-
-
-def _compare_key(place: str, path: str, before: str, now: str) -> Iterator[Finding]:
-    if before == "never":
-        yield Finding(Severity.ADDITIVE, "key added", place, path, before, now)
-    elif before == "always" and now != "always":
-        yield Finding(Severity.BREAKING, "key removed", place, path, before, now)
 
 
 def _compare_values(place: str, path: str, first: Shape, second: Shape) -> Iterator[Finding]:
@@ -195,106 +214,36 @@ def _compare_orders(place: str, path: str, first: Shape, second: Shape) -> Itera
 
 
 def _compare_headers(
-    first: Mapping[str, list[Mapping[str, str]]], second: Mapping[str, list[Mapping[str, str]]]
+    place: str, before: Mapping[str, set[str]], now: Mapping[str, set[str]]
 ) -> Iterator[Finding]:
-    for place in sorted(first.keys() & second.keys()):
-        values = _by_name(first[place]), _by_name(second[place])
-        for name in sorted({**values[0], **values[1]}):
-            yield from _compare_header(place, name, (values[0][name], values[1][name]))
+    for name in sorted({**before, **now}):
+        path, values = f"header {name}", (before.get(name, set()), now.get(name, set()))
+        sides = [listed(each) or "never" for each in values]
+        if not values[0]:
+            yield Finding(Severity.ADDITIVE, "header added", place, path, *sides)
+        elif not values[1]:
+            yield Finding(Severity.COSMETIC, "header removed", place, path, *sides)
+        elif name == "content-type" and values[0].isdisjoint(values[1]):
+            kinds = [{value.partition(";")[0].strip() for value in each} for each in values]
+            severity = Severity.BREAKING if kinds[0].isdisjoint(kinds[1]) else Severity.COSMETIC
+            yield Finding(severity, "content type", place, path, *sides)
 
 
-def _compare_header(place: str, name: str, values: tuple[set[str], set[str]]) -> Iterator[Finding]:
-    path = f"header {name}"
-    if not values[0]:
-        yield Finding(Severity.ADDITIVE, "header added", place, path, "never", listed(values[1]))
-    elif not values[1]:
-        yield Finding(Severity.COSMETIC, "header removed", place, path, listed(values[0]), "never")
-    elif name == "content-type" and values[0].isdisjoint(values[1]):
-        kinds = [{value.partition(";")[0].strip() for value in each} for each in values]
-        severity = Severity.BREAKING if kinds[0].isdisjoint(kinds[1]) else Severity.COSMETIC
-        yield _finding(severity, "content type", place, path, values)
-
-
-def _compare_statuses(first: Evidence, second: Evidence) -> Iterator[Finding]:
+def _compare_statuses(operation: str, before: set[int], now: set[int]) -> Iterator[Finding]:
     """Compare the statuses that the same test got from the same operation.
 
     Beside an error that it provokes, a test may be served by way of preparation, or may find that
     done by another test: success next to errors says nothing.
     """
-    before, now = _statuses(first), _statuses(second)
-    found = set()
-    for test, operation in before.keys() & now.keys():
-        found |= set(_status_findings(operation, before[test, operation], now[test, operation]))
-    yield from found
-
-
-def _status_findings(operation: str, before: set[int], now: set[int]) -> Iterator[Finding]:
-    gone, new = _errors_or_all(before) - now, now - before
+    provoked = {status for status in before if status >= _FIRST_ERROR} or before
+    gone, new = provoked - now, now - before
     errors = {status for status in new if status >= _FIRST_ERROR}
     if gone and new:
-        seen = errors or new
-        yield _finding(Severity.BREAKING, "status", operation, "", (gone, seen))
+        yield _finding(Severity.BREAKING, "status", operation, "", (gone, errors or new))
     elif errors:
         worst = max(errors) >= _FIRST_SERVER_ERROR
         severity = Severity.BREAKING if worst else Severity.ADDITIVE
         yield _finding(severity, "status", operation, "", (before, errors))
-
-
-def _errors_or_all(statuses: set[int]) -> set[int]:
-    return {status for status in statuses if status >= _FIRST_ERROR} or statuses
-
-
-def _compare_presence(first: Evidence, second: Evidence) -> Iterator[Finding]:
-    asked = {exchange.operation for exchange in second.exchanges}
-    for operation in {exchange.operation for exchange in first.exchanges} - asked:
-        yield Finding(Severity.COSMETIC, "not seen", operation, "", "some answers", "none")
-    if first.webhooks and not second.webhooks:
-        yield Finding(Severity.COSMETIC, "not seen", WEBHOOK, "", "some", "none")
-
-
-def _answered(evidence: Evidence) -> Iterator[tuple[Exchange, Answer]]:
-    return (
-        (exchange, exchange.answer)
-        for exchange in evidence.exchanges
-        if exchange.answer is not None
-    )
-
-
-def _bodies(evidence: Evidence) -> dict[Place, list[Any]]:
-    """Sort bodies by place: all of a place, and those of each state of a batch for themselves."""
-    sorted_: defaultdict[Place, list[Any]] = defaultdict(list)
-    for exchange, answer in _answered(evidence):
-        place = f"{exchange.operation} {answer.status}"
-        status = answer.batch.get("status")
-        for state in {"", status if isinstance(status, str) else ""}:
-            sorted_[place, state].append(answer.body)
-    for webhook in evidence.webhooks:
-        sorted_[WEBHOOK, ""].append(webhook.body)
-    return sorted_
-
-
-def _headers(evidence: Evidence) -> dict[str, list[Mapping[str, str]]]:
-    sorted_: defaultdict[str, list[Mapping[str, str]]] = defaultdict(list)
-    for exchange, answer in _answered(evidence):
-        sorted_[f"{exchange.operation} {answer.status}"].append(answer.headers)
-    for webhook in evidence.webhooks:
-        sorted_[WEBHOOK].append(webhook.headers)
-    return sorted_
-
-
-def _by_name(headers: Iterable[Mapping[str, str]]) -> defaultdict[str, set[str]]:
-    values: defaultdict[str, set[str]] = defaultdict(set)
-    for each in headers:
-        for name, value in each.items():
-            values[name].add(value)
-    return values
-
-
-def _statuses(evidence: Evidence) -> dict[tuple[str, str], set[int]]:
-    statuses: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
-    for exchange, answer in _answered(evidence):
-        statuses[exchange.test, exchange.operation].add(answer.status)
-    return statuses
 
 
 def _finding(

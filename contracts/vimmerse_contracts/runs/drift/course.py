@@ -42,12 +42,17 @@ def compare_courses(first: Evidence, second: Evidence) -> Iterator[Finding]:
     before, now = list(_courses(first)), list(_courses(second))
     if not before or not now:
         return
-    yield from _compare_sequences(before, now)
-    for kind, path, expected, seen, holds in _HABITS:
+    known, seen = _sequences(before), _sequences(now)
+    # One that was final on its way is a broken habit, below.
+    new = {each for each in seen - known if not _FINAL & {*each.split(" > ")[:-1]}}
+    if known and new:
+        sides = listed(known), listed(new)
+        yield Finding(Severity.ADDITIVE, "statuses", PLACE, "$.data.status", *sides)
+    for kind, path, expected, broken, holds in _HABITS:
         if all(map(holds, before)) and not all(map(holds, now)):
-            yield Finding(Severity.BREAKING, kind, PLACE, path, expected, seen)
-    stepwise = [any(map(_is_stepwise, courses)) for courses in (before, now)]
-    if stepwise == [True, False] and any(map(_is_long, now)):
+            yield Finding(Severity.BREAKING, kind, PLACE, path, expected, broken)
+    long = any(_is_whole(course) and len(course) > len(_FINAL) for course in now)
+    if long and any(map(_is_stepwise, before)) and not any(map(_is_stepwise, now)):
         sides = "steps between 0 and 100", "none"
         yield Finding(Severity.COSMETIC, "progress steps", PLACE, _PROGRESS, *sides)
     took = [list(_durations(courses)) for courses in (before, now)]
@@ -58,15 +63,13 @@ def compare_courses(first: Evidence, second: Evidence) -> Iterator[Finding]:
             yield Finding(Severity.COSMETIC, "duration", PLACE, "$.data.updated_at", *sides)
 
 
-def _compare_sequences(before: Sequence[Course], now: Sequence[Course]) -> Iterator[Finding]:
-    known, seen = (
-        {_sequence(each) for each in courses if _is_whole(each)} for courses in (before, now)
-    )
-    # One that was final on its way is a broken habit, below.
-    new = {each for each in seen - known if not _FINAL & {*each.split(" > ")[:-1]}}
-    if known and new:
-        sides = listed(known), listed(new)
-        yield Finding(Severity.ADDITIVE, "statuses", PLACE, "$.data.status", *sides)
+def _sequences(courses: Sequence[Course]) -> set[str]:
+    """Return the statuses of each whole course, as they followed: `processing > success`."""
+    return {
+        " > ".join(status for status, _ in groupby(reading.status for reading in course))
+        for course in courses
+        if _is_whole(course)
+    }
 
 
 def _courses(evidence: Evidence) -> Iterator[Course]:
@@ -76,7 +79,9 @@ def _courses(evidence: Evidence) -> Iterator[Course]:
         if isinstance(batch.get("id"), str):
             batches[batch["id"]].append(_reading(exchange.operation, batch))
     for readings in batches.values():
-        yield from _between_changes(readings)
+        changes = [n for n, each in enumerate(readings) if each.operation != READ.id]
+        for begin, end in pairwise(sorted({0, *changes, len(readings)})):
+            yield readings[begin:end]
 
 
 def _reading(operation: str, batch: Mapping[str, Any]) -> Reading:
@@ -88,21 +93,6 @@ def _reading(operation: str, batch: Mapping[str, Any]) -> Reading:
         progress if isinstance(progress, int) else None,
         float(age[1]) if age else None,
     )
-
-
-def _between_changes(readings: Sequence[Reading]) -> Iterator[Course]:
-    course: list[Reading] = []
-    for reading in readings:
-        if reading.operation != READ.id and course:
-            yield course
-            course = []
-        course.append(reading)
-    if course:
-        yield course
-
-
-def _sequence(course: Course) -> str:
-    return " > ".join(status for status, _ in groupby(reading.status for reading in course))
 
 
 def _is_whole(course: Course) -> bool:
@@ -122,15 +112,7 @@ def _never_falls(course: Course) -> bool:
 
 
 def _ends_at_100(course: Course) -> bool:
-    return all(
-        reading.progress in (_DONE, None)
-        for reading in course
-        if reading.status == BatchStatus.SUCCESS
-    )
-
-
-def _is_long(course: Course) -> bool:
-    return _is_whole(course) and len(course) > len(_FINAL)
+    return {each.progress for each in course if each.status == BatchStatus.SUCCESS} <= {_DONE, None}
 
 
 def _is_stepwise(course: Course) -> bool:

@@ -12,14 +12,12 @@ import hmac
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import UUID
-
-from marshmallow import Schema, fields
 
 from vimmerse_contracts.fields import parse_timestamp
 from vimmerse_contracts.schemas import (
@@ -28,6 +26,7 @@ from vimmerse_contracts.schemas import (
     MessageErrorSchema,
     ValidationErrorSchema,
     WebhookSchema,
+    fields_within,
 )
 
 ANY: Final = "id"
@@ -53,7 +52,10 @@ class Labels:
 def number(texts: Iterable[str]) -> list[str]:
     """Number the references in these texts, in their order; each value has one kind throughout."""
     found = list(texts)
-    kinds = _kinds(found)
+    kinds: dict[str, str] = {}
+    for kind, digest in _DIGEST.findall("".join(found)):
+        if kinds.get(digest, ANY) == ANY:
+            kinds[digest] = kind
     counts: Counter[str] = Counter()
     numbers: dict[str, int] = {}
 
@@ -65,16 +67,6 @@ def number(texts: Iterable[str]) -> list[str]:
         return f"<{kinds[digest]}:{numbers[digest]}"
 
     return [_DIGEST.sub(numbered, text) for text in found]
-
-
-def _kinds(texts: Iterable[str]) -> dict[str, str]:
-    """Give each digest its kind: the first that says more than that it is an id."""
-    kinds: dict[str, str] = {}
-    for text in texts:
-        for kind, digest in _DIGEST.findall(text):
-            if kinds.get(digest, ANY) == ANY:
-                kinds[digest] = kind
-    return kinds
 
 
 IDENTIFIERS: Final[Mapping[str, str]] = MappingProxyType(
@@ -114,16 +106,8 @@ _EXTENSION: Final = re.compile(r"[^.]+(\.[a-z0-9]{1,4})")
 _REFERENCE: Final = re.compile(r"<[a-z]+(?::[^<>]*(?:<[^<>]*>[^<>]*)*)?>")
 
 
-def _names(schema: type[Schema]) -> Iterator[str]:
-    for name, field in schema().fields.items():
-        yield name
-        inner = field.inner if isinstance(field, fields.List) else field
-        if isinstance(inner, fields.Nested):
-            yield from _names(type(inner.schema))
-
-
 _KNOWN: Final = frozenset(
-    name
+    path.rpartition(".")[2]
     for schema in (
         BatchAnswerSchema,
         HealthSchema,
@@ -131,7 +115,7 @@ _KNOWN: Final = frozenset(
         ValidationErrorSchema,
         WebhookSchema,
     )
-    for name in _names(schema)
+    for path, _ in fields_within(schema)
 )
 """Every key of every answer of the contract."""
 
@@ -168,9 +152,7 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Take everything out of a text that gives something away, and cut it to a sane length."""
-        clean = text.encode("utf-8", "replace").decode()
-        shown = self._pattern.sub(lambda match: self._stand_in(match, self._began), clean)
-        return shown if len(shown) <= _TEXT_LIMIT else f"{shown[:_TEXT_LIMIT]}..."
+        return _cut(self._shown(text, self._began))
 
     def json(self, value: Any) -> Any:  # noqa: ANN401 - any JSON
         """Take everything out of a JSON value that gives something away; its shape stays."""
@@ -206,11 +188,14 @@ class Redactor:
             return value
         if name in IDENTIFIERS:
             return self.identifier(IDENTIFIERS[name], value)
-        clean = value.encode("utf-8", "replace").decode()
-        shown = self._pattern.sub(lambda match: self._stand_in(match, since), clean)
+        shown = self._shown(value, since)
         if name not in _KNOWN and not _REFERENCE.fullmatch(shown):
             return WITHHELD
-        return shown if len(shown) <= _TEXT_LIMIT else f"{shown[:_TEXT_LIMIT]}..."
+        return _cut(shown)
+
+    def _shown(self, text: str, since: datetime) -> str:
+        clean = text.encode("utf-8", "replace").decode()
+        return self._pattern.sub(lambda match: self._stand_in(match, since), clean)
 
     def _compiled(self) -> re.Pattern[str]:
         known = [
@@ -248,7 +233,8 @@ class Redactor:
         except ValueError:
             return "<url:*>"
         path = "/".join(self._segment(segment) for segment in parts.path.split("/"))
-        query = "&".join(_without_value(pair) for pair in parts.query.split("&") if pair)
+        pairs = [pair.partition("=") for pair in parts.query.split("&") if pair]
+        query = "&".join(f"{name}=*" if equals else "*" for name, equals, _ in pairs)
         return f"<url:{path or '/'}{'?' if query else ''}{self.text(query)}>"
 
     def _segment(self, segment: str) -> str:
@@ -263,13 +249,12 @@ class Redactor:
         return f"*{extension[1]}" if extension else "*"
 
 
+def _cut(text: str) -> str:
+    return text if len(text) <= _TEXT_LIMIT else f"{text[:_TEXT_LIMIT]}..."
+
+
 def _alternatives(values: Iterable[str]) -> str:
     return "|".join(re.escape(value) for value in sorted(values, key=len, reverse=True))
-
-
-def _without_value(pair: str) -> str:
-    name, separator, _ = pair.partition("=")
-    return f"{name}=*" if separator else "*"
 
 
 def _looks(kind: str, value: str) -> str:
