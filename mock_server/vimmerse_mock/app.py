@@ -15,7 +15,7 @@ from vimmerse_contracts.vocabulary import API_KEY_HEADER, CONTROL_ROOT
 from vimmerse_mock.control import access
 from vimmerse_mock.control.access import Access, ControlRoute
 from vimmerse_mock.control.registry import AccountRegistry
-from vimmerse_mock.delivery import Allowlist, Courier, Dispatcher, HttpSender, Sender
+from vimmerse_mock.delivery import Allowlist, Courier, Dispatcher, HttpSender, ImageFetcher, Sender
 from vimmerse_mock.errors import MockError
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.clock import Instant
@@ -62,6 +62,7 @@ class Mock:
     dispatcher: Dispatcher
     limits: Limits
     studio: Studio | None
+    fetches_images: bool
 
     def open_account(self, url: str, opening: Opening | None = None) -> Account:
         """Open an account whose clients reach the mock at `url`.
@@ -111,6 +112,7 @@ def create_mock(
     admin_token: str = "",
     real_time: Callable[[], Instant] | None = None,
     video_cache: Path | None = None,
+    fetch_images: bool = False,
 ) -> Mock:
     """Create a mock, without an account. Serve it with `MockServer`.
 
@@ -128,9 +130,12 @@ def create_mock(
         keep: Which ended batches are kept; by default all.
         video_cache: Where pictures and clips are kept, with the extra `[video]`; by default a
             temporary folder.
+        fetch_images: Whether image URLs are fetched, from hosts of `allowlist`; an image that can't
+            be had fails its media.
     """
     store, limits = store or MemoryStore(), limits or Limits()
-    sender = sender or HttpSender(allowlist=allowlist or Allowlist())
+    allowlist = allowlist or Allowlist()
+    sender = sender or HttpSender(allowlist=allowlist)
     courier = Courier(store, sender, real_time or store.real_time)
     retention = Retention(store, keep or Keep(), courier.real_time)
     dispatcher = Dispatcher(courier, retention.apply)
@@ -145,7 +150,8 @@ def create_mock(
     accounts = AccountRegistry(courier, dispatcher.wake)
     control_route = ControlRoute(accounts, service, Access(admin_token))
     studio = open_studio(video_cache)
-    public_api = PublicApi(service, FormParser(limits.file), files_url, studio)
+    fetcher = ImageFetcher(allowlist, limits.file) if fetch_images else None
+    public_api = PublicApi(service, FormParser(limits.file), files_url, studio, fetcher)
     recorder = Recorder(store, courier.real_time, journal)
     app = _create_app(limits)
     app.view_functions |= {
@@ -157,7 +163,16 @@ def create_mock(
     recorder.register(app)
     fast_lane = FastLane(app, public_api, recorder)
     return Mock(
-        app, fast_lane, service, accounts, control_route, courier, dispatcher, limits, studio
+        app=app,
+        fast_lane=fast_lane,
+        service=service,
+        accounts=accounts,
+        control_route=control_route,
+        courier=courier,
+        dispatcher=dispatcher,
+        limits=limits,
+        studio=studio,
+        fetches_images=fetch_images,
     )
 
 
@@ -170,7 +185,7 @@ class MockApplication:
         self._is_in_memory = isinstance(self._store, MemoryStore)
 
     def owner(self, request: Request) -> str | None:
-        """Give the pool what may block: a database, webhooks, encoding, large forms."""
+        """Give the pool what may block: a database, webhooks, encoding, fetching, large forms."""
         path = request.target
         if path.startswith(CONTROL_ROOT):
             return "/".join(path.split("/")[:4])
@@ -178,7 +193,8 @@ class MockApplication:
             return None
         if path.startswith(FILES_PATH) and self._mock.studio is not None:
             return "/".join(path.split("/")[:3])  # of one customer
-        if self._is_in_memory and request.length <= LARGE_BYTES:
+        waits = self._mock.fetches_images and request.method == "POST"
+        if self._is_in_memory and request.length <= LARGE_BYTES and not waits:
             return None
         return request.header(API_KEY_HEADER.lower()) or request.peer
 

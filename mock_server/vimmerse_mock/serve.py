@@ -68,6 +68,7 @@ class ServeSettings:
     public_url: str = ""
     ready_file: Path | None = None
     video_cache: Path | None = None
+    fetch_images: bool = False
 
     @property
     def is_lasting(self) -> bool:
@@ -221,6 +222,7 @@ def _wire(settings: ServeSettings) -> Mock:
         admin_token=settings.admin_token,
         files_url=public + FILES_PATH if public else None,
         video_cache=settings.video_cache,
+        fetch_images=settings.fetch_images,
     )
 
 

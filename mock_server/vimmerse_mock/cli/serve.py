@@ -98,6 +98,11 @@ from vimmerse_mock.serve import MEMORY, ServeSettings, serve
     metavar="HOST",
     help="Host that may get webhooks: a name, *.name, an address or a network; repeatable.",
 )
+@option(
+    "--fetch-images",
+    is_flag=True,
+    help="Fetch image URLs, from hosts that may get webhooks; one that fails is a failed media.",
+)
 @option("--public-url", default="", help="URL of the mock for clients, if it runs behind a proxy.")
 @option(
     "--ready-file",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from vimmerse_mock.delivery.allowlist import Allowlist
 from vimmerse_mock.delivery.courier import Courier
 from vimmerse_mock.delivery.dispatcher import Dispatcher
+from vimmerse_mock.delivery.fetching import ImageFetcher
 from vimmerse_mock.delivery.http_sender import HttpSender
 from vimmerse_mock.delivery.sending import Post, Reply, Sender, new_secret
 
@@ -16,6 +17,7 @@ __all__ = [
     "Courier",
     "Dispatcher",
     "HttpSender",
+    "ImageFetcher",
     "Post",
     "Reply",
     "Sender",

@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 import http.client
-import socket
-import ssl
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
-from ipaddress import ip_address
-from threading import Thread, Timer
 from time import monotonic
-from typing import Final, TypeVar
-from urllib.parse import SplitResult, quote, urlsplit
 
 from vimmerse_contracts.vocabulary import WEBHOOK_TIMEOUT_SECONDS
-from vimmerse_mock.delivery.allowlist import Allowlist, Endpoint
-from vimmerse_mock.delivery.sending import KEPT_BODY, Post, Reply, ascii_host, explain
-
-T = TypeVar("T")
-
-_PORTS: Final = {"http": 80, "https": 443}
-_SAFE: Final = "%/:?@!$&'()*+,;=-._~"
+from vimmerse_mock.delivery.allowlist import Allowlist
+from vimmerse_mock.delivery.outbound import requested
+from vimmerse_mock.delivery.sending import KEPT_BODY, Post, Reply, explain
 
 
 @dataclass(frozen=True, slots=True)
 class HttpSender:
-    """Posts a webhook: `timeout` seconds in all (P26), redirects not followed, no proxy between.
-
-    A name is resolved once, and the connection goes to an address that the `allowlist` allowed.
-    """
+    """Posts a webhook: `timeout` seconds in all (P26), redirects not followed, no proxy between."""
 
     timeout: float = WEBHOOK_TIMEOUT_SECONDS
     allowlist: Allowlist = field(default_factory=Allowlist)
@@ -40,74 +24,19 @@ class HttpSender:
         """POST, and read the beginning of the answer."""
         deadline = monotonic() + self.timeout
         try:
-            return self._send(urlsplit(post.url), post, deadline)
+            with requested(
+                "POST",
+                post.url,
+                post.headers,
+                post.body,
+                allowlist=self.allowlist,
+                deadline=deadline,
+            ) as response:
+                return _reply(response)
         except (OSError, http.client.HTTPException, ValueError) as error:
             if monotonic() >= deadline:
                 return Reply(None, f"TimeoutError: no answer within {self.timeout:g} s")
             return Reply(None, explain(error))
-
-    def _send(self, url: SplitResult, post: Post, deadline: float) -> Reply:
-        if url.scheme not in _PORTS:
-            raise ValueError(f"webhooks go to http and https, not to {url.scheme!r}")
-        host, port = ascii_host(url), url.port or _PORTS[url.scheme]
-        resolve = partial(self.allowlist.endpoints, host, port)
-        endpoints = resolve() if _is_number(host) else _within(self.timeout, resolve)
-        context = ssl.create_default_context() if url.scheme == "https" else None
-        connection = _Connection(host, port, endpoints, deadline, context)
-        ending = Timer(deadline - monotonic(), _cut, [connection])
-        ending.daemon = True
-        ending.start()
-        try:
-            target = quote(url.path or "/", safe=_SAFE)
-            if url.query:
-                target += f"?{quote(url.query, safe=_SAFE)}"
-            connection.request("POST", target, post.body, dict(post.headers))
-            return _reply(connection.getresponse())
-        finally:
-            ending.cancel()
-            connection.close()
-
-
-class _Connection(http.client.HTTPConnection):
-    """A connection to where it was allowed: nothing is resolved again.
-
-    Over TLS the certificate is verified for the name, not for the address.
-    """
-
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        endpoints: Sequence[Endpoint],
-        deadline: float,
-        context: ssl.SSLContext | None,
-    ) -> None:
-        super().__init__(host, port)
-        self._endpoints = endpoints
-        self._deadline = deadline
-        self._context = context
-
-    def connect(self) -> None:
-        """Connect to the first endpoint that takes it."""
-        *others, last = self._endpoints
-        for endpoint in others:
-            with suppress(OSError):
-                self.sock = self._connected(endpoint)
-                return
-        self.sock = self._connected(last)
-
-    def _connected(self, endpoint: Endpoint) -> socket.socket:
-        connected = socket.socket(endpoint.family, socket.SOCK_STREAM)
-        try:
-            connected.settimeout(max(0.001, self._deadline - monotonic()))
-            connected.connect(endpoint.address)
-            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._context is not None:
-                return self._context.wrap_socket(connected, server_hostname=self.host)
-        except BaseException:
-            connected.close()
-            raise
-        return connected
 
 
 def _reply(response: http.client.HTTPResponse) -> Reply:
@@ -117,32 +46,3 @@ def _reply(response: http.client.HTTPResponse) -> Reply:
         while len(body) < KEPT_BODY and (more := response.read1(KEPT_BODY - len(body))):
             body += more
     return Reply(response.status, "", tuple(response.getheaders()), body)
-
-
-def _is_number(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _within(seconds: float, work: Callable[[], T]) -> T:
-    """Do what cannot be interrupted in a thread of its own, which is left behind if it is late."""
-    done: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            done.set_result(work())
-        except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
-            done.set_exception(error)
-
-    Thread(target=run, name="vimmerse-resolver", daemon=True).start()
-    return done.result(seconds)
-
-
-def _cut(connection: http.client.HTTPConnection) -> None:
-    """End a connection whose time is up, whatever its peer still drips into it."""
-    if connection.sock is not None:
-        with suppress(OSError):
-            connection.sock.shutdown(socket.SHUT_RDWR)

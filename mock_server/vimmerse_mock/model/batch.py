@@ -25,12 +25,13 @@ class Image:
     """What is kept of an accepted image: never the bytes.
 
     `name` is the file's name or the URL; `format` is as sniffed (`png`) and `size` in bytes, both
-    empty for an image that came as a URL, which is not fetched.
+    empty for an image that came as a URL. One `is_missing` that was to be fetched and couldn't be.
     """
 
     name: str
     format: str = ""
     size: int = 0
+    is_missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,8 @@ def read_magic(title: str, images: Sequence[Image]) -> Magic:
     """
     marked: dict[str, list[int]] = {name: [] for name in IMAGE_MARKERS}
     for number, image in enumerate(images):
+        if image.is_missing:
+            marked["fail"].append(number)
         place = ("image_files" if image.format else "image_urls", number)
         marker = _only(find_markers(image.name), place)
         if marker is None:

@@ -55,15 +55,17 @@ class Studio:
         self._encoding: dict[str, Lock] = {}
         self._lock = Lock()
 
-    def keep(self, batch: Batch, uploads: Sequence[bytes]) -> None:
-        """Keep a small picture of what was uploaded for each media, soon."""
-        for place, upload in enumerate(uploads):
+    def keep(self, batch: Batch, images: Sequence[bytes | None]) -> None:
+        """Keep a small picture of the image of each media, soon; None is no image."""
+        for place, image in enumerate(images):
+            if image is None:
+                continue
             name = _picture_name(batch, place)
             with self._lock:
-                if self._unread + len(upload) > _MOST_BYTES:
+                if self._unread + len(image) > _MOST_BYTES:
                     return
-                self._unread += len(upload)
-                self._reading[name] = self._reader.submit(self._read, name, upload)
+                self._unread += len(image)
+                self._reading[name] = self._reader.submit(self._read, name, image)
 
     def clips(self, batch: Batch, spans: Sequence[Span], footage: Footage) -> list[Clip] | None:
         """Return a clip for each span, with its media's number where there is no picture.
@@ -91,14 +93,14 @@ class Studio:
         self._reader.shutdown(cancel_futures=True)
         self._cache.close()
 
-    def _read(self, name: str, upload: bytes) -> None:
+    def _read(self, name: str, image: bytes) -> None:
         from vimmerse_mock.videos.thumbnail import thumbnail  # noqa: PLC0415 - an extra brings Pillow
 
-        picture = thumbnail(upload)
+        picture = thumbnail(image)
         if picture is not None:
             self._cache.put(name, picture)
         with self._lock:
-            self._unread -= len(upload)
+            self._unread -= len(image)
             del self._reading[name]
 
     def _picture(self, batch: Batch, place: int, deadline: float) -> bytes | None:

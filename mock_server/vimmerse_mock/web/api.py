@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,13 +11,14 @@ from werkzeug.routing import Rule
 
 from vimmerse_contracts.operations import OPERATIONS, Operation
 from vimmerse_contracts.vocabulary import API_KEY_HEADER
+from vimmerse_mock.delivery import ImageFetcher
 from vimmerse_mock.errors import UnauthorizedError
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Image
 from vimmerse_mock.service import BatchService, BatchView
 from vimmerse_mock.videos.studio import Studio
 from vimmerse_mock.web.faults import apply_fault
-from vimmerse_mock.web.forms import FormParser, uploaded_images
+from vimmerse_mock.web.forms import FormParser, image_format, uploaded_images
 from vimmerse_mock.web.record import RequestRecord, record_of
 from vimmerse_mock.web.render import (
     FILES_PATH,
@@ -58,7 +59,7 @@ class PublicApi:
     """Answers the operations of the contract, each with the JSON of its answer.
 
     `files_url` is where links to files begin; None takes the address that the client used. A
-    `studio` keeps pictures of what is uploaded.
+    `studio` keeps pictures of what is uploaded. A `fetcher` fetches the images that come as URLs.
     """
 
     def __init__(
@@ -67,11 +68,13 @@ class PublicApi:
         parser: FormParser,
         files_url: str | None = None,
         studio: Studio | None = None,
+        fetcher: ImageFetcher | None = None,
     ) -> None:
         self.service = service
         self._parser = parser
         self._files_url = files_url
         self._studio = studio
+        self._fetcher = fetcher
         self._renderer = BatchRenderer()
 
     def views(self) -> dict[str, Callable[..., flask.Response]]:
@@ -85,11 +88,25 @@ class PublicApi:
 
     def create_batch(self, call: Call) -> bytes:
         """`POST /batch`."""
-        images = call.form["image_files"] or [Image(url) for url in call.form["image_urls"]]
+        images = call.form["image_files"]
+        contents: list[bytes | None] = []
+        if not images:
+            images, contents = self._named_images(call.form["image_urls"])
+        elif self._studio is not None:
+            contents = uploaded_images(flask.request)
         view = self.service.create(call.caller.customer_id, call.form, images)
-        if self._studio and call.form["image_files"]:
-            self._studio.keep(view.batch, uploaded_images(flask.request))
+        if self._studio is not None:
+            self._studio.keep(view.batch, contents)
         return self._render(call, view)
+
+    def _named_images(self, urls: Sequence[str]) -> tuple[list[Image], list[bytes | None]]:
+        """Return the images of URLs, with what each leads to if they are fetched."""
+        if self._fetcher is None:
+            return [Image(url) for url in urls], []
+        contents = self._fetcher.fetch(urls)
+        is_image = [content is not None and image_format(content) for content in contents]
+        images = [Image(u, is_missing=not there) for u, there in zip(urls, is_image, strict=True)]
+        return images, contents
 
     def get_batch(self, call: Call, batch_id: str) -> bytes:
         """`GET /batch/{batch_id}`."""

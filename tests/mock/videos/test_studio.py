@@ -13,6 +13,8 @@ from PIL import Image
 from support.decoding import Colour, decode
 from support.waiting import await_condition
 from vimmerse_client import Client
+from vimmerse_mock.app import create_mock
+from vimmerse_mock.delivery import ImageFetcher
 from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.server import MockServer
 from vimmerse_mock.videos import clips
@@ -183,3 +185,18 @@ def test_an_upload_is_seen_in_the_video_that_is_served(monkeypatch: pytest.Monke
         assert not downloading.done()
         may_go_on.set()
         assert is_like(decode(downloading.result().content).colours[0], RED)
+
+
+def test_a_fetched_image_is_seen_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mock that fetches image URLs shows what was there."""
+    monkeypatch.setattr(ImageFetcher, "fetch", lambda *_: [UPLOADS[2]])
+    with (
+        MockServer(create_mock(fetch_images=True)) as server,
+        Client(server.account.key, base_url=server.url) as client,
+    ):
+        monkeypatch.setattr(server.mock.studio, "_seconds", 200)
+        images = ["http://images.example/a.png"]
+        batch = client.create(images=images, duration=1, aspect_ratio="1:1")
+        server.account.clock.advance("1h")
+        video = requests.get(client.get(batch.id).video_url or "", timeout=200).content
+    assert is_like(decode(video).colours[0], BLUE)
