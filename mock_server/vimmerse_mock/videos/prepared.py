@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
-
-import msgspec
 
 PATH: Final = Path(__file__).with_name("prepared.msgpack")
 SIZES: Final = {
@@ -28,7 +27,8 @@ AUDIO_FRAME: Final = 1024
 """How many samples an AAC frame has."""
 
 
-class Footage(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Footage:
     """Encoded video of one size: H.264 access units, their NAL units prefixed by lengths.
 
     `pictures[i]` is a key frame that shows the number i; `repeats` are frames that may follow any
@@ -42,14 +42,16 @@ class Footage(msgspec.Struct, frozen=True):
     repeats: tuple[bytes, ...]
 
 
-class Silence(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Silence:
     """One AAC frame of stereo silence, which may be repeated; its AudioSpecificConfig."""
 
     configuration: bytes
     frame: bytes
 
 
-class Prepared(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Prepared:
     """Everything that was prepared; `footage` by aspect ratio."""
 
     footage: dict[str, Footage]
@@ -59,6 +61,8 @@ class Prepared(msgspec.Struct, frozen=True):
 @cache
 def prepared() -> Prepared:
     """Return what was prepared, read once."""
+    import msgspec  # noqa: PLC0415 - only who wants a video pays for it
+
     return msgspec.msgpack.decode(PATH.read_bytes(), type=Prepared)
 
 

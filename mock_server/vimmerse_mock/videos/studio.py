@@ -15,8 +15,6 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.videos.cache import Cache
 from vimmerse_mock.videos.prepared import Footage, number_of
@@ -114,6 +112,8 @@ class Studio:
         self, begins: _Shown, ends: _Shown, footage: Footage, seconds: int, deadline: float
     ) -> Clip | None:
         """Return a clip, made once by however many ask; None if it is too late to begin."""
+        import msgspec  # noqa: PLC0415 - only who wants a video pays for it
+
         from vimmerse_mock.videos import clips  # noqa: PLC0415 - an extra brings PyAV
 
         size = footage.width, footage.height
