@@ -344,7 +344,7 @@ class TestClock:
         batch_id = create(account)
         with pytest.raises(AssertionError, match=r"(?s)within 2s.*POST /batch"):
             account.clock.run_until(batch_id, within="2s")
-        with pytest.raises(AssertionError, match=r"(?s)nothing more is to come.*-> success"):
+        with pytest.raises(AssertionError, match=r"(?s)nothing more is planned.*-> success"):
             account.clock.run_until(lambda: False)
         with pytest.raises(AssertionError, match="no batch nothing"):
             account.clock.run_until("nothing")
@@ -437,7 +437,7 @@ REFUSALS: list[tuple[Callable[[Account], object], type[Exception], str]] = [
     ),
     (lambda a: a.clock.move_to(NOON.replace(year=9999)), ClockError, "no further than 9000"),
     (lambda a: a.clock.move_to(NOON.replace(tzinfo=None)), InvalidRequestError, "timezone"),
-    (lambda a: a.limit(requests_per_minute=0), InvalidLimitError, "from 1 on"),
+    (lambda a: a.limit(requests_per_minute=0), InvalidLimitError, "1 or more"),
     (lambda a: a.faults.status(99), FaultError, "200 to 599, not 99"),
 ]
 
