@@ -129,7 +129,7 @@ def test_what_is_no_evidence_is_not_written_over(pytester: pytest.Pytester) -> N
     path.write_text("mine\n")
     result = run(pytester, only="test_health")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*e.jsonl cannot be written: it exists already, and is not an evi*"])
+    result.stderr.fnmatch_lines(["*e.jsonl cannot be written: it exists already, and is not*"])
     assert path.read_text() == "mine\n"
     path.unlink()
     run(pytester, only="test_health")
