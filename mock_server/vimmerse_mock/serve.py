@@ -94,12 +94,12 @@ def serve(settings: ServeSettings) -> None:
             f"cannot listen on {settings.host or repr(settings.host)}:{settings.port} "
             f"({error.strerror or error}): choose another --port (0 takes a free one) or --host"
         ) from error
-    with listening, TemporaryDirectory(prefix="vimmerse-") as folder:
-        settings = replace(settings, video_cache=Path(folder))
+    with listening:
         if settings.workers == 1:
             _work(settings, listening, os.getppid(), is_first=True)
         else:
-            _supervise(settings, listening)
+            with TemporaryDirectory(prefix="vimmerse-") as folder:
+                _supervise(replace(settings, video_cache=Path(folder)), listening)
 
 
 def _work(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import cache
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,9 +33,13 @@ _MOST_BYTES: Final = 64 * 1024 * 1024
 
 def open_studio(folder: Path | None = None) -> Studio | None:
     """Return a studio that keeps its files in a folder; None without the extra [video]."""
-    if find_spec("av") is None or find_spec("PIL") is None:
-        return None
-    return Studio(Cache(folder))
+    return Studio(Cache(folder)) if _has_extra() else None
+
+
+@cache
+def _has_extra() -> bool:
+    """Whether PyAV and Pillow are installed, looked for once."""
+    return all(map(find_spec, ("av", "PIL")))
 
 
 class Studio:
