@@ -10,7 +10,7 @@ so importing this package costs almost nothing.
 
 from __future__ import annotations
 
-from importlib import import_module
+from vimmerse_contracts.lazy import lazy_names
 
 TYPE_CHECKING = False  # as in `typing`, whose import would cost more than all the rest here
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         check_webhook,
     )
     from vimmerse_contracts.markers import Marker, find_markers
+    from vimmerse_contracts.network import is_loopback_url, is_production_url, without_login
     from vimmerse_contracts.openapi import json_schemas, openapi_document
     from vimmerse_contracts.operations import ERRORS, OPERATIONS, ApiError, Operation, all_rules
     from vimmerse_contracts.provenance import Rule, Source
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from vimmerse_contracts.suite.target import Capability, ReceivedWebhook, Target
     from vimmerse_contracts.vocabulary import (
         API_KEY_HEADER,
+        CONTROL_ROOT,
+        POLL_SECONDS,
         PRODUCTION_URL,
         SAMPLE_API_KEY,
         SAMPLE_CUSTOMER_ID,
@@ -49,8 +52,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "API_KEY_HEADER",
+    "CONTROL_ROOT",
     "ERRORS",
     "OPERATIONS",
+    "POLL_SECONDS",
     "PRODUCTION_URL",
     "SAMPLE_API_KEY",
     "SAMPLE_CUSTOMER_ID",
@@ -81,26 +86,18 @@ __all__ = [
     "check_video",
     "check_webhook",
     "find_markers",
+    "is_loopback_url",
+    "is_production_url",
     "json_schemas",
     "openapi_document",
+    "without_login",
 ]
 
-_MODULES = (
-    *("vocabulary", "provenance", "markers", "schemas"),
-    *("operations", "suite.target", "checks", "openapi"),
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    __all__,
+    (
+        *("vocabulary", "network", "provenance", "markers", "schemas"),
+        *("operations", "suite.target", "checks", "openapi"),
+    ),
 )
-"""Where the names are defined; each module imports only modules before it."""
-
-
-def __getattr__(name: str) -> object:
-    for module in _MODULES if name in __all__ else ():
-        found = vars(import_module(f"vimmerse_contracts.{module}"))
-        if name in found:
-            value: object = found[name]
-            globals()[name] = value
-            return value
-    raise AttributeError(f"module 'vimmerse_contracts' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__

@@ -11,7 +11,7 @@ so importing this package costs almost nothing.
 
 from __future__ import annotations
 
-from importlib import import_module
+from vimmerse_contracts.lazy import lazy_names
 
 TYPE_CHECKING = False  # as in `typing`, whose import would cost more than all the rest here
 if TYPE_CHECKING:
@@ -58,25 +58,11 @@ if TYPE_CHECKING:
     )
     from vimmerse_mock.interception import intercept
     from vimmerse_mock.model.account import Opening
+    from vimmerse_mock.model.credits import PriceList
     from vimmerse_mock.model.scenarios import Scenario
     from vimmerse_mock.receiving.answers import Answer
     from vimmerse_mock.receiving.inbox import Inbox, Listener
     from vimmerse_mock.server import MockServer
-
-_HOMES = {
-    "Account": "account.account",
-    "Answer": "receiving.answers",
-    "Inbox": "receiving.inbox",
-    "Listener": "receiving.inbox",
-    "Mock": "app",
-    "MockServer": "server",
-    "Opening": "model.account",
-    "RemoteMock": "account.account",
-    "Scenario": "model.scenarios",
-    "create_mock": "app",
-    "intercept": "interception",
-}
-"""Where a name is defined; every other is an error."""
 
 __all__ = [
     "Account",
@@ -105,6 +91,7 @@ __all__ = [
     "Opening",
     "OpeningError",
     "PlanError",
+    "PriceList",
     "RemoteMock",
     "RequestError",
     "RetentionError",
@@ -129,14 +116,11 @@ __all__ = [
     "intercept",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module 'vimmerse_mock' has no attribute {name!r}")
-    value: object = getattr(import_module(f"vimmerse_mock.{_HOMES.get(name, 'errors')}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    __all__,
+    (
+        *("errors", "model.scenarios", "model.credits", "model.account", "account.account"),
+        *("receiving.answers", "receiving.inbox", "app", "server", "interception"),
+    ),
+)

@@ -8,8 +8,9 @@ from typing import Self
 from vimmerse_contracts.network import is_loopback
 from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import Mock, MockApplication, create_mock
-from vimmerse_mock.delivery import Allowlist
+from vimmerse_mock.delivery import Allowlist, HttpSender
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT, Opening
+from vimmerse_mock.receiving.in_process import InProcessSender
 from vimmerse_mock.serving.thread import FrontThread
 
 
@@ -28,7 +29,9 @@ class MockServer:
         port: int = 0,
         opening: Opening = SAMPLE_ACCOUNT,
     ) -> None:
-        self.mock = mock or create_mock(allowlist=Allowlist(local=is_loopback(host)))
+        self.mock = mock or create_mock(
+            sender=InProcessSender(HttpSender(allowlist=Allowlist(local=is_loopback(host))))
+        )
         self._thread = FrontThread(MockApplication(self.mock), host, port, self.mock.limits.request)
         self._opening = opening
         self._account: Account | None = None
@@ -52,6 +55,12 @@ class MockServer:
         if self._account is None:
             raise RuntimeError("the server has not been started: it has no account yet")
         return self._account
+
+    @property
+    def in_process(self) -> InProcessSender | None:
+        """What delivers webhooks within this process, for `Listener.open_inbox`, if it can."""
+        sender = self.mock.courier.sender
+        return sender if isinstance(sender, InProcessSender) else None
 
     def start(self) -> Self:
         """Start to answer. Starting twice is no error.

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from pytest_vimmerse.plugin import RUN
 from pytest_vimmerse.report import RULES, verdicts_of
-from vimmerse_contracts.runs.verdicts import Outcome, Verdict, count_reasons, count_rules, judge
+from vimmerse_contracts.runs import Outcome, Verdict, count_reasons, count_rules, judge
 
 if TYPE_CHECKING:
     from pytest_vimmerse.run import Run

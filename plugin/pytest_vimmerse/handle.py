@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Self
+from typing import TYPE_CHECKING
 
-from vimmerse_client import Client
-from vimmerse_mock import Account, Inbox, Listener, MockServer, Opening
-from vimmerse_mock.account.account import Accounts
-from vimmerse_mock.receiving.in_process import InProcessSender
+from vimmerse_mock import Account, Inbox, Listener, Opening
+
+if TYPE_CHECKING:
+    from vimmerse_client import Client
+    from vimmerse_mock import MockServer, RemoteMock
 
 
 class Vimmerse(Account):
@@ -18,19 +19,11 @@ class Vimmerse(Account):
     `client.wait(...)` takes milliseconds.
     """
 
-    def __init__(
-        self, account: Account, listener: Listener, sender: InProcessSender | None = None
-    ) -> None:
+    def __init__(self, server: MockServer | RemoteMock, listener: Listener) -> None:
+        account = server.open_account(Opening(clock="manual"))
         super().__init__(account.control, account.url, account.info)
+        self._sender = server.in_process
         self._listener = listener
-        self._sender = sender
-
-    @classmethod
-    def open(cls, accounts: Accounts, listener: Listener) -> Self:
-        """Open an account on a mock."""
-        sender = accounts.mock.courier.sender if isinstance(accounts, MockServer) else None
-        in_process = sender if isinstance(sender, InProcessSender) else None
-        return cls(accounts.open_account(Opening(clock="manual")), listener, in_process)
 
     def __repr__(self) -> str:
         return f"<Vimmerse {self.customer_id} at {self.url}>"
@@ -38,6 +31,8 @@ class Vimmerse(Account):
     @cached_property
     def client(self) -> Client:
         """The reference client of this account."""
+        from vimmerse_client import Client  # noqa: PLC0415 - a test may bring a client of its own
+
         return Client(
             self.key,
             self.url,

@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 
     from pytest_vimmerse.handle import Vimmerse
     from pytest_vimmerse.run import Run
-    from vimmerse_contracts.runs.spending import Budget
-    from vimmerse_contracts.suite.target import Target
-    from vimmerse_mock import Listener
-    from vimmerse_mock.account.account import Accounts
+    from vimmerse_contracts import Target
+    from vimmerse_contracts.runs import Budget
+    from vimmerse_mock import Listener, MockServer, RemoteMock
 
 MARK = "vimmerse"
 NEEDS = "vimmerse_needs"
@@ -104,19 +103,16 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session")
-def vimmerse_server() -> Iterator[Accounts]:
+def vimmerse_server() -> Iterator[MockServer | RemoteMock]:
     """A mock for the whole run: the one at `VIMMERSE_ADMIN_URL`, or a new one."""
-    from vimmerse_mock import MockServer, RemoteMock, create_mock  # noqa: PLC0415 - see above
+    from vimmerse_mock import MockServer, RemoteMock  # noqa: PLC0415 - see above
 
     if os.environ.get(MOCK_URL):
         remote = RemoteMock(os.environ[MOCK_URL], os.environ.get(TOKEN, ""))
         yield remote
         remote.close()
         return
-    from vimmerse_mock.delivery import HttpSender  # noqa: PLC0415 - as above
-    from vimmerse_mock.receiving.in_process import InProcessSender  # noqa: PLC0415 - as above
-
-    with MockServer(create_mock(sender=InProcessSender(HttpSender()))) as server:
+    with MockServer() as server:
         yield server
 
 
@@ -132,12 +128,14 @@ def vimmerse_listener(pytestconfig: pytest.Config) -> Iterator[Listener]:
 
 @pytest.fixture
 def vimmerse(
-    request: pytest.FixtureRequest, vimmerse_server: Accounts, vimmerse_listener: Listener
+    request: pytest.FixtureRequest,
+    vimmerse_server: MockServer | RemoteMock,
+    vimmerse_listener: Listener,
 ) -> Iterator[Vimmerse]:
     """A new account for this test, with a manual clock, a client and an inbox for webhooks."""
     from pytest_vimmerse.handle import Vimmerse  # noqa: PLC0415 - see the module's docstring
 
-    handle = Vimmerse.open(vimmerse_server, vimmerse_listener)
+    handle = Vimmerse(vimmerse_server, vimmerse_listener)
     item: pytest.Item = request.node
     item.stash.setdefault(_HANDLES, []).append(handle)
     yield handle
@@ -226,7 +224,7 @@ def vimmerse_budget(pytestconfig: pytest.Config, vimmerse_session_target: Target
 @pytest.fixture
 def vimmerse_target(request: pytest.FixtureRequest, vimmerse_session_target: Target) -> Target:
     """The target of the suite; skips the test if the target lacks what the test needs."""
-    from vimmerse_contracts.suite.target import not_run  # noqa: PLC0415 - see the module's docstring
+    from vimmerse_contracts.suite import not_run  # noqa: PLC0415 - see the module's docstring
 
     marker = request.node.get_closest_marker(NEEDS)
     reason = not_run(marker.args if marker else (), vimmerse_session_target.capabilities)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Generator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Self, cast
@@ -16,25 +17,24 @@ import pytest
 
 from pytest_vimmerse.options import setting_of
 from pytest_vimmerse.report import rules_of_test
-from vimmerse_contracts.checks import ContractViolation
-from vimmerse_contracts.network import without_login
-from vimmerse_contracts.operations import all_rules
-from vimmerse_contracts.runs.evidence.file import (
+from vimmerse_contracts import ContractViolation, Target, all_rules, without_login
+from vimmerse_contracts.runs import (
     FORMAT,
     UNFINISHED,
     Begun,
     Contract,
     Header,
+    Labels,
     LineFile,
+    Outcome,
+    Recorder,
+    Redactor,
+    Verdict,
     begin,
+    recording,
     seal,
 )
-from vimmerse_contracts.runs.evidence.recorder import Recorder, recording
-from vimmerse_contracts.runs.evidence.redaction import Labels, Redactor
-from vimmerse_contracts.runs.verdicts import Outcome, Verdict
-from vimmerse_contracts.suite.rules import FOLDER
-from vimmerse_contracts.suite.target import Target
-from vimmerse_mock.model.clock import SECOND, Instant, to_datetime, wall_clock
+from vimmerse_contracts.suite import FOLDER
 
 _ORDINARY_ENDS: Final = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 _WORST: Final = (Outcome.FAILED, Outcome.SKIPPED, Outcome.PASSED)
@@ -60,21 +60,22 @@ class _RecordedTarget:
 class Recording:
     """Records the tests of the suite that this process runs.
 
-    `began` is when the run began; all its processes share `secret`, by which references are made.
+    `began` is when the run began, in seconds of the epoch; all its processes share it, and
+    `secret`, by which references are made.
     """
 
     def __init__(
-        self, config: pytest.Config, path: Path, began: Instant, secret: bytes, *, first: bool
+        self, config: pytest.Config, path: Path, began: float, secret: bytes, *, first: bool
     ) -> None:
         self.handed_on: Final = {"path": str(path), "began": began, "secret": secret}
         self._path = path
         self._first = first
-        redactor = Redactor(Labels(secret), to_datetime(began))
+        redactor = Redactor(Labels(secret), datetime.fromtimestamp(began, UTC))
         redactor.keep_secret(
             setting_of(config, name) or "" for name in ("key", "other-key", "broke-key")
         )
         file = LineFile(path)
-        self._recorder = Recorder(file, redactor, lambda: (wall_clock() - began) / SECOND)
+        self._recorder = Recorder(file, redactor, lambda: _now().timestamp() - began)
         self._stack = ExitStack()
         self._stack.callback(file.close)
         self._stack.enter_context(recording(self._recorder))
@@ -90,10 +91,10 @@ class Recording:
         Raises:
             pytest.UsageError: the file cannot be written.
         """
-        file, began = config.invocation_params.dir / path, wall_clock()
+        file, began = config.invocation_params.dir / path, _now()
         header = Header(
             format=FORMAT,
-            date=to_datetime(began).isoformat(timespec="seconds"),
+            date=began.isoformat(timespec="seconds"),
             target=without_login(setting_of(config, "target")),
             contract=Contract(
                 version("vimmerse-mock"), {rule.id: rule.source.value for rule in all_rules()}
@@ -105,7 +106,7 @@ class Recording:
             raise pytest.UsageError(
                 f"--vimmerse-evidence: {file} cannot be written: {error.strerror}"
             ) from error
-        return cls(config, file, began, secrets.token_bytes(16), first=True)
+        return cls(config, file, began.timestamp(), secrets.token_bytes(16), first=True)
 
     @classmethod
     def join(cls, config: pytest.Config, handed_on: dict[str, Any]) -> Self:
@@ -171,6 +172,10 @@ class Recording:
                 f"--vimmerse-evidence: {self._path} could not be sealed: {error.strerror}",
                 returncode=pytest.ExitCode.INTERNAL_ERROR,
             )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 - evidence has the date of the run, in real time
 
 
 def _reason(report: pytest.TestReport, call: pytest.CallInfo[None]) -> str:

@@ -9,9 +9,18 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from vimmerse_contracts.runs.assumptions import Assumption, Sent, Step, relied_on
-from vimmerse_contracts.runs.verdicts import Outcome, Verdict, count_reasons, count_rules, judge
-from vimmerse_contracts.suite.rules import rules_of
+from vimmerse_contracts.runs import (
+    Assumption,
+    Outcome,
+    Sent,
+    Step,
+    Verdict,
+    count_reasons,
+    count_rules,
+    judge,
+    relied_on,
+)
+from vimmerse_contracts.suite import rules_of
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -99,14 +108,13 @@ def note_assumptions(item: pytest.Item, handles: Iterable[Vimmerse], *, fail: bo
 
 def _assumptions_of(handle: Vimmerse) -> tuple[Assumption, ...]:
     from vimmerse_mock import ControlError, UnknownAccountError  # noqa: PLC0415 - not to report a run of workers
-    from vimmerse_mock.model.story import EventKind  # noqa: PLC0415 - as above
 
     def ends(batch_id: str) -> Sequence[datetime]:
         return [
             event.at
             for event in handle.events()
             if event.batch_id == batch_id
-            and event.kind is EventKind.TRANSITION
+            and event.kind == "transition"
             and event.what.startswith("processing -> ")
         ]
 

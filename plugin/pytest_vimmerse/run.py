@@ -25,17 +25,19 @@ from pytest_vimmerse.targets import (
     read_remote,
     require_usable,
 )
-from vimmerse_contracts.runs.prices import (
+from vimmerse_contracts import Capability, Target
+from vimmerse_contracts.runs import (
+    Budget,
     Cost,
     NotAffordableError,
     PriceListError,
     Prices,
+    SpendingFile,
     make_plan,
     make_prices,
     read_prices,
 )
-from vimmerse_contracts.runs.spending import Budget, SpendingFile
-from vimmerse_contracts.suite.target import Capability, Target, not_run
+from vimmerse_contracts.suite import not_run
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -238,7 +240,7 @@ def _price_list(config: pytest.Config) -> Prices:
     brought = config.hook.pytest_vimmerse_target.get_hookimpls()
     if brought or setting_of(config, "target") not in IN_PROCESS:
         return Prices()
-    from vimmerse_mock.model.credits import PriceList  # noqa: PLC0415 - only a rehearsal pays for it
+    from vimmerse_mock import PriceList  # noqa: PLC0415 - only a rehearsal pays for it
 
     return Prices({**PriceList().per_second, "concat": PriceList().concat})
 

@@ -14,16 +14,20 @@ import pytest
 import requests
 
 from pytest_vimmerse.options import setting_of
-from vimmerse_contracts.network import is_loopback_url, is_production_url, without_login
-from vimmerse_contracts.suite.api import session_for
-from vimmerse_contracts.suite.target import Capability, ReceivedWebhook, Target
-from vimmerse_contracts.vocabulary import (
+from vimmerse_contracts import (
     API_KEY_HEADER,
     CONTROL_ROOT,
     POLL_SECONDS,
     PRODUCTION_URL,
     SAMPLE_API_KEY,
+    Capability,
+    ReceivedWebhook,
+    Target,
+    is_loopback_url,
+    is_production_url,
+    without_login,
 )
+from vimmerse_contracts.suite import session_for
 from vimmerse_mock import Account, Inbox, Listener, MockServer, Opening, Scenario, intercept
 
 T = TypeVar("T")

@@ -6,14 +6,17 @@ import sys
 import pytest
 
 import vimmerse_contracts
+import vimmerse_contracts.runs
+import vimmerse_contracts.suite
 
 PUBLIC = """
-    API_KEY_HEADER ERRORS OPERATIONS PRODUCTION_URL SAMPLE_API_KEY SAMPLE_CUSTOMER_ID ApiError
+    API_KEY_HEADER CONTROL_ROOT ERRORS OPERATIONS POLL_SECONDS PRODUCTION_URL SAMPLE_API_KEY
+    SAMPLE_CUSTOMER_ID ApiError
     BatchAnswerSchema BatchSchema BatchStatus Capability ContractViolation CreateBatchSchema Marker
     MessageErrorSchema Operation ReceivedWebhook Rule Source Target UpdateBatchSchema
     ValidationErrorSchema WebhookSchema all_rules check_batch check_batch_answer check_error
     check_progress check_unchanged check_validation check_video check_webhook find_markers
-    json_schemas openapi_document
+    is_loopback_url is_production_url json_schemas openapi_document without_login
 """
 
 
@@ -31,3 +34,19 @@ def test_importing_the_contract_imports_nothing_else() -> None:
     ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     loaded = {name.partition(".")[0] for name in ran.stdout.split()}
     assert not loaded & {"apispec", "marshmallow", "pytest", "requests", "typing"}
+
+
+RUNS = """
+    FORMAT UNFINISHED Assumption Begun Budget Contract Cost Header Labels LineFile
+    NotAffordableError Outcome PriceListError Prices Recorder Redactor Sent SpendingFile Step
+    Verdict begin count_reasons count_rules judge make_plan make_prices read_prices recording
+    relied_on seal
+"""
+
+
+def test_the_names_that_the_plugin_runs_the_suite_with_are_pinned() -> None:
+    """The suite and its runs have faces of their own."""
+    assert vimmerse_contracts.suite.__all__ == ["FOLDER", "not_run", "rules_of", "session_for"]
+    assert vimmerse_contracts.runs.__all__ == RUNS.split()
+    for face in (vimmerse_contracts.suite, vimmerse_contracts.runs):
+        assert all(hasattr(face, name) for name in face.__all__)

@@ -77,7 +77,7 @@ def test_an_application_receives_from_a_mock_that_runs_elsewhere(
 ) -> None:
     """It is still called in this process; the webhook gets here by the listener's socket."""
     remote = RemoteMock(vimmerse_server.url)
-    handle = Vimmerse.open(remote, vimmerse_listener)
+    handle = Vimmerse(remote, vimmerse_listener)
     paths: list[str] = []
 
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol, TypedDict, TypeVar, Unpack
+from typing import Final, TypedDict, TypeVar, Unpack
 
 import msgspec
 
@@ -236,17 +236,6 @@ class Account:
         return self.control.call(operation, body, query=query, customer_id=self.customer_id, **path)
 
 
-class Accounts(Protocol):
-    """Where accounts are opened: a mock in this process, or one that runs elsewhere."""
-
-    @property
-    def url(self) -> str:
-        """The base URL of the API."""
-
-    def open_account(self, opening: Opening | None = None) -> Account:
-        """Open an account."""
-
-
 class RemoteMock:
     """A mock that runs in another process, such as one of `vimmerse-mock serve` or `run`.
 
@@ -255,6 +244,9 @@ class RemoteMock:
         token: The token for its control plane, if it needs one.
         control_url: The URL of its control plane, if it is not `url`.
     """
+
+    in_process: Final = None
+    """It delivers no webhooks within this process, as a `MockServer` may."""
 
     def __init__(self, url: str, token: str = "", *, control_url: str = "") -> None:
         self.url = url.rstrip("/")

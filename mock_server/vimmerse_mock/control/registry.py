@@ -44,7 +44,7 @@ class AccountRegistry:
             api_key=opening.api_key or f"vk_{secrets.token_hex(16)}",
             clock=Clock(real, real).running(real, opening.clock_setting),
             seed=opening.seed or secrets.token_hex(8),
-            scenario=opening.scenario,
+            scenario=opening.first_scenario,
         )
         account = replace(account, manager_id=random_uuid(account.random("manager")))
         self.store.add(opened(account, opening.credits))
@@ -61,7 +61,7 @@ class AccountRegistry:
         except DuplicateAccountError:
             customer_id = self._existing(opening.api_key, opening.customer_id).customer_id
         self.set_clock(customer_id, opening.clock_setting)
-        return self.change(customer_id, lambda a: replace(a, scenario=opening.scenario))
+        return self.change(customer_id, lambda a: replace(a, scenario=opening.first_scenario))
 
     def restore(self, snapshot: Snapshot) -> AccountState:
         """Add the account of a snapshot, whose clock goes on from where it stood.

@@ -13,7 +13,7 @@ from vimmerse_mock.errors import OpeningError
 from vimmerse_mock.model.clock import Clock, ClockMode, ClockSetting
 from vimmerse_mock.model.faults import Fault
 from vimmerse_mock.model.limits import Throttle
-from vimmerse_mock.model.scenarios import Scenario
+from vimmerse_mock.model.scenarios import Scenario, read_scenario
 from vimmerse_mock.model.webhook_settings import WebhookSettings
 
 DEFAULT_CREDITS: Final = 100_000
@@ -51,12 +51,13 @@ class Opening:
         step: The step of a stepping clock, as `2s` or a number of seconds.
         seed: The same calls on the same seed and customer id get the same identifiers; generated
             if empty.
-        scenario: What happens to the batches of the account.
+        scenario: What happens to the batches of the account: a preset's name, or details.
 
     Raises:
         OpeningError: The credits are negative, or the key or customer id is unusable.
         ClockError: The speed or the step does not fit the clock.
         SpanError: The step is not a span of time.
+        UnknownScenarioError: No preset has the scenario's name.
     """
 
     api_key: str = field(default="", repr=False)
@@ -66,19 +67,24 @@ class Opening:
     speed: float = 1.0
     step: str | float = 1.0
     seed: str = ""
-    scenario: Scenario = field(default_factory=Scenario)
+    scenario: str | Scenario = field(default_factory=Scenario)
 
     def __post_init__(self) -> None:
         """Refuse a balance that no account has, a clock that there is not, and unusable names."""
         if self.credits < 0:
             raise OpeningError(f"an account starts with 0 credits or more, not {self.credits}")
         require_usable(self.api_key, self.customer_id)
-        _ = self.clock_setting
+        _ = self.clock_setting, self.first_scenario
 
     @property
     def clock_setting(self) -> ClockSetting:
         """What is to move the clock."""
         return ClockSetting(self.clock, self.speed, self.step)
+
+    @property
+    def first_scenario(self) -> Scenario:
+        """What happens to batches until a test says otherwise."""
+        return read_scenario(self.scenario)
 
 
 SAMPLE_ACCOUNT: Final = Opening(api_key=SAMPLE_API_KEY, customer_id=SAMPLE_CUSTOMER_ID)

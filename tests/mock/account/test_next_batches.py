@@ -16,13 +16,19 @@ IMAGES = ["http://images.example/1.jpg", "http://images.example/2.jpg"]
 
 
 @pytest.fixture(params=["in process", "over HTTP"])
-def account(request: pytest.FixtureRequest) -> Iterator[Account]:
-    """An account with a clock moved by hand, held both ways."""
+def mock(request: pytest.FixtureRequest) -> Iterator[MockServer | RemoteMock]:
+    """A mock, held both ways."""
     with MockServer() as server:
         mock = RemoteMock(server.url) if request.param == "over HTTP" else server
-        yield mock.open_account(Opening(clock="manual", credits=100))
+        yield mock
         if isinstance(mock, RemoteMock):
             mock.close()
+
+
+@pytest.fixture
+def account(mock: MockServer | RemoteMock) -> Account:
+    """An account with a clock moved by hand."""
+    return mock.open_account(Opening(clock="manual", credits=100))
 
 
 def ends(account: Account, count: int) -> list[str]:
@@ -31,6 +37,13 @@ def ends(account: Account, count: int) -> list[str]:
         created = [client.create(IMAGES).id for _ in range(count)]
         account.clock.advance("1h")
         return [client.get(batch_id).status.value for batch_id in created]
+
+
+def test_an_account_opens_with_a_scenario_by_its_name(mock: MockServer | RemoteMock) -> None:
+    """The preset counts from the first batch on; a name that there is not is refused at once."""
+    assert ends(mock.open_account(Opening(clock="manual", scenario="fail")), 2) == ["fail", "fail"]
+    with pytest.raises(UnknownScenarioError, match="no scenario 'sucess': there are success"):
+        Opening(scenario="sucess")
 
 
 def test_each_of_the_next_batches_takes_one(account: Account) -> None:

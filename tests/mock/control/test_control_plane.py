@@ -14,7 +14,7 @@ import requests
 
 from support.frozen_time import FrozenTime
 from vimmerse_contracts.vocabulary import CONTROL_ROOT
-from vimmerse_mock.account.account import Account, Accounts, RemoteMock, find_account
+from vimmerse_mock.account.account import Account, RemoteMock, find_account
 from vimmerse_mock.app import create_mock
 from vimmerse_mock.control import messages as r
 from vimmerse_mock.control import operations as o
@@ -41,6 +41,7 @@ from vimmerse_mock.serving.thread import WsgiThread
 from vimmerse_mock.stores import Store
 
 WAYS = ["in process", "over HTTP"]
+Accounts = MockServer | RemoteMock
 MANUAL = Opening(clock="manual", seed="s", customer_id="me", api_key="mine")
 NOON = datetime(2025, 4, 2, 12, tzinfo=UTC)
 

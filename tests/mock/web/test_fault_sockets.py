@@ -16,11 +16,12 @@ from support.serving import Serve
 from support.waiting import await_condition
 from vimmerse_client import Client, TransportError
 from vimmerse_contracts.vocabulary import PRODUCTION_URL
-from vimmerse_mock.account.account import Account, Accounts, RemoteMock
+from vimmerse_mock.account.account import Account, RemoteMock
 from vimmerse_mock.interception import intercept
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.server import MockServer
 
+Accounts = MockServer | RemoteMock
 PATIENCE = {"late": 0.2}
 """Seconds that a client waits for an answer, where it is to give up."""
 FORM = {"image_urls": ["http://images.example/1.jpg"], "title": "Long " * 50}
