@@ -64,7 +64,7 @@ class Report:
     def verdict(self) -> str:
         """What was found, in one sentence."""
         if not self.findings:
-            return "No drift."
+            return "No drift." if self.complete else "No drift in what could be compared."
         return ", ".join(f"{count} {severity}" for severity, count in self.counts.items())
 
     @property
@@ -132,14 +132,12 @@ def _print_markdown(report: Report) -> None:
 
     click.echo(f"### Drift: {report.verdict.removesuffix('.')}\n")
     click.echo(f"From {code(report.first)} to {code(report.second)}.")
-    if report.matched:
-        click.echo(f"\n| {' | '.join(_MATCH)} |\n|{' --- |' * len(_MATCH)}")
-        for match in report.matched:
-            click.echo(f"| {' | '.join(map(code, match))} |")
-    if report.findings:
-        click.echo(f"\n| {' | '.join(_COLUMNS)} |\n|{' --- |' * len(_COLUMNS)}")
-        for severity, what, *cells in report.rows:
-            click.echo(f"| {' | '.join([f'**{severity}**', what, *map(code, cells)])} |")
+    matched = [list(map(code, match)) for match in report.matched]
+    findings = [[f"**{each[0]}**", each[1], *map(code, each[2:])] for each in report.rows]
+    for columns, rows in ((_MATCH, matched), (_COLUMNS, findings)):
+        if rows:
+            table = [columns, ["---"] * len(columns), *rows]
+            click.echo("\n" + "\n".join(f"| {' | '.join(cells)} |" for cells in table))
     if report.problems:
         click.echo("\nNot all could be compared:\n")
         for problem in report.problems:
