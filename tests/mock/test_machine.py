@@ -211,7 +211,6 @@ class RemoteAccounts(Accounts):
     over_http = True
 
 
-@pytest.mark.timeout(600)  # a failing example is made small, which takes its time
 @pytest.mark.parametrize(
     ("machine", "examples", "steps"), [(Accounts, 80, 30), (RemoteAccounts, 6, 20)]
 )
