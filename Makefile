@@ -26,7 +26,7 @@ demo: $(READY) ## Run the main job, from a batch of images to the contract suite
 
 test: $(READY) ## Pass every test (as root on Debian it installs PostgreSQL, nginx and Chromium for them)
 	@scripts/engines.sh
-	@$(BIN)/python -m pytest -n auto
+	@$(BIN)/python -m pytest -n auto --dist worksteal
 
 mutants: $(READY) ## Run the contract suite against every broken mock; show which test caught which
 	@PYTHONPATH=tests $(BIN)/python -m contracts.mutants $(ONLY)
