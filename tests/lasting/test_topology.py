@@ -24,7 +24,7 @@ from support.serving import Serve, Victim
 from support.sockets import reserved_port
 from support.waiting import await_condition
 from vimmerse_mock.cli import main
-from vimmerse_mock.receiving.inbox import Listener
+from vimmerse_mock.receiving.inbox import Inbox
 
 ROOT = Path(__file__).parent.parent.parent
 NO_NGINX = "there is no nginx to start: install it (apt-get install nginx, brew install nginx)"
@@ -102,17 +102,14 @@ def test_what_one_mock_creates_both_know(topology: Topology) -> None:
     assert video.content[4:8] == b"ftyp"
 
 
-def test_each_webhook_is_sent_by_one_of_the_mocks(topology: Topology) -> None:
+def test_each_webhook_is_sent_by_one_of_the_mocks(topology: Topology, inbox: Inbox) -> None:
     """Of thirty batches thirty webhooks arrive, and the books are in order."""
-    listener = Listener()
-    inbox = listener.open_inbox()
     created = [topology.create(webhook_url=inbox.url)["id"] for _ in range(30)]
     arrived = inbox.wait_for(30, within=300)
     assert sorted(webhook.body["batch_id"] for webhook in arrived) == sorted(created)
     for mock in topology.mocks:
         assert mock.stop() == 0
     assert len(inbox.received) == 30
-    listener.stop()
     (books,) = read_books(topology.store_url)
     assert list(money_problems(books)) == []
     assert books.balance == 100_000 - 30 * 5

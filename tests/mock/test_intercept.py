@@ -11,7 +11,7 @@ import responses
 from vimmerse_client import Client, NotFound
 from vimmerse_mock.interception import intercept
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT
-from vimmerse_mock.receiving.inbox import Listener
+from vimmerse_mock.receiving.inbox import Inbox
 from vimmerse_mock.server import MockServer
 
 API = "https://api.vimmerse.net"
@@ -115,14 +115,11 @@ def test_after_it_nothing_is_intercepted() -> None:
     assert requests.adapters.HTTPAdapter.send is original
 
 
-def test_a_webhook_reaches_a_real_listener() -> None:
+def test_a_webhook_reaches_a_real_listener(inbox: Inbox) -> None:
     """A webhook from inside goes over a real socket to a listener outside."""
-    listener = Listener()
-    inbox = listener.open_inbox()
     with intercept(opening=MANUAL) as vimmerse:
         create(webhook_url=inbox.url)
         vimmerse.account.clock.advance(60)
-    listener.stop()
     assert [webhook.body["status"] for webhook in inbox.received] == ["success"]
 
 

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from support.serving import PROGRAM, Serve
 from support.waiting import await_condition
 from vimmerse_mock.cli import main
-from vimmerse_mock.receiving.inbox import Listener
+from vimmerse_mock.receiving.inbox import Inbox, Listener
 
 FORM = {"image_urls": "http://images.example/1.jpg"}
 
@@ -49,10 +49,8 @@ def test_it_announces_the_real_address_and_answers_there(tmp_path: Path) -> None
         assert create(mock).status_code == 200
 
 
-def test_speed_makes_time_run_faster_and_the_webhook_arrives(tmp_path: Path) -> None:
+def test_speed_makes_time_run_faster_and_the_webhook_arrives(tmp_path: Path, inbox: Inbox) -> None:
     """A batch of four seconds is done in a moment at speed 200, and a real listener hears of it."""
-    listener = Listener()
-    inbox = listener.open_inbox()
     with Serve(tmp_path, "--speed", "200") as mock:
         created = create(mock, webhook_url=inbox.url).json()["data"]
         (webhook,) = inbox.wait_for(1, within=60)
@@ -65,7 +63,6 @@ def test_speed_makes_time_run_faster_and_the_webhook_arrives(tmp_path: Path) -> 
         assert read["status"] == "success"
         video = requests.get(read["video_url"], timeout=60)
         assert video.content[4:8] == b"ftyp"
-    listener.stop()
 
 
 def test_options_come_from_the_environment_too(tmp_path: Path) -> None:
@@ -239,9 +236,10 @@ def test_uploads_do_not_stay_in_memory(tmp_path: Path) -> None:
         assert resident(mock.process) - before < 20_000_000
 
 
-def test_beyond_loopback_webhooks_go_only_where_they_may(tmp_path: Path) -> None:
+def test_beyond_loopback_webhooks_go_only_where_they_may(
+    tmp_path: Path, listener: Listener
+) -> None:
     """On every address, a listener on loopback is called if it is listed, and refused if not."""
-    listener = Listener()
     allowed, refused = listener.open_inbox(), listener.open_inbox()
     options = ["--host", "0.0.0.0", "--speed", "200", "--admin-token", "t"]  # noqa: S104 - what is tested
     (tmp_path / "another").mkdir()
@@ -254,7 +252,6 @@ def test_beyond_loopback_webhooks_go_only_where_they_may(tmp_path: Path) -> None
     with Serve(tmp_path / "another", *options) as mock:
         create(mock, webhook_url=allowed.url)
         allowed.wait_for(1, within=60)
-    listener.stop()
     assert refused.received == ()
     assert error == (
         "RefusedReceiver: 127.0.0.1 is not called: this mock calls what --webhook-allow names; "

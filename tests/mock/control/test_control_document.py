@@ -39,9 +39,8 @@ REFUSED: Mapping[int, tuple[str, str, bytes]] = {
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[MockServer]:
+def server(listener: Listener) -> Iterator[MockServer]:
     """A server with an account to which everything has happened."""
-    listener = Listener()
     with MockServer(
         opening=Opening(customer_id="me", api_key="YOUR_API_KEY", clock="manual")
     ) as server:
@@ -52,7 +51,6 @@ def server() -> Iterator[MockServer]:
         server.account.faults.status(500)
         server.account.clock.advance("1m")
         yield server
-    listener.stop()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from support.sockets import answering, read_request
 from vimmerse_mock.delivery import Allowlist, HttpSender, Post
 from vimmerse_mock.delivery.allowlist import RefusedReceiver
 from vimmerse_mock.errors import AllowlistError
-from vimmerse_mock.receiving.inbox import Listener
+from vimmerse_mock.receiving.inbox import Inbox
 
 PUBLIC = "93.184.216.34"
 METADATA = "169.254.169.254"
@@ -129,11 +129,8 @@ def test_a_refusal_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def test_whatever_the_spelling_the_address_decides() -> None:
+def test_whatever_the_spelling_the_address_decides(inbox: Inbox) -> None:
     """Numbers that a resolver takes for loopback are loopback, and refused beyond it."""
-    listener = Listener()
-    inbox = listener.open_inbox()
     url = inbox.url.replace("127.0.0.1", "2130706433")
     assert HttpSender(allowlist=Allowlist(local=False)).send(Post(url, (), b"{}")).status is None
     assert inbox.received == ()
-    listener.stop()
