@@ -10,7 +10,6 @@ import click
 
 from vimmerse_contracts.vocabulary import MOTION_TYPES, SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
 from vimmerse_mock.cli.options import NATURAL, PORT, POSITIVE, Parsed, fail, option, pairs
-from vimmerse_mock.cli.snapshots import read_file
 from vimmerse_mock.model.account import DEFAULT_CREDITS, Opening
 from vimmerse_mock.model.clock import CLOCK_MODES
 from vimmerse_mock.model.credits import PriceList
@@ -124,6 +123,8 @@ def command(
     accounts = [begin]
     snapshots: tuple[Snapshot, ...] = ()
     if seed_file is not None:
+        from vimmerse_mock.cli.snapshots import read_file  # noqa: PLC0415 - a start without a file does without
+
         file = read_file(seed_file, f"--seed {seed_file}")
         accounts, snapshots = [each.opening() for each in file.accounts], file.snapshots
         if not accounts and not snapshots:
