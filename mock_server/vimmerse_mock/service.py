@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
@@ -121,10 +121,10 @@ class BatchService:
             self._step(account.customer_id)
         return view
 
-    def seen(self, account: AccountState) -> tuple[BatchView, ...]:
-        """Look at every batch of an account at one instant, oldest first."""
+    def seen(self, account: AccountState, batches: Iterable[Batch]) -> tuple[BatchView, ...]:
+        """Look at batches of an account, all at one instant."""
         now = self._now(account)
-        return tuple(_view(account, b, now) for b in self.store.batches(account.customer_id))
+        return tuple(_view(account, batch, now) for batch in batches)
 
     def look(self, customer_id: str, batch_id: str) -> BatchView:
         """Look at a batch as someone who holds a link to it, without a key.

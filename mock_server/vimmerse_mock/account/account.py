@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, TypedDict, TypeVar, Unpack
+from typing import Any, Final, TypedDict, TypeVar, Unpack
 
 import msgspec
 
@@ -21,6 +21,7 @@ from vimmerse_mock.model.scenarios import Scenario
 
 Takes = TypeVar("Takes")
 Gives = TypeVar("Gives")
+Listing = TypeVar("Listing", bound=o.Listed)
 
 
 class Details(TypedDict, total=False):
@@ -64,22 +65,35 @@ class Account:
     @property
     def ledger(self) -> tuple[r.LedgerLine, ...]:
         """Every charge and top-up, oldest first."""
-        return self.call(o.SHOW_LEDGER).entries
+        return tuple(each for page in self._pages(o.SHOW_LEDGER) for each in page.entries)
 
     @property
     def batches(self) -> tuple[r.BatchInfo, ...]:
         """Every batch as it is now, oldest first."""
-        return self.call(o.LIST_BATCHES).batches
+        return tuple(each for page in self._pages(o.LIST_BATCHES) for each in page.batches)
 
     @property
     def outbox(self) -> tuple[r.WebhookInfo, ...]:
         """Every planned webhook with its attempts, in the order in which they were planned."""
-        return self.call(o.LIST_WEBHOOKS).webhooks
+        return tuple(each for page in self._pages(o.LIST_WEBHOOKS) for each in page.webhooks)
+
+    @property
+    def next_webhooks(self) -> tuple[r.WebhookInfo, ...]:
+        """The webhook that comes next at each URL, the first to come first."""
+        return self.call(o.NEXT_WEBHOOKS).webhooks
 
     @property
     def webhook_settings(self) -> r.WebhookSettingsInfo:
         """How webhooks are delivered: plans, retries, secrets."""
         return self.call(o.SHOW_WEBHOOK_SETTINGS)
+
+    def batch(self, batch_id: str) -> r.BatchInfo:
+        """Return one batch, as it stands now.
+
+        Raises:
+            BatchNotFoundError: the account has none with that id.
+        """
+        return self.call(o.SHOW_BATCH, batch_id=batch_id)
 
     def webhook(self, message_id: str) -> r.WebhookInfo:
         """Return one webhook of the outbox, as it is now.
@@ -209,6 +223,17 @@ class Account:
         """Return everything that happened, in order."""
         return self.call(o.SHOW_STORY).events
 
+    def events_after(self, cursor: str = "") -> tuple[tuple[r.EventInfo, ...], str]:
+        """Return what happened beyond a cursor, in order, and the cursor to go on from.
+
+        Without one, that is everything. It costs what is new, not what is there.
+
+        Raises:
+            InvalidRequestError: it is no cursor that was returned here.
+        """
+        story = self.call(o.SHOW_STORY, query={"after": cursor, "most": "0"})
+        return story.events, story.next
+
     def export(self) -> SnapshotFile:
         """Return a snapshot of the whole account; it contains the API key."""
         return self.call(o.EXPORT)
@@ -234,6 +259,9 @@ class Account:
             ControlError: the control plane refused the call, or was not reached.
         """
         return self.control.call(operation, body, query=query, customer_id=self.customer_id, **path)
+
+    def _pages(self, operation: o.Operation[Any, Listing]) -> Iterator[Listing]:
+        return self.control.pages(operation, customer_id=self.customer_id)
 
 
 class RemoteMock:

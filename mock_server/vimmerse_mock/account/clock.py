@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from vimmerse_mock.control import messages as r
 from vimmerse_mock.control import operations as o
+from vimmerse_mock.errors import BatchNotFoundError
 from vimmerse_mock.model.clock import ClockMode, ClockSetting, in_seconds, parse_span
 
 if TYPE_CHECKING:
@@ -110,9 +111,9 @@ class AccountClock:
         batch_id = batch if isinstance(batch, str) else batch.id
 
         def holds() -> bool:
-            found = [each for each in self._account.batches if each.id == batch_id]
-            if not found:
-                raise AssertionError(f"the account has no batch {batch_id}")
-            return found[0].status.is_final
+            try:
+                return self._account.batch(batch_id).status.is_final
+            except BatchNotFoundError as error:
+                raise AssertionError(str(error)) from error
 
         return holds

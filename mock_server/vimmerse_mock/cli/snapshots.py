@@ -37,11 +37,9 @@ def export_command(
 
     The file contains the API keys. `import` and `serve --seed` read it.
     """
-    accounts = () if customer_ids else control.call(o.LIST_ACCOUNTS).accounts
-    files = [
-        control.call(o.EXPORT, customer_id=each)
-        for each in customer_ids or [account.customer_id for account in accounts]
-    ]
+    pages = () if customer_ids else control.pages(o.LIST_ACCOUNTS)
+    everybody = [account.customer_id for page in pages for account in page.accounts]
+    files = [control.call(o.EXPORT, customer_id=each) for each in customer_ids or everybody]
     snapshots = tuple(snapshot for file in files for snapshot in file.snapshots)
     whole = SnapshotFile(format=FORMAT, version=VERSION, snapshots=snapshots)
     text = msgspec.json.format(msgspec.json.encode(whole), indent=1)

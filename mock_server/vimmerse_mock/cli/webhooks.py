@@ -66,10 +66,11 @@ def redeliver(control: ControlClient, *, message_id: str, customer_id: str, as_j
 
 def _all(control: ControlClient, customer_id: str) -> Iterator[tuple[str, r.WebhookInfo]]:
     """Yield each webhook with its owner."""
-    accounts = () if customer_id else control.call(o.LIST_ACCOUNTS).accounts
-    for owner in [customer_id] if customer_id else [account.customer_id for account in accounts]:
-        for webhook in control.call(o.LIST_WEBHOOKS, customer_id=owner).webhooks:
-            yield owner, webhook
+    pages = () if customer_id else control.pages(o.LIST_ACCOUNTS)
+    everybody = [account.customer_id for page in pages for account in page.accounts]
+    for owner in [customer_id] if customer_id else everybody:
+        for page in control.pages(o.LIST_WEBHOOKS, customer_id=owner):
+            yield from ((owner, webhook) for webhook in page.webhooks)
 
 
 def _one(control: ControlClient, customer_id: str, message_id: str) -> tuple[str, r.WebhookInfo]:

@@ -11,7 +11,7 @@ import msgspec
 
 from vimmerse_contracts.network import is_loopback_url
 from vimmerse_mock.control.messages import ENCODER, Refusal
-from vimmerse_mock.control.operations import Operation
+from vimmerse_mock.control.operations import Listed, Operation
 from vimmerse_mock.errors import (
     ControlError,
     MockError,
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Takes = TypeVar("Takes")
 Gives = TypeVar("Gives")
+Listing = TypeVar("Listing", bound=Listed)
 _SECONDS: Final = 600
 """Advancing delivers webhooks, of which each receiver may take its ten seconds."""
 _ERROR: Final = 400
@@ -78,6 +79,20 @@ class ControlClient:
         if status >= _ERROR:
             raise _refusal(operation, status, said)
         return msgspec.json.decode(said or b"null", type=operation.gives)
+
+    def pages(self, operation: Operation[Any, Listing], **path: str) -> Iterator[Listing]:
+        """Call an operation that lists something for one page after another.
+
+        Raises:
+            ControlError: as `call` does.
+        """
+        query: Mapping[str, str] = {}
+        while True:
+            page = self.call(operation, query=query, **path)
+            yield page
+            if not page.next:
+                return
+            query = {"after": page.next}
 
 
 def _refusal(operation: Operation[Any, Any], status: int, said: bytes) -> Exception:

@@ -55,7 +55,7 @@ def _describe(operation: Operation[Any, Any], references: dict[Any, Any]) -> dic
         "operationId": operation.id,
         "summary": operation.summary,
         "parameters": [_in_path(name) for name in re.findall(r"{(\w+)}", operation.path)]
-        + [_in_query(name) for name in operation.query],
+        + [_in_query(name, kind) for name, kind in operation.query.items()],
         "responses": {
             str(operation.status): done,
             **{status: {"description": text, **refused} for status, text in _REFUSALS.items()},
@@ -72,5 +72,6 @@ def _in_path(name: str) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
 
 
-def _in_query(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "schema": {"type": "string"}}
+def _in_query(name: str, kind: type[str | int]) -> dict[str, Any]:
+    schema = {"type": "integer" if kind is int else "string"}
+    return {"name": name, "in": "query", "required": False, "schema": schema}

@@ -85,8 +85,20 @@ OPENAPI: Final = Operation(
 )
 
 
-class AccountList(Answer, frozen=True):
-    """Every account."""
+PAGE: Final[Mapping[str, type[str | int]]] = {"after": str, "limit": int}
+"""The query of a list: `next` of the page before, and how many to return at most."""
+MOST_LISTED: Final = 1_000
+"""How many a page has at most, and where no limit is given."""
+
+
+class Listed(Answer, frozen=True):
+    """A page of a list; `next` is what to ask for `after`, empty on the last page."""
+
+    next: str
+
+
+class AccountList(Listed, frozen=True):
+    """Accounts, by their customer ids."""
 
     accounts: tuple[AccountInfo, ...]
 
@@ -100,7 +112,7 @@ class ChangeAccount(Body, frozen=True):
 
 
 LIST_ACCOUNTS: Final = Operation(
-    "list_accounts", "GET /accounts", "List the accounts", NOTHING, AccountList
+    "list_accounts", "GET /accounts", "List the accounts", NOTHING, AccountList, query=PAGE
 )
 OPEN_ACCOUNT: Final = Operation(
     "open_account",
@@ -136,15 +148,15 @@ class PayIn(Body, frozen=True):
     amount: Positive
 
 
-class Ledger(Answer, frozen=True):
-    """Where every credit went, oldest entry first."""
+class Ledger(Listed, frozen=True):
+    """Where every credit went, oldest entry first; `credits` are what is left now."""
 
     credits: int
     entries: tuple[LedgerLine, ...]
 
 
 PAY_IN: Final = Operation(
-    "pay_in", "POST /accounts/{customer_id}/credits", "Add credits", PayIn, Ledger
+    "pay_in", "POST /accounts/{customer_id}/credits", "Add credits", PayIn, AccountInfo
 )
 SHOW_LEDGER: Final = Operation(
     "show_ledger",
@@ -152,6 +164,7 @@ SHOW_LEDGER: Final = Operation(
     "Show the ledger: every charge and top-up",
     NOTHING,
     Ledger,
+    query=PAGE,
 )
 
 
@@ -270,8 +283,8 @@ CLEAR_FAULTS: Final = Operation(
 )
 
 
-class BatchList(Answer, frozen=True):
-    """Every batch of an account, oldest first."""
+class BatchList(Listed, frozen=True):
+    """Batches of an account, oldest first."""
 
     batches: tuple[BatchInfo, ...]
 
@@ -282,11 +295,19 @@ LIST_BATCHES: Final = Operation(
     "List the batches as they are now",
     NOTHING,
     BatchList,
+    query=PAGE,
+)
+SHOW_BATCH: Final = Operation(
+    "show_batch",
+    "GET /accounts/{customer_id}/batches/{batch_id}",
+    "Show one batch as it stands",
+    NOTHING,
+    BatchInfo,
 )
 
 
-class WebhookList(Answer, frozen=True):
-    """Every webhook of an account, in the order of planning."""
+class WebhookList(Listed, frozen=True):
+    """Webhooks of an account, in the order of planning."""
 
     webhooks: tuple[WebhookInfo, ...]
 
@@ -315,6 +336,14 @@ LIST_WEBHOOKS: Final = Operation(
     "list_webhooks",
     "GET /accounts/{customer_id}/webhooks",
     "List the outbox: every webhook with its attempts",
+    NOTHING,
+    WebhookList,
+    query=PAGE,
+)
+NEXT_WEBHOOKS: Final = Operation(
+    "next_webhooks",
+    "GET /accounts/{customer_id}/next_webhooks",
+    "List the webhook that comes next at each URL, the first to come first",
     NOTHING,
     WebhookList,
 )
@@ -387,10 +416,14 @@ SHOW_UNAUTHENTICATED: Final = Operation(
 
 
 class Story(Answer, frozen=True):
-    """Everything that happened to an account; `written` is the same for a terminal."""
+    """What happened to an account; `written` is the same for a terminal.
+
+    `next` is what to ask for `after`, to be given only what happened since.
+    """
 
     events: tuple[EventInfo, ...]
     written: str
+    next: str
 
 
 SHOW_STORY: Final = Operation(
@@ -399,7 +432,7 @@ SHOW_STORY: Final = Operation(
     "Show everything that happened to an account, in order, on its own clock",
     NOTHING,
     Story,
-    query={"most": int},
+    query={"most": int, "after": str},
 )
 EXPORT: Final = Operation(
     "export",

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,9 +19,15 @@ from vimmerse_mock.control import operations as o
 from vimmerse_mock.control.registry import AccountRegistry
 from vimmerse_mock.control.snapshots import FORMAT, VERSION, SnapshotFile
 from vimmerse_mock.delivery import Courier, new_secret
-from vimmerse_mock.errors import ClockError, UnknownAccountError
+from vimmerse_mock.errors import (
+    BatchNotFoundError,
+    ClockError,
+    InvalidRequestError,
+    UnknownAccountError,
+)
 from vimmerse_mock.model import story
 from vimmerse_mock.model.account import AccountState
+from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.model.clock import (
     LAST,
     ClockSetting,
@@ -31,16 +37,16 @@ from vimmerse_mock.model.clock import (
     parse_span,
     to_datetime,
 )
-from vimmerse_mock.model.credits import Reason
+from vimmerse_mock.model.credits import LedgerEntry, Reason
 from vimmerse_mock.model.delivery_plans import parse_plan
 from vimmerse_mock.model.exchange import Exchange
 from vimmerse_mock.model.faults import Fault
-from vimmerse_mock.model.outbox import Message, MessageState
+from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.model.scenarios import read_scenario, write_scenario
-from vimmerse_mock.model.snapshot import Snapshot
+from vimmerse_mock.model.snapshot import Snapshot, parse_position
 from vimmerse_mock.model.story import Event
 from vimmerse_mock.model.webhook_settings import WebhookSettings
-from vimmerse_mock.service import BatchService
+from vimmerse_mock.service import BatchService, BatchView
 from vimmerse_mock.stores import UNAUTHENTICATED, Store
 from vimmerse_mock.stores.conflicts import retried
 
@@ -78,14 +84,15 @@ class ControlPlane:
 
         return control_document()
 
-    def list_accounts(self) -> o.AccountList:
+    def list_accounts(self, after: str = "", limit: int = o.MOST_LISTED) -> o.AccountList:
+        most = _checked_limit(limit)
+        customer_ids = sorted(each for each in self.store.customers() if each > after)
         listed = []
-        for customer_id in self.store.customers():
-            try:
+        for customer_id in customer_ids[:most]:
+            with suppress(UnknownAccountError):  # it was closed meanwhile
                 listed.append(self.show_account(customer_id))
-            except UnknownAccountError:  # it was closed meanwhile
-                continue
-        return o.AccountList(accounts=tuple(listed))
+        cursor = customer_ids[most - 1] if len(customer_ids) > most else ""
+        return o.AccountList(accounts=tuple(listed), next=cursor)
 
     def open_account(self, body: r.OpenAccount) -> r.AccountInfo:
         return self.show_account(self.accounts.open(body.opening()).customer_id)
@@ -121,17 +128,17 @@ class ControlPlane:
         self.store.remove_account(customer_id)
 
     @retried
-    def pay_in(self, customer_id: str, body: o.PayIn) -> o.Ledger:
+    def pay_in(self, customer_id: str, body: o.PayIn) -> r.AccountInfo:
         with self.store.transaction(customer_id) as tx:
             tx.book(body.amount, Reason.TOP_UP, tx.account.clock.at(self.courier.real_time()))
-        return self.show_ledger(customer_id)
+        return self.show_account(customer_id)
 
-    def show_ledger(self, customer_id: str) -> o.Ledger:
-        entries = self.store.ledger(customer_id)
-        balance = entries[-1].balance if entries else 0
-        return o.Ledger(
-            credits=balance, entries=tuple(r.view(r.LedgerLine, entry) for entry in entries)
-        )
+    def show_ledger(
+        self, customer_id: str, after: str = "", limit: int = o.MOST_LISTED
+    ) -> o.Ledger:
+        page = self.store.page(customer_id, LedgerEntry, after, _checked_limit(limit))
+        lines = tuple(r.view(r.LedgerLine, entry) for entry in page.items)
+        return o.Ledger(credits=self.store.balance(customer_id), entries=lines, next=page.next)
 
     def show_clock(self, customer_id: str) -> r.ClockInfo:
         return self._clock_info(self.store.account(customer_id))
@@ -153,13 +160,10 @@ class ControlPlane:
 
     def advance_to_next(self, customer_id: str) -> o.Moved:
         now = self._now(customer_id)
-        unfinished = self.store.batches(customer_id, ends_after=now)
-        instants = [e.at for batch in unfinished for e in story.transitions(batch) if e.at > now]
-        instants += [
-            max(message.due_at, now)
-            for message in self.store.messages(customer_id)
-            if message.state is MessageState.PENDING
-        ]
+        instants = [max(each.due_at, now) for each in self.store.upcoming(customer_id)]
+        transition = self.store.next_transition(customer_id, now)
+        if transition is not None:
+            instants.append(transition)
         if not instants:
             now = self._now(customer_id)
             return o.Moved(now=to_datetime(now), events=(), nothing_to_come=True)
@@ -188,24 +192,31 @@ class ControlPlane:
     def clear_faults(self, customer_id: str) -> None:
         self.accounts.change(customer_id, lambda account: replace(account, faults=()))
 
-    def list_batches(self, customer_id: str) -> o.BatchList:
-        batches = tuple(
-            r.view(
-                r.BatchInfo,
-                each.batch,
-                status=each.seen.status,
-                progress=each.seen.progress,
-                message=each.seen.message,
-                medias=len(each.batch.medias),
-                submissions=len(each.batch.submissions),
-            )
-            for each in self.service.seen(self.store.account(customer_id))
-        )
-        return o.BatchList(batches=batches)
+    def list_batches(
+        self, customer_id: str, after: str = "", limit: int = o.MOST_LISTED
+    ) -> o.BatchList:
+        account = self.store.account(customer_id)
+        page = self.store.page(customer_id, Batch, after, _checked_limit(limit))
+        views = self.service.seen(account, page.items)
+        return o.BatchList(batches=tuple(map(_batch_info, views)), next=page.next)
 
-    def list_webhooks(self, customer_id: str) -> o.WebhookList:
-        messages = self.store.messages(customer_id)
-        return o.WebhookList(webhooks=tuple(map(_webhook_info, messages)))
+    def show_batch(self, customer_id: str, batch_id: str) -> r.BatchInfo:
+        account = self.store.account(customer_id)
+        batch = self.store.batch(customer_id, batch_id)
+        if batch is None:
+            raise BatchNotFoundError(f"the account has no batch {batch_id!r}")
+        (view,) = self.service.seen(account, [batch])
+        return _batch_info(view)
+
+    def list_webhooks(
+        self, customer_id: str, after: str = "", limit: int = o.MOST_LISTED
+    ) -> o.WebhookList:
+        page = self.store.page(customer_id, Message, after, _checked_limit(limit))
+        return o.WebhookList(webhooks=tuple(map(_webhook_info, page.items)), next=page.next)
+
+    def next_webhooks(self, customer_id: str) -> o.WebhookList:
+        coming = sorted(self.store.upcoming(customer_id), key=lambda each: each.due_at)
+        return o.WebhookList(webhooks=tuple(map(_webhook_info, coming)), next="")
 
     def show_webhook(self, customer_id: str, message_id: str) -> r.WebhookInfo:
         return _webhook_info(self.courier.message(customer_id, message_id))
@@ -249,11 +260,17 @@ class ControlPlane:
     def show_unauthenticated(self, operation: str = "", status: int = 0) -> o.Journal:
         return self.show_journal(UNAUTHENTICATED, operation, status)
 
-    def show_story(self, customer_id: str, most: int = 200) -> o.Story:
-        account, journal = self.store.account(customer_id), self.store.journal(customer_id)
-        until = account.clock.at(self.courier.real_time())
-        events = story.events_of(self._snapshot(account, journal), until)
-        return o.Story(events=_event_infos(events), written=story.lines_of(events, most))
+    def show_story(self, customer_id: str, most: int = 200, after: str = "") -> o.Story:
+        now = self._now(customer_id)
+        if after:
+            recent = self.store.since(customer_id, parse_position(after), now)
+            events, read = story.events_since(recent), recent.until
+        else:
+            read, account = self.store.position(customer_id, now), self.store.account(customer_id)
+            snapshot = self._snapshot(account, self.store.journal(customer_id))
+            events = story.events_of(snapshot, now)
+        written = story.lines_of(events, most)
+        return o.Story(events=_event_infos(events), written=written, next=str(read))
 
     @retried
     def export(self, customer_id: str) -> SnapshotFile:
@@ -279,7 +296,8 @@ class ControlPlane:
                 self.store.remove_account(account.customer_id)
             raise
         self.accounts.wake()
-        return o.AccountList(accounts=tuple(self.show_account(a.customer_id) for a in added))
+        opened = tuple(self.show_account(account.customer_id) for account in added)
+        return o.AccountList(accounts=opened, next="")
 
     def _now(self, customer_id: str) -> Instant:
         return self.store.account(customer_id).clock.at(self.courier.real_time())
@@ -303,37 +321,38 @@ class ControlPlane:
             raise ClockError(f"a clock goes no further than {to_datetime(LAST)}")
         now = self._now(customer_id)
         until = max(now, until)
-        before = Counter(self._recent(customer_id, now, now))
+        before = self.store.position(customer_id, now)
         self.courier.advance(customer_id, until)
-        events = []
-        for event in self._recent(customer_id, now, until):
-            if before[event]:
-                before[event] -= 1
-            else:
-                events.append(event)
+        events = story.events_since(self.store.since(customer_id, before, until))
         return o.Moved(now=to_datetime(until), events=_event_infos(events))
 
-    def _recent(self, customer_id: str, since: Instant, until: Instant) -> tuple[Event, ...]:
-        """Return what happened between two instants, and perhaps some of what happened before."""
-        account, journal = self.store.account(customer_id), self.store.journal(customer_id)
-        recent = self._snapshot(account, journal, ends_after=since - 1)
-        return story.events_of(recent.since(since), until)
-
-    def _snapshot(
-        self,
-        account: AccountState,
-        journal: tuple[Exchange, ...],
-        ends_after: Instant | None = None,
-    ) -> Snapshot:
-        """Put together what is kept of an account, of its batches those that end later."""
+    def _snapshot(self, account: AccountState, journal: tuple[Exchange, ...]) -> Snapshot:
         customer_id = account.customer_id
         return Snapshot(
             account,
             self.store.ledger(customer_id),
-            self.store.batches(customer_id, ends_after),
+            self.store.batches(customer_id),
             self.store.messages(customer_id),
             journal,
         )
+
+
+def _checked_limit(limit: int) -> int:
+    if not 1 <= limit <= o.MOST_LISTED:
+        raise InvalidRequestError(f"limit={limit}: expected a number from 1 to {o.MOST_LISTED}")
+    return limit
+
+
+def _batch_info(view: BatchView) -> r.BatchInfo:
+    return r.view(
+        r.BatchInfo,
+        view.batch,
+        status=view.seen.status,
+        progress=view.seen.progress,
+        message=view.seen.message,
+        medias=len(view.batch.medias),
+        submissions=len(view.batch.submissions),
+    )
 
 
 def _webhook_info(message: Message) -> r.WebhookInfo:

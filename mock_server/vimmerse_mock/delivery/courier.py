@@ -95,8 +95,7 @@ class Courier:
             UnknownMessageError: it has no such message.
         """
         self.store.account(customer_id)
-        found = (each for each in self.store.messages(customer_id) if each.id == message_id)
-        message = next(found, None)
+        message = self.store.message(customer_id, message_id)
         if message is None:
             raise UnknownMessageError(
                 f"no webhook {message_id!r}: list the webhooks to see their ids"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from itertools import zip_longest
+from typing import Final
 
 from vimmerse_contracts.network import without_login
 from vimmerse_mock.model.batch import Batch, Submission, SubmissionKind
@@ -13,7 +14,7 @@ from vimmerse_mock.model.clock import Instant, in_seconds
 from vimmerse_mock.model.credits import LedgerEntry
 from vimmerse_mock.model.exchange import Exchange
 from vimmerse_mock.model.outbox import Message
-from vimmerse_mock.model.snapshot import Snapshot
+from vimmerse_mock.model.snapshot import Deed, Recent, Snapshot
 from vimmerse_mock.model.timeline import plan
 
 
@@ -49,13 +50,31 @@ class _Rank(IntEnum):
     DELIVERY_AT_ONCE = 6
 
 
-_Ranked = tuple[_Rank, Event]
+_DELIVERIES: Final = (_Rank.DELIVERY, _Rank.DELIVERY_AT_ONCE)
+
+_Ranked = tuple[_Rank, Event, Deed | None]
 
 
 def events_of(snapshot: Snapshot, until: Instant) -> tuple[Event, ...]:
     """Return everything that happened to an account until an instant, in order."""
-    ranked = [each for each in _everything(snapshot) if each[1].at <= until]
-    return tuple(event for _, event in sorted(ranked, key=lambda each: (each[1].at, each[0])))
+    return _in_order(each for each in _everything(snapshot) if each[1].at <= until)
+
+
+def events_since(recent: Recent) -> tuple[Event, ...]:
+    """Return what happened beyond a position, in order."""
+
+    def is_new(rank: _Rank, event: Event, deed: Deed | None) -> bool:
+        if deed is None or rank in _DELIVERIES:
+            return deed is None or deed in recent.deeds
+        if deed in recent.deeds:
+            return event.at <= recent.until.at
+        return rank is not _Rank.BEGINNING and recent.since.at < event.at <= recent.until.at
+
+    return _in_order(each for each in _everything(recent.written) if is_new(*each))
+
+
+def _in_order(ranked: Iterable[_Ranked]) -> tuple[Event, ...]:
+    return tuple(event for _, event, _ in sorted(ranked, key=lambda each: (each[1].at, each[0])))
 
 
 def _everything(snapshot: Snapshot) -> Iterator[_Ranked]:
@@ -63,32 +82,34 @@ def _everything(snapshot: Snapshot) -> Iterator[_Ranked]:
     for batch in snapshot.batches:
         yield from _ranked_transitions(batch)
     for message in snapshot.messages:
-        for event in _deliveries(message):
-            at_once = event.at == begun.get((message.batch_id, message.submission))
-            yield _Rank.DELIVERY_AT_ONCE if at_once else _Rank.DELIVERY, event
+        submitted_at = begun.get((message.batch_id, message.submission))
+        for number, event in enumerate(_deliveries(message), start=1):
+            rank = _Rank.DELIVERY_AT_ONCE if event.at == submitted_at else _Rank.DELIVERY
+            yield rank, event, (*message.key, number)
     charged = {entry for exchange in snapshot.journal for entry in exchange.charges}
     for entry in snapshot.ledger:
         if entry not in charged:
-            yield _Rank.MONEY, _movement(entry)
+            yield _Rank.MONEY, _movement(entry), None
     for exchange in snapshot.journal:
         for event in _requests(exchange):
-            yield _Rank.REQUEST, event
+            yield _Rank.REQUEST, event, None
 
 
 def transitions(batch: Batch) -> Iterator[Event]:
     """Yield what happens to a batch, submission by submission, until the next one supersedes it."""
-    return (event for _, event in _ranked_transitions(batch))
+    return (event for _, event, _ in _ranked_transitions(batch))
 
 
 def _ranked_transitions(batch: Batch) -> Iterator[_Ranked]:
     for submission, following in zip_longest(batch.submissions, batch.submissions[1:]):
+        deed = batch.id, submission.number, 0, 0
         verb = "composes" if submission.kind is SubmissionKind.CONCAT else "processes"
         what = f"{verb} (submission {submission.number})"
-        yield _Rank.BEGINNING, _transition(batch, submission.at, what)
+        yield _Rank.BEGINNING, _transition(batch, submission.at, what), deed
         for event in _course(batch, submission):
             if following is None or event.at <= following.at:
                 at_once = event.at == submission.at
-                yield _Rank.COURSE_AT_ONCE if at_once else _Rank.COURSE, event
+                yield _Rank.COURSE_AT_ONCE if at_once else _Rank.COURSE, event, deed
 
 
 def _course(batch: Batch, submission: Submission) -> Iterator[Event]:

@@ -72,6 +72,12 @@ class Timeline:
         works = self.base_finished or len(self.failing) < len(self.media_ends)
         return BatchStatus.SUCCESS if works else BatchStatus.FAIL
 
+    @property
+    def instants(self) -> set[Instant]:
+        """Every instant at which something happens; what is stuck goes on to `NEVER`."""
+        ends = {end for end in self.media_ends if end < self.halts_at}
+        return ends | ({self.halts_at, NEVER} if self.is_stuck else {self.halts_at})
+
     def begun(self) -> Observation:
         """Return what the answer to the submission shows, even if it ends in that instant."""
         return Observation(

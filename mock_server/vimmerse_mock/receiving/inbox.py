@@ -302,9 +302,7 @@ class Inbox:
         if self._account is None:
             return 0.0
         pending = [
-            webhook.due_at
-            for webhook in self._account.outbox
-            if webhook.state is MessageState.PENDING and self._is_ours(webhook.url)
+            webhook.due_at for webhook in self._account.next_webhooks if self._is_ours(webhook.url)
         ]
         if not pending:
             return 0.0

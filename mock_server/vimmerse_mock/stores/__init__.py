@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
-from typing import Final, Protocol
+from dataclasses import dataclass
+from typing import Final, Generic, Protocol, TypeVar
 
 from vimmerse_mock.errors import StoreRefusedError
 from vimmerse_mock.model.account import AccountState
@@ -14,7 +15,7 @@ from vimmerse_mock.model.credits import LedgerEntry, Reason
 from vimmerse_mock.model.exchange import Exchange, LazyExchange
 from vimmerse_mock.model.limits import Keep
 from vimmerse_mock.model.outbox import Message
-from vimmerse_mock.model.snapshot import Snapshot
+from vimmerse_mock.model.snapshot import Position, Recent, Snapshot
 
 UNAUTHENTICATED: Final = ""
 """Who stands in a customer's place in the journal of requests without a known key."""
@@ -90,6 +91,18 @@ class Transaction(Protocol):
         """
 
 
+Row = TypeVar("Row", Batch, Message, LedgerEntry)
+"""What comes in pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """A part of what an account has; `next` is what to go on after, empty at the end."""
+
+    items: tuple[Row, ...]
+    next: str
+
+
 class Store(Protocol):
     """Keeps accounts, batches, ledgers and outboxes. Reads need no transaction.
 
@@ -126,8 +139,8 @@ class Store(Protocol):
     def batch(self, customer_id: str, batch_id: str) -> Batch | None:
         """Return a batch of an account."""
 
-    def batches(self, customer_id: str, ends_after: Instant | None = None) -> tuple[Batch, ...]:
-        """Return an account's batches, oldest first, or those that end after an instant."""
+    def batches(self, customer_id: str) -> tuple[Batch, ...]:
+        """Return an account's batches, oldest first."""
 
     def ledger(self, customer_id: str) -> tuple[LedgerEntry, ...]:
         """Return an account's ledger, oldest entry first."""
@@ -137,6 +150,31 @@ class Store(Protocol):
 
     def messages(self, customer_id: str) -> tuple[Message, ...]:
         """Return an account's messages, in the order in which they were planned."""
+
+    def message(self, customer_id: str, message_id: str) -> Message | None:
+        """Return one message of an account, by its id."""
+
+    def upcoming(self, customer_id: str) -> tuple[Message, ...]:
+        """Return the first pending message of each lane of an account."""
+
+    def next_transition(self, customer_id: str, now: Instant) -> Instant | None:
+        """Return the first instant after another at which a batch of an account moves on."""
+
+    def page(self, customer_id: str, kind: type[Row], after: str, most: int) -> Page[Row]:
+        """Return at most so many batches, messages or ledger entries, in the order of the whole.
+
+        Raises:
+            InvalidRequestError: `after` is no `Page.next`.
+        """
+
+    def position(self, customer_id: str, at: Instant) -> Position:
+        """Return how far an account's history goes now, at an instant of its clock."""
+
+    def since(self, customer_id: str, position: Position, until: Instant) -> Recent:
+        """Return what an account's history has beyond a position, to an instant of its clock.
+
+        It costs what is new, not what is there.
+        """
 
     def journal(self, customer_id: str) -> tuple[Exchange, ...]:
         """Return the last exchanges of an account, or of `UNAUTHENTICATED`, oldest first."""

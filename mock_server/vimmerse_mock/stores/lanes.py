@@ -85,6 +85,13 @@ class Lanes:
                 return top[2]
         return None
 
+    def heads(self) -> Iterator[MessageKey]:
+        """Yield which message comes next in each open lane, whatever its receiver."""
+        for name, lane in list(self._lanes.items()):
+            top = None if lane.busy else self._top(name, lane)
+            if top is not None:
+                yield top[2]
+
     @property
     def put_aside(self) -> AbstractSet[str]:
         """The receivers to which something would go, were they not avoided."""

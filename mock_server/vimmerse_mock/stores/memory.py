@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from threading import Lock, RLock
-from typing import Final
+from typing import Any, Final
 
 from vimmerse_mock.errors import DuplicateAccountError, InsufficientCreditError, UnknownAccountError
-from vimmerse_mock.model import timeline
+from vimmerse_mock.model import story, timeline
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.model.clock import Instant, wall_clock
@@ -20,9 +21,10 @@ from vimmerse_mock.model.credits import LedgerEntry, Reason
 from vimmerse_mock.model.exchange import Exchange, LazyExchange
 from vimmerse_mock.model.limits import Keep
 from vimmerse_mock.model.outbox import Message, MessageKey, MessageState
-from vimmerse_mock.model.snapshot import Snapshot
-from vimmerse_mock.stores import FORGOTTEN_AT_ONCE, NOBODY, UNAUTHENTICATED
+from vimmerse_mock.model.snapshot import Deed, Position, Recent, Snapshot, read_cursor
+from vimmerse_mock.stores import FORGOTTEN_AT_ONCE, NOBODY, UNAUTHENTICATED, Page, Row
 from vimmerse_mock.stores.lanes import Lanes
+from vimmerse_mock.stores.series import Series
 
 _AT_ONCE: Final[Instant] = 0
 """Earlier than any instant of real time."""
@@ -40,17 +42,25 @@ def _is_of(entry: LedgerEntry, batch_ids: AbstractSet[str]) -> bool:
 class _AccountData:
     """Everything of one account; whoever writes holds `lock`.
 
-    `wake_at` is when the store looks here next.
+    What is written has a `serial` number, by which it is found in its series. `instants` has each
+    batch at every instant at which it moves on. `wake_at` is when the store looks here next.
     """
 
     account: AccountState
     lock: RLock = field(default_factory=RLock)
+    serial: int = 0
     batches: dict[str, Batch] = field(default_factory=dict)
-    ledger: list[LedgerEntry] = field(default_factory=list)
+    created: Series[str] = field(default_factory=Series)
+    instants: Series[str] = field(default_factory=Series)
+    ledger: Series[LedgerEntry] = field(default_factory=Series)
     messages: dict[MessageKey, Message] = field(default_factory=dict)
+    planned: Series[MessageKey] = field(default_factory=Series)
+    keys: dict[str, MessageKey] = field(default_factory=dict)
+    deeds: Series[Deed] = field(default_factory=Series)
     leases: dict[MessageKey, _Lease] = field(default_factory=dict)
     lanes: Lanes = field(init=False)
     journal: deque[LazyExchange] = field(default_factory=deque)
+    noted: int = 0
     wake_at: Instant | None = None
 
     def __post_init__(self) -> None:
@@ -58,24 +68,50 @@ class _AccountData:
 
     @property
     def balance(self) -> int:
-        return self.ledger[-1].balance if self.ledger else 0
+        return self.ledger.items[-1].balance if self.ledger.items else 0
+
+    def next_serial(self) -> int:
+        self.serial += 1
+        return self.serial
+
+    def keep(self, batch: Batch) -> None:
+        """Keep a batch, find it at the instants of a submission that is new, and note that."""
+        before = self.batches.get(batch.id)
+        self.batches[batch.id] = batch
+        if before is None:
+            self.created.add(self.next_serial(), batch.id)
+        elif before.submissions != batch.submissions:
+            self.deeds.add(self.next_serial(), (batch.id, batch.submission.number, 0, 0))
+        else:
+            return
+        for at in timeline.plan(batch.submission, len(batch.medias)).instants:
+            self.instants.add(at, batch.id)
+
+    def note_attempts(self, key: MessageKey, before: Message | None) -> None:
+        """Note what a transaction changed of a message, which was otherwise before."""
+        message = self.messages[key]
+        if before is None:
+            self.planned.add(self.next_serial(), key)
+            self.keys[message.id] = key
+        known = 0 if before is None else len(before.attempts)
+        for number in range(known, len(message.attempts)):
+            self.deeds.add(self.next_serial(), (*key, number + 1))
+        if message.state is not MessageState.PENDING:
+            self.lanes.forget(key)
+
+    def note(self, exchange: LazyExchange, keep: int) -> None:
+        """Add to the journal."""
+        self.noted += 1
+        self.journal.append(exchange)
+        if len(self.journal) > keep:
+            self.journal.popleft()
 
     def put(self, message: Message) -> None:
         """Keep a message, end its lease, and plan it if it is pending."""
-        key = message.key
-        self.messages[key] = message
-        self.release(key)
-        self.plan(message)
-
-    def plan(self, message: Message) -> None:
+        self.messages[message.key] = message
+        self.release(message.key)
         if message.state is MessageState.PENDING:
             self.lanes.add(message, message.key)
-
-    def settle(self, key: MessageKey) -> None:
-        """Forget the place in its lane of a message that is not pending any more."""
-        message = self.messages.get(key)
-        if message is None or message.state is not MessageState.PENDING:
-            self.lanes.forget(key)
 
     def lease(self, message: Message, until: Instant) -> None:
         self.release(message.key)
@@ -84,16 +120,14 @@ class _AccountData:
 
     def restore(self, key: MessageKey, message: Message | None, lease: _Lease | None) -> None:
         """Put a message back as it was."""
-        self.release(key)
         if message is None:
+            self.release(key)
             del self.messages[key]
             self.lanes.forget(key)
-            return
-        self.messages[key] = message
-        if lease is None:
-            self.plan(message)
         else:
-            self.lease(message, lease[0])
+            self.put(message)
+            if lease is not None:
+                self.lease(message, lease[0])
 
     def release(self, key: MessageKey) -> None:
         lease = self.leases.pop(key, None)
@@ -105,47 +139,113 @@ class _AccountData:
         key = self.lanes.first(avoiding)
         return None if key is None else self.messages[key]
 
+    def upcoming(self) -> tuple[Message, ...]:
+        """Return the first message of each lane, and those under way."""
+        keys = [*self.lanes.heads(), *self.leases]
+        found = (self.messages[key] for key in keys)
+        return tuple(each for each in found if each.state is MessageState.PENDING)
+
     def _is_current(self, due_at: Instant, key: MessageKey, lane: str) -> bool:
         message = self.messages.get(key)
         if message is None or key in self.leases or message.state is not MessageState.PENDING:
             return False
         return message.due_at == due_at and message.lane == lane
 
+    def messages_of(self, batch_id: str, submission: int) -> list[Message]:
+        """Return the messages of a submission, which are numbered from 1 on."""
+        found: list[Message] = []
+        while message := self.messages.get((batch_id, submission, len(found) + 1)):
+            found.append(message)
+        return found
+
+    def position(self, at: Instant) -> Position:
+        return Position(at, self.serial, self.serial, self.noted)
+
+    def since(self, since: Position, until: Instant) -> Recent:
+        """Return what was written after a position, and what moved on since."""
+        done = self.deeds.after(since.deeds)
+        begun = self.created.after(since.deeds)
+        moved = self.instants.after(since.at, until)
+        batch_ids = dict.fromkeys([*begun, *(deed[0] for deed in done), *moved])
+        tried = dict.fromkeys(deed[:3] for deed in done if deed[3])
+        unread = max(0, len(self.journal) - (self.noted - since.journal))
+        written = Snapshot(
+            self.account,
+            tuple(self.ledger.after(since.ledger)),
+            tuple(self.batches[each] for each in batch_ids if each in self.batches),
+            tuple(self.messages[each] for each in tried if each in self.messages),
+            tuple(each.read() for each in islice(self.journal, unread, None)),
+        )
+        deeds = frozenset([*done, *((each, 1, 0, 0) for each in begun)])
+        return Recent(written, deeds, since, self.position(until))
+
+    def page(self, kind: type[Row], after: str, most: int) -> Page[Row]:
+        (number,) = read_cursor(after, 1) if after else (0,)
+        items: list[Any]
+        if kind is LedgerEntry:
+            items, last = self.ledger.page(number, most)
+        elif kind is Message:
+            keys, last = self.planned.page(number, most)
+            items = [self.messages[key] for key in keys]
+        else:
+            batch_ids, last = self.created.page(number, most)
+            items = [self.batches[batch_id] for batch_id in batch_ids]
+        return Page(tuple(items), "" if last is None else str(last))
+
+    def next_transition(self, now: Instant) -> Instant | None:
+        """Return when a batch moves on next; what is superseded does not."""
+        for at, batch_id in self.instants.beyond(now):
+            batch = self.batches.get(batch_id)
+            if batch and any(event.at == at for event in story.transitions(batch)):
+                return at
+        return None
+
+    def ends(self, now: Instant) -> dict[str, Instant]:
+        """Return when each batch ends that has not ended."""
+        unended = {each: timeline.ends_at(self.batches[each]) for each in self.instants.after(now)}
+        return {each: end for each, end in unended.items() if end > now}
+
     def forgettable(self, keep: Keep, now: Instant) -> list[str]:
         """Return which batches need not be kept, oldest first."""
-        busy = {
-            message.batch_id
-            for message in self.messages.values()
-            if message.state is MessageState.PENDING
-        }
-        surplus = len(self.batches) - (len(self.batches) if keep.count is None else keep.count)
-        found = []
-        for place, batch in enumerate(self.batches.values()):
-            ended = timeline.ends_at(batch)
-            if ended > now:
-                continue
-            aged = keep.age is not None and ended < now - keep.age
-            if batch.id not in busy and (aged or place < surplus):
-                found.append(batch.id)
-        return found[:FORGOTTEN_AT_ONCE]
+        before, old = now, iter(self.created.items)
+        if keep.count is not None:
+            old = islice(old, max(0, len(self.batches) - keep.count))
+        if keep.age is not None:
+            before = now - keep.age - 1
+            old = iter(dict.fromkeys(self.instants.after(-1, before)))
+        ended = (each for each in old if timeline.ends_at(self.batches[each]) <= before)
+        return list(islice((each for each in ended if not self._is_busy(each)), FORGOTTEN_AT_ONCE))
+
+    def _is_busy(self, batch_id: str) -> bool:
+        """Whether a webhook of a batch is still to come."""
+        return any(
+            message.state is MessageState.PENDING
+            for submission in self.batches[batch_id].submissions
+            for message in self.messages_of(batch_id, submission.number)
+        )
 
     def remove(self, batch_ids: AbstractSet[str]) -> None:
         """Take batches out of an account, with their messages and ledger entries."""
         if not batch_ids:
             return
         for batch_id in batch_ids:
+            for submission in self.batches[batch_id].submissions:
+                for message in self.messages_of(batch_id, submission.number):
+                    self.release(message.key)
+                    self.lanes.forget(message.key)
+                    del self.messages[message.key]
+                    self.keys.pop(message.id, None)
             del self.batches[batch_id]
-        for key in [key for key in self.messages if key[0] in batch_ids]:
-            self.release(key)
-            self.lanes.forget(key)
-            del self.messages[key]
-        self.ledger = [entry for entry in self.ledger if not _is_of(entry, batch_ids)]
+        self.created.keep(lambda each: each not in batch_ids)
+        self.instants.keep(lambda each: each not in batch_ids)
+        self.planned.keep(lambda each: each[0] not in batch_ids)
+        self.deeds.keep(lambda each: each[0] not in batch_ids)
+        self.ledger.keep(lambda entry: not _is_of(entry, batch_ids))
 
     def end_leases(self, now: Instant) -> None:
         """Plan again what was leased to a claimer that never came back."""
         for key in [key for key, (until, _) in self.leases.items() if until <= now]:
-            self.release(key)
-            self.plan(self.messages[key])
+            self.put(self.messages[key])
 
 
 class _MemoryTransaction:
@@ -159,7 +259,7 @@ class _MemoryTransaction:
         self.account = data.account
         self._batches: dict[str, Batch] = {}
         self._entries: list[LedgerEntry] = []
-        self._before: list[tuple[MessageKey, Message | None, _Lease | None]] = []
+        self._before: dict[MessageKey, tuple[Message | None, _Lease | None]] = {}
         self._forgotten: set[str] = set()
 
     def save_account(self, account: AccountState) -> None:
@@ -182,18 +282,15 @@ class _MemoryTransaction:
         self._batches[batch.id] = batch
 
     def processing(self, now: Instant, but: str) -> tuple[Instant, ...]:
-        batches = {**self._data.batches, **self._batches}
-        ends = (timeline.ends_at(batch) for batch in batches.values() if batch.id != but)
-        return tuple(end for end in ends if end > now)
+        staged = {batch.id: timeline.ends_at(batch) for batch in self._batches.values()}
+        ends = {**self._data.ends(now), **staged}
+        return tuple(end for each, end in ends.items() if each != but and end > now)
 
     def message(self, batch_id: str, submission: int, number: int = 1) -> Message | None:
         return self._data.messages.get((batch_id, submission, number))
 
     def messages(self, batch_id: str, submission: int) -> tuple[Message, ...]:
-        found: list[Message] = []
-        while message := self.message(batch_id, submission, len(found) + 1):
-            found.append(message)
-        return tuple(found)
+        return tuple(self._data.messages_of(batch_id, submission))
 
     def save_message(self, message: Message) -> None:
         self._remember(message.key)
@@ -211,7 +308,7 @@ class _MemoryTransaction:
         self._data.lease(message, until)
 
     def _remember(self, key: MessageKey) -> None:
-        self._before.append((key, self._data.messages.get(key), self._data.leases.get(key)))
+        self._before.setdefault(key, (self._data.messages.get(key), self._data.leases.get(key)))
 
     def in_flight(self) -> bool:
         return bool(self._data.leases)
@@ -219,22 +316,23 @@ class _MemoryTransaction:
     def forget(self, keep: Keep, now: Instant) -> int:
         self._forgotten = set(self._data.forgettable(keep, now))
         if self._forgotten:
-            gone = (e.amount for e in self._data.ledger if _is_of(e, self._forgotten))
-            carried = sum(gone)
-            self._entries.append(LedgerEntry(now, carried, self._data.balance, Reason.CARRIED))
+            gone = sum(e.amount for e in self._data.ledger.items if _is_of(e, self._forgotten))
+            self._entries.append(LedgerEntry(now, gone, self._data.balance, Reason.CARRIED))
         return len(self._forgotten)
 
     def commit(self) -> None:
         data = self._data
         data.remove(self._forgotten)
         data.account = self.account
-        data.batches.update(self._batches)
-        data.ledger.extend(self._entries)
-        for key, _, _ in self._before:
-            data.settle(key)
+        for batch in self._batches.values():
+            data.keep(batch)
+        for entry in self._entries:
+            data.ledger.add(data.next_serial(), entry)
+        for key, (before, _) in self._before.items():
+            data.note_attempts(key, before)
 
     def rollback(self) -> None:
-        for key, message, lease in reversed(self._before):
+        for key, (message, lease) in self._before.items():
             self._data.restore(key, message, lease)
 
 
@@ -256,11 +354,14 @@ class MemoryStore:
     def add(self, snapshot: Snapshot) -> None:
         """Add an account and everything of it."""
         account = snapshot.account
-        journal = deque(map(LazyExchange, snapshot.journal))
-        data = _AccountData(account, ledger=list(snapshot.ledger), journal=journal)
-        data.batches = {batch.id: batch for batch in snapshot.batches}
+        data = _AccountData(account, journal=deque(map(LazyExchange, snapshot.journal)))
+        for batch in snapshot.batches:
+            data.keep(batch)
+        for entry in snapshot.ledger:
+            data.ledger.add(data.next_serial(), entry)
         for message in snapshot.messages:
             data.put(message)
+            data.note_attempts(message.key, None)
         with self._lock:
             if account.customer_id in self._accounts:
                 raise DuplicateAccountError(f"customer {account.customer_id!r} already exists")
@@ -295,14 +396,11 @@ class MemoryStore:
         data = self._accounts.get(customer_id)
         return data.batches.get(batch_id) if data else None
 
-    def batches(self, customer_id: str, ends_after: Instant | None = None) -> tuple[Batch, ...]:
+    def batches(self, customer_id: str) -> tuple[Batch, ...]:
         """Return an account's batches."""
         data = self._data(customer_id)
         with data.lock:
-            batches = tuple(data.batches.values())
-        if ends_after is None:
-            return batches
-        return tuple(batch for batch in batches if timeline.ends_at(batch) > ends_after)
+            return tuple(data.batches.values())
 
     def journal(self, customer_id: str) -> tuple[Exchange, ...]:
         """Return the last exchanges."""
@@ -312,17 +410,17 @@ class MemoryStore:
 
     def note(self, customer_id: str, exchange: LazyExchange, keep: int) -> None:
         """Add to a journal."""
-        data = self._accounts.get(customer_id)
-        if data is None and customer_id != UNAUTHENTICATED:
-            return
-        journal = self._unauthenticated if data is None else data.journal
-        journal.append(exchange)
-        if len(journal) > keep:
-            journal.popleft()
+        if customer_id == UNAUTHENTICATED:
+            self._unauthenticated.append(exchange)
+            if len(self._unauthenticated) > keep:
+                self._unauthenticated.popleft()
+        elif data := self._accounts.get(customer_id):
+            with data.lock:
+                data.note(exchange, keep)
 
     def ledger(self, customer_id: str) -> tuple[LedgerEntry, ...]:
         """Return an account's ledger."""
-        return tuple(self._data(customer_id).ledger)
+        return tuple(self._data(customer_id).ledger.items)
 
     def balance(self, customer_id: str) -> int:
         """Return an account's credits."""
@@ -333,6 +431,41 @@ class MemoryStore:
         data = self._data(customer_id)
         with data.lock:
             return tuple(data.messages.values())
+
+    def message(self, customer_id: str, message_id: str) -> Message | None:
+        """Return one message of an account."""
+        data = self._data(customer_id)
+        with data.lock:
+            key = data.keys.get(message_id)
+            return None if key is None else data.messages[key]
+
+    def upcoming(self, customer_id: str) -> tuple[Message, ...]:
+        """Return the first pending message of each lane."""
+        data = self._data(customer_id)
+        with data.lock:
+            return data.upcoming()
+
+    def next_transition(self, customer_id: str, now: Instant) -> Instant | None:
+        """Return when a batch moves on next."""
+        data = self._data(customer_id)
+        with data.lock:
+            return data.next_transition(now)
+
+    def page(self, customer_id: str, kind: type[Row], after: str, most: int) -> Page[Row]:
+        """Return some batches, messages or ledger entries."""
+        data = self._data(customer_id)
+        with data.lock:
+            return data.page(kind, after, most)
+
+    def position(self, customer_id: str, at: Instant) -> Position:
+        """Return how far an account's history goes now."""
+        return self._data(customer_id).position(at)
+
+    def since(self, customer_id: str, position: Position, until: Instant) -> Recent:
+        """Return what an account's history has beyond a position."""
+        data = self._data(customer_id)
+        with data.lock:
+            return data.since(position, until)
 
     @contextmanager
     def transaction(self, customer_id: str) -> Iterator[_MemoryTransaction]:

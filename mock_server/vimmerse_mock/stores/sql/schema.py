@@ -29,8 +29,10 @@ from sqlalchemy import (
 )
 
 from vimmerse_mock.errors import StoreRefusedError
+from vimmerse_mock.model.batch import Batch
+from vimmerse_mock.model.clock import Instant
 from vimmerse_mock.model.outbox import Message
-from vimmerse_mock.model.timeline import PLAN_VERSION
+from vimmerse_mock.model.timeline import NEVER, PLAN_VERSION, ends_at, plan
 
 METADATA: Final = MetaData()
 _SERIAL: Final = BigInteger().with_variant(Integer, "sqlite")
@@ -67,10 +69,14 @@ BATCHES: Final = Table(
     Column("batch_id", String, primary_key=True),
     Column("created_at", BigInteger, nullable=False),
     Column("ends_at", BigInteger, nullable=False),
+    Column("moves_from", BigInteger, nullable=False),
+    Column("moves_until", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),
-    Index("batches_by_creation", "customer_id", "created_at"),
+    Index("batches_by_creation", "customer_id", "created_at", "batch_id"),
     Index("batches_by_end", "customer_id", "ends_at"),
+    Index("batches_by_course", "customer_id", "moves_until", "moves_from"),
 )
+"""`moves_from` and `moves_until` are the first and last instants at which a batch moves on."""
 LEDGER: Final = Table(
     "ledger",
     METADATA,
@@ -93,6 +99,7 @@ MESSAGES: Final = Table(
     Column("batch_id", String, nullable=False),
     Column("submission", Integer, nullable=False),
     Column("number", Integer, nullable=False),
+    Column("message_id", String, nullable=False),
     Column("receiver", String, nullable=False),
     Column("lane", String, nullable=False),
     Column("state", String, nullable=False),
@@ -102,7 +109,21 @@ MESSAGES: Final = Table(
     Column("body", LargeBinary, nullable=False),
     UniqueConstraint("customer_id", "batch_id", "submission", "number"),
     Index("messages_of_customer", "customer_id", "serial"),
+    Index("messages_by_id", "customer_id", "message_id"),
 )
+DEEDS: Final = Table(
+    "deeds",
+    METADATA,
+    Column("serial", _SERIAL, primary_key=True),
+    _customer(),
+    Column("batch_id", String, nullable=False),
+    Column("submission", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    UniqueConstraint("customer_id", "batch_id", "submission", "number", "attempt"),
+    Index("deeds_of_customer", "customer_id", "serial"),
+)
+"""Submissions and attempts (`Deed`), in the order in which they were written."""
 JOURNAL: Final = Table(
     "journal",
     METADATA,
@@ -144,46 +165,96 @@ Migration = Callable[[Connection], None]
 _MIGRATING: Final = 7_624_662
 """The advisory lock that PostgreSQL's starters queue for."""
 _AT_ONCE: Final = 1_000
-_FORMER_INDEXES: Final = (
-    "messages_of_customer",
-    "messages_due",
-    "messages_due_of_customer",
-    "messages_not_foreseen",
-    "messages_leased",
-)
 
 
-def _begin(_connection: Connection) -> None:
-    """Do nothing: version 1 is where history begins."""
+def _change_nothing(_connection: Connection) -> None:
+    """Do nothing: version 1 is where history begins, and version 4 does what version 3 did."""
 
 
 def _add_journal(connection: Connection) -> None:
     JOURNAL.create(connection, checkfirst=True)
 
 
-def _several_messages(connection: Connection) -> None:
-    """Several messages of one submission, in lanes.
+def _find_what_is_new(connection: Connection) -> None:
+    """Columns by which a batch's course and a message's id are found, and the deeds.
 
-    The table is made anew, since SQLite cannot take a constraint off. A later migration of this
-    table has to write down here what it looks like before.
+    The tables are made anew, since SQLite cannot take a constraint off. A later migration of them
+    has to write down here what they look like before.
     """
-    connection.execute(text("ALTER TABLE messages RENAME TO messages_1"))
-    for index in _FORMER_INDEXES:
-        connection.execute(text(f"DROP INDEX {index}"))
-    MESSAGES.create(connection)
-    rows = connection.execute(text("SELECT * FROM messages_1 ORDER BY serial")).mappings()
+    DEEDS.create(connection)
+    _remake(connection, BATCHES, ("created_at", "batch_id"), _batch_row)
+    _remake(connection, MESSAGES, ("serial",), _message_row)
+
+
+def _remake(
+    connection: Connection,
+    table: Table,
+    order: Sequence[str],
+    read: Callable[[RowMapping], dict[str, Any]],
+) -> None:
+    """Make a table anew, with the rows that it has."""
+    former = f"{table.name}_former"
+    for index in inspect(connection).get_indexes(table.name):
+        if not index.get("duplicates_constraint"):
+            connection.execute(text(f"DROP INDEX {index['name']}"))
+    connection.execute(text(f"ALTER TABLE {table.name} RENAME TO {former}"))
+    table.create(connection)
+    ordered = f"SELECT * FROM {former} ORDER BY {', '.join(order)}"  # noqa: S608 - names of this module
+    rows = connection.execute(text(ordered)).mappings()
     while some := rows.fetchmany(_AT_ONCE):
-        connection.execute(insert(MESSAGES), [_in_lane(row) for row in some])
-    connection.execute(text("DROP TABLE messages_1"))
+        connection.execute(insert(table), [read(row) for row in some])
+    connection.execute(text(f"DROP TABLE {former}"))
 
 
-def _in_lane(row: RowMapping) -> dict[str, Any]:
+def _batch_row(row: RowMapping) -> dict[str, Any]:
+    return batch_row(msgspec.json.decode(row["body"], type=Batch))
+
+
+def _message_row(row: RowMapping) -> dict[str, Any]:
     message = msgspec.json.decode(row["body"], type=Message)
-    fields = {name: value for name, value in row.items() if name != "serial"}
-    return {**fields, "number": 1, "receiver": message.receiver, "lane": message.lane}
+    return message_row(message, real_due=row["real_due"], lease_until=row["lease_until"])
 
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (_begin, _add_journal, _several_messages)
+def batch_row(batch: Batch) -> dict[str, Any]:
+    """Return a row of a batch."""
+    instants = plan(batch.submission, len(batch.medias)).instants - {NEVER}
+    return {
+        "customer_id": batch.customer_id,
+        "batch_id": batch.id,
+        "created_at": batch.created_at,
+        "ends_at": ends_at(batch),
+        "moves_from": min(instants),
+        "moves_until": max(instants),
+        "body": msgspec.json.encode(batch),
+    }
+
+
+def message_row(
+    message: Message, *, real_due: Instant | None, lease_until: Instant | None = None
+) -> dict[str, Any]:
+    """Return a row of a message that falls due at a real instant, None if not by itself."""
+    return {
+        "customer_id": message.customer_id,
+        "batch_id": message.batch_id,
+        "submission": message.submission,
+        "number": message.number,
+        "message_id": message.id,
+        "receiver": message.receiver,
+        "lane": message.lane,
+        "state": message.state.value,
+        "due_at": message.due_at,
+        "real_due": real_due,
+        "lease_until": lease_until,
+        "body": msgspec.json.encode(message),
+    }
+
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (
+    _change_nothing,
+    _add_journal,
+    _change_nothing,
+    _find_what_is_new,
+)
 """The second leads from version 1 to version 2, and so on.
 
 An empty database is given the newest tables at once.

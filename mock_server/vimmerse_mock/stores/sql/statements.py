@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Delete,
     Select,
+    String,
     and_,
     bindparam,
     case,
@@ -22,15 +23,17 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    tuple_,
     update,
 )
 
+from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.model.clock import Clock, Instant
 from vimmerse_mock.model.credits import LedgerEntry, Reason
 from vimmerse_mock.model.limits import Keep
-from vimmerse_mock.model.outbox import MessageState
+from vimmerse_mock.model.outbox import Message, MessageState
 from vimmerse_mock.stores import FORGOTTEN_AT_ONCE
-from vimmerse_mock.stores.sql.schema import ACCOUNTS, BATCHES, JOURNAL, LEDGER, MESSAGES
+from vimmerse_mock.stores.sql.schema import ACCOUNTS, BATCHES, DEEDS, JOURNAL, LEDGER, MESSAGES
 
 _OF_CUSTOMER: Final[BindParameter[Any]] = bindparam("of_customer")
 CUSTOMERS: Final = select(ACCOUNTS.c.customer_id)
@@ -46,6 +49,15 @@ PROCESSING: Final = select(BATCHES.c.ends_at).where(
     BATCHES.c.ends_at > bindparam("now"),
     BATCHES.c.batch_id != bindparam("but"),
 )
+_BATCHES_OF: Final = select(BATCHES.c.body).where(BATCHES.c.customer_id == _OF_CUSTOMER)
+_CREATION: Final = (BATCHES.c.created_at, BATCHES.c.batch_id)
+BATCHES_OF: Final = _BATCHES_OF.order_by(*_CREATION)
+_UNFINISHED: Final = BATCHES.c.moves_until > bindparam("now")
+MOVED: Final = _BATCHES_OF.where(_UNFINISHED, BATCHES.c.moves_from <= bindparam("until"))
+"""Batches that may have moved on between two instants."""
+FIRST_MOVE: Final = select(func.min(BATCHES.c.moves_from)).where(
+    BATCHES.c.customer_id == _OF_CUSTOMER, _UNFINISHED, BATCHES.c.moves_from > bindparam("now")
+)
 _ENTRY: Final = [LEDGER.c[name] for name in LedgerEntry.__dataclass_fields__]
 LEDGER_OF: Final = (
     select(*_ENTRY).where(LEDGER.c.customer_id == _OF_CUSTOMER).order_by(LEDGER.c.serial)
@@ -54,6 +66,9 @@ MESSAGES_OF: Final = (
     select(MESSAGES.c.body)
     .where(MESSAGES.c.customer_id == _OF_CUSTOMER)
     .order_by(MESSAGES.c.serial)
+)
+MESSAGE_BY_ID: Final = select(MESSAGES.c.body).where(
+    MESSAGES.c.customer_id == _OF_CUSTOMER, MESSAGES.c.message_id == bindparam("message_id")
 )
 MESSAGES_OF_SUBMISSION: Final = (
     select(MESSAGES.c.body)
@@ -66,6 +81,66 @@ MESSAGES_OF_SUBMISSION: Final = (
 )
 MESSAGE_OF: Final = MESSAGES_OF_SUBMISSION.where(MESSAGES.c.number == bindparam("number"))
 _PENDING: Final = MESSAGES.c.state == MessageState.PENDING.value
+_PLACES: Final = (
+    select(
+        MESSAGES.c.serial,
+        func.row_number()
+        .over(partition_by=MESSAGES.c.lane, order_by=(MESSAGES.c.due_at, MESSAGES.c.serial))
+        .label("place"),
+    )
+    .where(MESSAGES.c.customer_id == _OF_CUSTOMER, _PENDING)
+    .subquery()
+)
+UPCOMING: Final = select(MESSAGES.c.body).where(
+    MESSAGES.c.serial.in_(select(_PLACES.c.serial).where(_PLACES.c.place == 1))
+)
+_BEYOND: Final = bindparam("beyond", type_=BigInteger)
+PAGES: Final[Mapping[type, Select[Any]]] = {
+    LedgerEntry: select(LEDGER.c.serial, *_ENTRY)
+    .where(LEDGER.c.customer_id == _OF_CUSTOMER, LEDGER.c.serial > _BEYOND)
+    .order_by(LEDGER.c.serial),
+    Message: select(MESSAGES.c.serial, MESSAGES.c.body)
+    .where(MESSAGES.c.customer_id == _OF_CUSTOMER, MESSAGES.c.serial > _BEYOND)
+    .order_by(MESSAGES.c.serial),
+    Batch: select(*_CREATION, BATCHES.c.body)
+    .where(
+        BATCHES.c.customer_id == _OF_CUSTOMER,
+        tuple_(*_CREATION) > tuple_(_BEYOND, bindparam("beyond_id", type_=String)),
+    )
+    .order_by(*_CREATION),
+}
+_REACHED: Final = bindparam("reached", type_=BigInteger)
+LEDGER_SINCE: Final = LEDGER_OF.where(LEDGER.c.serial > _BEYOND, LEDGER.c.serial <= _REACHED)
+JOURNAL_SINCE: Final = (
+    select(JOURNAL.c.body)
+    .where(JOURNAL.c.customer_id == _OF_CUSTOMER)
+    .where(JOURNAL.c.serial > _BEYOND, JOURNAL.c.serial <= _REACHED)
+    .order_by(JOURNAL.c.serial)
+)
+
+
+def _deeds(*columns: str) -> Select[Any]:
+    """Return the statement for deeds beyond a serial number, to another."""
+    wanted = select(*(DEEDS.c[column] for column in columns))
+    of_customer = wanted.where(DEEDS.c.customer_id == _OF_CUSTOMER)
+    return of_customer.where(DEEDS.c.serial > _BEYOND, DEEDS.c.serial <= _REACHED)
+
+
+DEEDS_SINCE: Final = _deeds("batch_id", "submission", "number", "attempt")
+DONE_TO_BATCHES: Final = _BATCHES_OF.where(BATCHES.c.batch_id.in_(_deeds("batch_id")))
+TRIED: Final = MESSAGES_OF.where(
+    tuple_(MESSAGES.c.batch_id, MESSAGES.c.submission, MESSAGES.c.number).in_(
+        _deeds("batch_id", "submission", "number").where(DEEDS.c.attempt > 0)
+    )
+)
+LAST_SERIALS: Final = select(
+    *(
+        select(func.coalesce(func.max(table.c.serial), 0))
+        .where(table.c.customer_id == _OF_CUSTOMER)
+        .scalar_subquery()
+        for table in (LEDGER, DEEDS, JOURNAL)
+    )
+)
 _NEXT_OF: Final = (
     select(MESSAGES.c.serial)
     .where(
@@ -202,15 +277,6 @@ def forgettable(keep: Keep, now: Instant) -> Select[Any]:
     return ended.where(BATCHES.c.batch_id.not_in(newest))
 
 
-def batches_of(ends_after: Instant | None) -> Select[Any]:
-    """Return the statement that lists batches, or those that end after an instant."""
-    of_customer = select(BATCHES.c.body).where(BATCHES.c.customer_id == _OF_CUSTOMER)
-    wanted = (
-        of_customer if ends_after is None else of_customer.where(BATCHES.c.ends_at > ends_after)
-    )
-    return wanted.order_by(BATCHES.c.created_at, BATCHES.c.batch_id)
-
-
 def journal_of(customer_id: str | None) -> Select[Any]:
     """Return the statement that lists a journal, oldest first."""
     return select(JOURNAL.c.body).where(_journaled(customer_id)).order_by(JOURNAL.c.serial)
@@ -244,7 +310,7 @@ def forget(batch_ids: Sequence[str]) -> tuple[Delete, ...]:
 
 
 def _deletions(batch_ids: Sequence[str]) -> Iterator[Delete]:
-    for table in (MESSAGES, BATCHES):
+    for table in (DEEDS, MESSAGES, BATCHES):
         of_customer = table.c.customer_id == _OF_CUSTOMER
         yield delete(table).where(of_customer, table.c.batch_id.in_(batch_ids))
 

@@ -21,6 +21,7 @@ from vimmerse_mock.errors import (
     StoreUnavailableError,
     UnknownAccountError,
 )
+from vimmerse_mock.model import story
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.model.clock import Instant, wall_clock
@@ -28,18 +29,28 @@ from vimmerse_mock.model.credits import LedgerEntry, Reason
 from vimmerse_mock.model.exchange import Exchange, LazyExchange
 from vimmerse_mock.model.limits import Keep
 from vimmerse_mock.model.outbox import Message, MessageState
-from vimmerse_mock.model.snapshot import Snapshot
-from vimmerse_mock.model.timeline import ends_at
-from vimmerse_mock.stores import NOBODY
+from vimmerse_mock.model.snapshot import Deed, Position, Recent, Snapshot, read_cursor
+from vimmerse_mock.stores import NOBODY, Page, Row
 from vimmerse_mock.stores.sql import statements as s
 from vimmerse_mock.stores.sql.engine import open_engine, reading, writing
 from vimmerse_mock.stores.sql.journal import JournalWriter, journal_row
-from vimmerse_mock.stores.sql.schema import ACCOUNTS, BATCHES, JOURNAL, LEDGER, MESSAGES, migrate
+from vimmerse_mock.stores.sql.schema import (
+    ACCOUNTS,
+    BATCHES,
+    DEEDS,
+    JOURNAL,
+    LEDGER,
+    MESSAGES,
+    batch_row,
+    message_row,
+    migrate,
+)
 
 _INSERTS: Final[dict[str, Callable[..., Any]]] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
 }
+_DEED: Final = ("customer_id", "batch_id", "submission", "number", "attempt")
 _BATCH: Final = msgspec.json.Decoder(Batch)
 _MESSAGE: Final = msgspec.json.Decoder(Message)
 T = TypeVar("T")
@@ -85,14 +96,8 @@ class SqlTransaction:
 
     def save_batch(self, batch: Batch) -> None:
         """Add a batch, or replace it."""
-        fields = {
-            "customer_id": batch.customer_id,
-            "batch_id": batch.id,
-            "created_at": batch.created_at,
-            "ends_at": ends_at(batch),
-            "body": msgspec.json.encode(batch),
-        }
-        self._upsert(BATCHES, fields, key=("customer_id", "batch_id"))
+        self._upsert(BATCHES, batch_row(batch), key=("customer_id", "batch_id"))
+        self._note((batch.id, batch.submission.number, 0, 0))
 
     def processing(self, now: Instant, but: str) -> tuple[Instant, ...]:
         """Return when each batch ends that has not ended."""
@@ -113,20 +118,11 @@ class SqlTransaction:
     def save_message(self, message: Message) -> None:
         """Add a message or replace it, and end its lease."""
         pending = message.state is MessageState.PENDING
-        fields = {
-            "customer_id": message.customer_id,
-            "batch_id": message.batch_id,
-            "submission": message.submission,
-            "number": message.number,
-            "receiver": message.receiver,
-            "lane": message.lane,
-            "state": message.state.value,
-            "due_at": message.due_at,
-            "real_due": self.account.clock.real_at(message.due_at) if pending else None,
-            "lease_until": None,
-            "body": msgspec.json.encode(message),
-        }
+        real_due = self.account.clock.real_at(message.due_at) if pending else None
+        fields = message_row(message, real_due=real_due)
         self._upsert(MESSAGES, fields, key=("customer_id", "batch_id", "submission", "number"))
+        if message.attempts:
+            self._note((*message.key, len(message.attempts)))
 
     def claim(self, until: Instant, lease_until: Instant, *, alone: bool) -> Message | None:
         """Lease the first pending message due by an instant."""
@@ -159,6 +155,12 @@ class SqlTransaction:
             balance = self._connection.scalar(s.BALANCE, self._customer) or 0
             self.add_entry(LedgerEntry(now, carried, balance, Reason.CARRIED))
         return len(batch_ids)
+
+    def _note(self, deed: Deed) -> None:
+        """Note a submission or an attempt, unless that was done before."""
+        fields = dict(zip(_DEED, (self.account.customer_id, *deed), strict=True))
+        statement = _INSERTS[self._connection.dialect.name](DEEDS).on_conflict_do_nothing()
+        self._connection.execute(statement, fields)
 
     def _upsert(self, table: Table, fields: dict[str, Any], key: tuple[str, ...]) -> None:
         statement = _upsert(self._connection.dialect.name, table, tuple(fields), key)
@@ -261,10 +263,9 @@ class SqlStore:
         body = self._one(s.BATCH_BY_ID, of_customer=customer_id, batch_id=batch_id)
         return _decoded(_BATCH, body)
 
-    def batches(self, customer_id: str, ends_after: Instant | None = None) -> tuple[Batch, ...]:
+    def batches(self, customer_id: str) -> tuple[Batch, ...]:
         """Return an account's batches."""
-        bodies = self._all(s.batches_of(ends_after), of_customer=customer_id)
-        return tuple(map(_BATCH.decode, bodies))
+        return tuple(map(_BATCH.decode, self._all(s.BATCHES_OF, of_customer=customer_id)))
 
     def journal(self, customer_id: str) -> tuple[Exchange, ...]:
         """Return the last exchanges; those of other processes come in a blink later."""
@@ -279,10 +280,7 @@ class SqlStore:
         """Return an account's ledger."""
         with reading(self._engine) as connection:
             rows = connection.execute(s.LEDGER_OF, {"of_customer": customer_id}).all()
-        return tuple(
-            LedgerEntry(at, amount, balance, Reason(reason), batch_id, submission)
-            for at, amount, balance, reason, batch_id, submission in rows
-        )
+        return tuple(map(_entry, rows))
 
     def balance(self, customer_id: str) -> int:
         """Return an account's credits."""
@@ -292,6 +290,75 @@ class SqlStore:
     def messages(self, customer_id: str) -> tuple[Message, ...]:
         """Return an account's messages."""
         return tuple(map(_MESSAGE.decode, self._all(s.MESSAGES_OF, of_customer=customer_id)))
+
+    def message(self, customer_id: str, message_id: str) -> Message | None:
+        """Return one message of an account."""
+        body = self._one(s.MESSAGE_BY_ID, of_customer=customer_id, message_id=message_id)
+        return _decoded(_MESSAGE, body)
+
+    def upcoming(self, customer_id: str) -> tuple[Message, ...]:
+        """Return the first pending message of each lane."""
+        return tuple(map(_MESSAGE.decode, self._all(s.UPCOMING, of_customer=customer_id)))
+
+    def next_transition(self, customer_id: str, now: Instant) -> Instant | None:
+        """Return when a batch moves on next."""
+        first: Instant | None = self._one(s.FIRST_MOVE, of_customer=customer_id, now=now)
+        begun = self._all(s.MOVED, of_customer=customer_id, now=now, until=now)
+        events = (event for body in begun for event in story.transitions(_BATCH.decode(body)))
+        coming = [event.at for event in events if event.at > now]
+        return min(coming if first is None else [*coming, first], default=None)
+
+    def page(self, customer_id: str, kind: type[Row], after: str, most: int) -> Page[Row]:
+        """Return some batches, messages or ledger entries."""
+        beyond, _, beyond_id = after.partition("/")
+        (number,) = read_cursor(beyond, 1) if after else (-1,)
+        wanted = {"of_customer": customer_id, "beyond": number}
+        if kind is Batch:
+            wanted["beyond_id"] = beyond_id
+        with reading(self._engine) as connection:
+            rows = connection.execute(s.PAGES[kind].limit(most + 1), wanted).all()
+        items: list[Any]
+        if kind is LedgerEntry:
+            items = [_entry(row[1:]) for row in rows[:most]]
+        else:
+            decode = _MESSAGE.decode if kind is Message else _BATCH.decode
+            items = [decode(row[-1]) for row in rows[:most]]
+        if len(rows) <= most:
+            return Page(tuple(items), "")
+        last = rows[most - 1]
+        return Page(tuple(items), f"{last[0]}/{last[1]}" if kind is Batch else str(last[0]))
+
+    def position(self, customer_id: str, at: Instant) -> Position:
+        """Return how far an account's history goes now."""
+        self._journal.flush()
+        with reading(self._engine) as connection:
+            return _position(connection, customer_id, at)
+
+    def since(self, customer_id: str, position: Position, until: Instant) -> Recent:
+        """Return what an account's history has beyond a position."""
+        self._journal.flush()
+        with reading(self._engine) as connection:
+            reached = _position(connection, customer_id, until)
+
+            def new(name: str, statement: Select[Any]) -> Sequence[Any]:
+                """Return what is new by the serial numbers of a table."""
+                span = {"beyond": getattr(position, name), "reached": getattr(reached, name)}
+                return connection.execute(statement, {"of_customer": customer_id, **span}).all()
+
+            body = connection.scalar(s.ACCOUNT_BY_ID, {"of_customer": customer_id})
+            moved = {"of_customer": customer_id, "now": position.at, "until": until}
+            bodies = [*new("deeds", s.DONE_TO_BATCHES), *connection.execute(s.MOVED, moved)]
+            batches = {body: _BATCH.decode(body) for (body,) in bodies}
+            exchanges = new("journal", s.JOURNAL_SINCE)
+            deeds = frozenset(map(tuple, new("deeds", s.DEEDS_SINCE)))
+            written = Snapshot(
+                account=_account(body, customer_id),
+                ledger=tuple(map(_entry, new("ledger", s.LEDGER_SINCE))),
+                batches=tuple(batches.values()),
+                messages=tuple(_MESSAGE.decode(body) for (body,) in new("deeds", s.TRIED)),
+                journal=tuple(_EXCHANGE.decode(body) for (body,) in exchanges),
+            )
+        return Recent(written, deeds, position, reached)
 
     @contextmanager
     def transaction(self, customer_id: str) -> Iterator[SqlTransaction]:
@@ -331,6 +398,16 @@ class SqlStore:
     def _all(self, statement: Select[Any], **wanted: object) -> Sequence[Any]:
         with reading(self._engine) as connection:
             return connection.scalars(statement, wanted).all()
+
+
+def _position(connection: Connection, customer_id: str, at: Instant) -> Position:
+    serials = connection.execute(s.LAST_SERIALS, {"of_customer": customer_id}).one()
+    return Position(at, *serials)
+
+
+def _entry(row: Sequence[Any]) -> LedgerEntry:
+    at, amount, balance, reason, batch_id, submission = row
+    return LedgerEntry(at, amount, balance, Reason(reason), batch_id, submission)
 
 
 def _listed(avoiding: AbstractSet[str]) -> list[str]:
