@@ -204,7 +204,7 @@ class ControlPlane:
         account = self.store.account(customer_id)
         batch = self.store.batch(customer_id, batch_id)
         if batch is None:
-            raise BatchNotFoundError(f"the account has no batch {batch_id!r}")
+            raise BatchNotFoundError(f"the account has no batch {batch_id}")
         (view,) = self.service.seen(account, [batch])
         return _batch_info(view)
 

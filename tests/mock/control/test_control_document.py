@@ -127,8 +127,10 @@ def test_bodies_and_answers_are_as_described(
     described = document["paths"][operation.path][operation.method.lower()]
     if operation.takes is not NOTHING:
         jsonschema.validate(body, schema_of(document, described["requestBody"]))
-    message_id = server.account.outbox[0].id
-    path = operation.path.format(customer_id=account.customer_id, message_id=message_id)
+    webhook = server.account.outbox[0]
+    path = operation.path.format(
+        customer_id=account.customer_id, message_id=webhook.id, batch_id=webhook.batch_id
+    )
     sent = b"" if body is None else json.dumps(body).encode()
     status, said = HttpCaller(server.url).send(operation.method, path, sent)
     assert status == operation.status, said

@@ -576,7 +576,8 @@ def test_every_operation_on_an_account_knows_an_unknown_one(store: Store) -> Non
     with MockServer(create_mock(store=store)) as server:
         for operation in operations:
             for customer_id in ("nobody", "no%00body"):
-                path = operation.path.format(customer_id=customer_id, message_id="m")
+                names = {"message_id": "m", "batch_id": "b"}
+                path = operation.path.format(customer_id=customer_id, **names)
                 status, said = caller("over HTTP", server).send(operation.method, path, b"{}")
                 assert (status, json.loads(said)["error"]) == (404, "UnknownAccountError"), path
 

@@ -23,7 +23,9 @@ from support.frozen_time import NOON
 from vimmerse_mock.app import create_mock
 from vimmerse_mock.errors import StoreRefusedError
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT
+from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.model.clock import SECOND, wall_clock
+from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.server import MockServer
 from vimmerse_mock.stores import open_store
 from vimmerse_mock.stores.sql import statements
@@ -285,6 +287,7 @@ def _shape_of(looked: Inspector, table: str) -> tuple[Any, ...]:
     )
 
 
+SINCE: dict[str, object] = {"of_customer": "c", "beyond": 1, "reached": 2}
 STATEMENTS: dict[str, tuple[Any, dict[str, object], str]] = {
     "batch": (statements.BATCH_BY_ID, {"of_customer": "c", "batch_id": "b"}, ""),
     "key": (statements.ACCOUNT_BY_KEY, {"api_key": "k"}, ""),
@@ -307,6 +310,25 @@ STATEMENTS: dict[str, tuple[Any, dict[str, object], str]] = {
     ),
     "claimable": (statements.CLAIMABLE, {"now": 1}, "messages_due"),
     "claim": (statements.CLAIM, {"now": 1, "lease": 2, "of_customer": "c"}, "messages_"),
+    "message": (statements.MESSAGE_BY_ID, {"of_customer": "c", "message_id": "m"}, ""),
+    "first move": (statements.FIRST_MOVE, {"of_customer": "c", "now": 1}, "batches_by_course"),
+    "moved": (statements.MOVED, {"of_customer": "c", "now": 1, "until": 2}, "batches_by_course"),
+    "page of batches": (
+        statements.PAGES[Batch],
+        {"of_customer": "c", "beyond": 1, "beyond_id": "b"},
+        "batches_by_creation",
+    ),
+    "page of messages": (
+        statements.PAGES[Message],
+        {"of_customer": "c", "beyond": 1},
+        "messages_of_customer",
+    ),
+    "new entries": (statements.LEDGER_SINCE, SINCE, "ledger_of_customer"),
+    "new deeds": (statements.DEEDS_SINCE, SINCE, "deeds_of_customer"),
+    "batches with something new": (statements.DONE_TO_BATCHES, SINCE, "deeds_of_customer"),
+    "messages with something new": (statements.TRIED, SINCE, "deeds_"),
+    "new exchanges": (statements.JOURNAL_SINCE, SINCE, "journal_of_customer"),
+    "last serials": (statements.LAST_SERIALS, {"of_customer": "c"}, "deeds_of_customer"),
     "in flight": (statements.IN_FLIGHT, {"of_customer": "c"}, "messages_leased"),
     "next due": (statements.NEXT_DUE, {"now": 1}, "messages_due"),
 }

@@ -310,11 +310,10 @@ class SqlStore:
 
     def page(self, customer_id: str, kind: type[Row], after: str, most: int) -> Page[Row]:
         """Return some batches, messages or ledger entries."""
-        beyond, _, beyond_id = after.partition("/")
-        (number,) = read_cursor(beyond, 1) if after else (-1,)
-        wanted = {"of_customer": customer_id, "beyond": number}
+        wanted: dict[str, Any] = {"of_customer": customer_id}
         if kind is Batch:
-            wanted["beyond_id"] = beyond_id
+            after, _, wanted["beyond_id"] = after.partition("/")
+        (wanted["beyond"],) = read_cursor(after, 1) if after else (-1,)
         with reading(self._engine) as connection:
             rows = connection.execute(s.PAGES[kind].limit(most + 1), wanted).all()
         items: list[Any]
