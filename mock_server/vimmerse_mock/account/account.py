@@ -226,7 +226,8 @@ class Account:
     def events_after(self, cursor: str = "") -> tuple[tuple[r.EventInfo, ...], str]:
         """Return what happened beyond a cursor, in order, and the cursor to go on from.
 
-        Without one, that is everything. It costs what is new, not what is there.
+        Without one, that is everything; beyond `now` there is nothing yet. It costs what is new,
+        not what is there.
 
         Raises:
             InvalidRequestError: it is no cursor that was returned here.

@@ -91,6 +91,10 @@ MOST_LISTED: Final = 1_000
 """How many a page has at most, and where no limit is given."""
 
 
+NOW: Final = "now"
+"""What to ask a story for `after`, to be given a cursor and nothing of what happened before."""
+
+
 class Listed(Answer, frozen=True):
     """A page of a list; `next` is what to ask for `after`, empty on the last page."""
 

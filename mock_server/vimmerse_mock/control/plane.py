@@ -263,7 +263,9 @@ class ControlPlane:
     def show_story(self, customer_id: str, most: int = 200, after: str = "") -> o.Story:
         now = self._now(customer_id)
         if after:
-            recent = self.store.since(customer_id, parse_position(after), now)
+            present = self.store.position(customer_id, now)
+            position = present if after == o.NOW else parse_position(after)
+            recent = self.store.since(customer_id, position, now)
             events, read = story.events_since(recent), recent.until
         else:
             read, account = self.store.position(customer_id, now), self.store.account(customer_id)
