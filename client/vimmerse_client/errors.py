@@ -83,7 +83,8 @@ class ApiError(VimmerseError):
 
     `message` is that of the server, such as `NOT_FOUND`, or the beginning of an answer without
     one. `body` is the parsed JSON, or the beginning of a text that is not JSON.
-    `operation` is the contract's name for the call. `retry_after` is what the server asked for, in
+    `operation` is the contract's name for the call. `why` is what a mock says of the reason; the
+    real service says nothing. `retry_after` is what the server asked for, in
     seconds, or None.
     """
 
@@ -96,17 +97,19 @@ class ApiError(VimmerseError):
         body: Any,  # noqa: ANN401 - whatever JSON can hold
         operation: str,
         retry_after: float | None = None,
+        why: str = "",
     ) -> None:
-        super().__init__(status, message, body, operation, retry_after)
+        super().__init__(status, message, body, operation, retry_after, why)
         self.status = status
         self.message = message
         self.body = body
         self.operation = operation
         self.retry_after = retry_after
+        self.why = why
 
     def __str__(self) -> str:
         said = " ".join(filter(None, [str(self.status), excerpt(self.message)]))
-        return f"{self.operation} was answered with {said}: {self.advice}"
+        return f"{self.operation} was answered with {said}: {excerpt(self.why) or self.advice}"
 
 
 class BadRequest(ApiError):

@@ -31,7 +31,7 @@ from vimmerse_client.images import Part
 from vimmerse_contracts.fields import url_problem
 from vimmerse_contracts.network import is_loopback, retry_after
 from vimmerse_contracts.operations import Operation
-from vimmerse_contracts.vocabulary import API_KEY_HEADER
+from vimmerse_contracts.vocabulary import API_KEY_HEADER, WHY_HEADER
 
 T = TypeVar("T")
 Timeout = float | tuple[float, float]
@@ -280,8 +280,10 @@ class Transport:
                 body = self.key.redact(json.loads(response.content))
             except ValueError:
                 body = self._excerpt(response)
-            asked = retry_after(response.headers)
-            raise error_class(status)(status, _message_in(body), body, operation, asked)
+            asked, why = retry_after(response.headers), response.headers.get(WHY_HEADER, "")
+            raise error_class(status)(
+                status, _message_in(body), body, operation, asked, self.key.redact(why)
+            )
         if status >= 300:
             location = excerpt(self.key.redact(response.headers.get("Location", "")))
             got = f"a redirect to {location}"

@@ -24,6 +24,9 @@ SAMPLE_CUSTOMER_ID: Final = "YOUR_CUSTOMER_ID"
 """The customer in the reference's samples (S)."""
 
 
+WHY_HEADER: Final = "X-Vimmerse-Mock-Why"
+"""A mock's refusals say in it why, in one sentence; the real service has no such header."""
+
 CONTROL_ROOT: Final = "/__admin"
 """Where a mock's control plane begins; the real service has nothing there."""
 

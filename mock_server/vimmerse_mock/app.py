@@ -110,6 +110,7 @@ def create_mock(
     keep: Keep | None = None,
     journal: int = JOURNAL_LENGTH,
     admin_token: str = "",
+    why: bool = True,
     real_time: Callable[[], Instant] | None = None,
     video_cache: Path | None = None,
     fetch_images: bool = False,
@@ -125,6 +126,7 @@ def create_mock(
         files_url: The start of links to files; by default the address that the client used.
         journal: The number of requests to keep for each account.
         admin_token: The token of the control plane. Without one, it answers only on the loopback.
+        why: Say in a header of each refusal why it is one.
         allowlist: The hosts that may get webhooks; by default the loopback and private networks.
         sender: What sends webhooks, in place of HTTP; it decides by itself where they may go.
         keep: Which ended batches are kept; by default all.
@@ -153,7 +155,7 @@ def create_mock(
     fetcher = ImageFetcher(allowlist, limits.file) if fetch_images else None
     public_api = PublicApi(service, FormParser(limits.file), files_url, studio, fetcher)
     recorder = Recorder(store, courier.real_time, journal)
-    app = _create_app(limits)
+    app = _create_app(limits, why=why)
     app.view_functions |= {
         **public_api.views(),
         "openapi": openapi,
@@ -260,11 +262,12 @@ class _App(flask.Flask):
         raise RuntimeError("the routes of a mock are those of the API: add yours to another app")
 
 
-def _create_app(limits: Limits) -> flask.Flask:
+def _create_app(limits: Limits, *, why: bool) -> flask.Flask:
     app = _App("vimmerse_mock", static_folder=None, template_folder=None)
     app.url_map = _routes()
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = limits.request
     app.config["MAX_FORM_PARTS"] = None
+    app.config["WHY"] = why
     register_errors(app)
     return app
 

@@ -48,6 +48,8 @@ class MockError(Exception):
 
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
     answer: ClassVar[ApiError] = contract.SERVER_ERROR
+    rule: ClassVar[str] = ""
+    """The id of the contract's rule that says so, where it is not the one of `answer`."""
 
 
 class RequestError(MockError):
@@ -60,13 +62,19 @@ class RequestError(MockError):
 class NoImagesError(RequestError):
     """A batch was to be created without an image."""
 
+    rule = "create.no_images"
+
 
 class InvalidBatchIdError(RequestError):
     """The batch id is not a UUID."""
 
+    rule = "read.bad_id"
+
 
 class NotConcatenableError(RequestError):
     """The batch is still processing, or has no finished media."""
+
+    rule = "concat.too_early"
 
 
 class UnauthorizedError(RequestError):

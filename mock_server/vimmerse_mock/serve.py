@@ -63,6 +63,7 @@ class ServeSettings:
     limits: Limits = field(default_factory=Limits)
     keep: Keep = field(default_factory=Keep)
     journal: int = JOURNAL_LENGTH
+    why: bool = True
     admin_token: str = field(default="", repr=False)
     webhook_allow: tuple[str, ...] = ()
     public_url: str = ""
@@ -219,6 +220,7 @@ def _wire(settings: ServeSettings) -> Mock:
         keep=settings.keep,
         allowlist=Allowlist(settings.webhook_allow, local=_is_private(settings.host)),
         journal=settings.journal,
+        why=settings.why,
         admin_token=settings.admin_token,
         files_url=public + FILES_PATH if public else None,
         video_cache=settings.video_cache,

@@ -102,6 +102,8 @@ from vimmerse_mock.serve import MEMORY, ServeSettings, serve
     is_flag=True,
     help="Fetch image URLs, from hosts that may get webhooks; one that fails is a failed media.",
 )
+@option("--strict", is_flag=True, help="Refuse forms with fields that the API does not know.")
+@option("--no-why", is_flag=True, help="Leave out the header of refusals that says why.")
 @option("--public-url", default="", help="URL of the mock for clients, if it runs behind a proxy.")
 @option(
     "--ready-file",
@@ -119,6 +121,7 @@ def command(
     **settings: Any,  # noqa: ANN401 - click's own; named as `Opening` and `ServeSettings` have them
 ) -> None:
     """Start a mock server; SIGTERM or Ctrl-C stops it."""
+    settings["why"] = not settings.pop("no_why")
     begin = Opening(**{field.name: settings.pop(field.name) for field in fields(Opening)})
     accounts = [begin]
     snapshots: tuple[Snapshot, ...] = ()
@@ -137,6 +140,7 @@ def command(
         ServeSettings(
             accounts=tuple(accounts),
             snapshots=snapshots,
+            why=begin.why,
             prices=PriceList({**PriceList().per_second, **dict(price)}, concat_price),
             limits=Limits(max_image_mib * MEBIBYTE, max_request_mib * MEBIBYTE),
             **settings,

@@ -52,6 +52,8 @@ class OpenAccount(Body, frozen=True):
     step: WrittenSpan = 1.0
     seed: str = ""
     scenario: str | Mapping[str, Any] = "success"
+    strict: bool = False
+    why: bool = True
 
     @classmethod
     def of(cls, opening: Opening) -> OpenAccount:

@@ -45,6 +45,8 @@ class AccountRegistry:
             clock=Clock(real, real).running(real, opening.clock_setting),
             seed=opening.seed or secrets.token_hex(8),
             scenario=opening.first_scenario,
+            strict=opening.strict,
+            why=opening.why,
         )
         account = replace(account, manager_id=random_uuid(account.random("manager")))
         self.store.add(opened(account, opening.credits))

@@ -52,6 +52,8 @@ class Opening:
         seed: The same calls on the same seed and customer id get the same identifiers; generated
             if empty.
         scenario: What happens to the batches of the account: a preset's name, or details.
+        strict: Refuse forms with fields that the API does not know.
+        why: Say in a header of each refusal why it is one.
 
     Raises:
         OpeningError: The credits are negative, or the key or customer id is unusable.
@@ -68,6 +70,8 @@ class Opening:
     step: str | float = 1.0
     seed: str = ""
     scenario: str | Scenario = field(default_factory=Scenario)
+    strict: bool = False
+    why: bool = True
 
     def __post_init__(self) -> None:
         """Refuse a balance that no account has, a clock that there is not, and unusable names."""
@@ -111,6 +115,8 @@ class AccountState:
     faults: tuple[Fault, ...] = ()
     throttle: Throttle = field(default_factory=Throttle)
     next_scenarios: tuple[Scenario, ...] = ()
+    strict: bool = False
+    why: bool = True
 
     def random(self, *purpose: object) -> Random:
         """Return a random source for one purpose; it draws the same for the same seed."""

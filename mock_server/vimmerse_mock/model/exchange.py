@@ -21,6 +21,7 @@ class Answered:
 
     Keys are redacted, bodies bounded. `operation` is empty where none matched. `batch_status` and
     `progress` are what the answer said of the batch; `fault` names its fault.
+    `why` says why it was refused, or what of it was ignored, with the contract's rule.
     `status` is 0 where the answer did not arrive whole.
     """
 
@@ -36,6 +37,7 @@ class Answered:
     batch_status: str = ""
     progress: int = 0
     fault: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

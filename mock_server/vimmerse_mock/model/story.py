@@ -146,6 +146,8 @@ def _requests(exchange: Exchange) -> Iterator[Event]:
     what = f"{exchange.method} {exchange.path} ({known}): {answered}"
     if exchange.batch_status:
         what += f", {exchange.batch_status} {exchange.progress} %"
+    if exchange.why:
+        what += f": {exchange.why}"
     yield Event(exchange.at, EventKind.REQUEST, what, exchange.batch_id)
     if exchange.fault:
         yield Event(exchange.at, EventKind.FAULT, exchange.fault, exchange.batch_id)

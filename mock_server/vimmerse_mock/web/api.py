@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import flask
+from marshmallow import Schema, ValidationError
 from werkzeug.routing import Rule
 
 from vimmerse_contracts.operations import OPERATIONS, Operation
@@ -26,6 +27,7 @@ from vimmerse_mock.web.render import (
     json_response,
     text_response,
 )
+from vimmerse_mock.web.why import refused_fields, unknown_fields, why_ignored
 
 _FORMS: Final = {each.id: each.request() for each in OPERATIONS if each.request}
 
@@ -135,7 +137,7 @@ class PublicApi:
             account = record.account = self._authenticate() if operation.needs_key else None
 
             def carry_out() -> flask.Response:
-                form = self._parser.parse(schema, flask.request) if schema else {}
+                form = self._parse(schema, record) if schema else {}
                 call = Call(record, form, self.files_url(flask.request))
                 return text_response(method(call, **path))
 
@@ -148,6 +150,15 @@ class PublicApi:
             return apply_fault(fault, random, record, carry_out)
 
         return view
+
+    def _parse(self, schema: Schema, record: RequestRecord) -> dict[str, Any]:
+        """Read a form; fields that it does not know are ignored, or refused if that is strict."""
+        form: dict[str, Any] = self._parser.parse(schema, flask.request)
+        if unknown := unknown_fields(flask.request, schema):
+            if record.account is not None and record.account.strict:
+                raise ValidationError({"body": refused_fields(unknown, schema)})
+            record.why = why_ignored(unknown, schema)
+        return form
 
     def _authenticate(self) -> AccountState:
         key = flask.request.headers.get(API_KEY_HEADER, "")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -15,19 +17,32 @@ from vimmerse_contracts.fields import validation_body
 from vimmerse_mock.errors import MarkerError, MockError, ThrottledError
 from vimmerse_mock.model.clock import SECOND
 from vimmerse_mock.web.render import json_response
+from vimmerse_mock.web.why import say_why, why
 
 _RETRY_AFTER_SECONDS: Final = "1"
 _LOG = logging.getLogger("vimmerse_mock.web")
 
 
 def register_errors(app: flask.Flask) -> None:
-    """Answer every exception in the manner of the API."""
-    app.register_error_handler(MockError, _answer_refusal)
-    app.register_error_handler(ThrottledError, _answer_throttled)
-    app.register_error_handler(ValidationError, _answer_validation)
-    app.register_error_handler(MarkerError, _answer_marker)
-    app.register_error_handler(HTTPException, _answer_http)
-    app.register_error_handler(Exception, _answer_mistake)
+    """Answer every exception in the manner of the API, with a header that says why."""
+    answers: dict[type[Exception], Callable[[Any], flask.Response]] = {
+        MockError: _answer_refusal,
+        ThrottledError: _answer_throttled,
+        ValidationError: _answer_validation,
+        MarkerError: _answer_marker,
+        HTTPException: _answer_http,
+        Exception: _answer_mistake,
+    }
+    for kind, answer in answers.items():
+        app.register_error_handler(kind, partial(_answer_with_why, answer))
+
+
+def _answer_with_why(
+    answer: Callable[[Exception], flask.Response], error: Exception
+) -> flask.Response:
+    response = answer(error)
+    say_why(response, why(error, flask.request))
+    return response
 
 
 def _answer_refusal(error: MockError) -> flask.Response:

@@ -14,6 +14,7 @@ from vimmerse_mock.model.faults import Answer, Fault
 from vimmerse_mock.web.errors import body_of_status
 from vimmerse_mock.web.record import RequestRecord
 from vimmerse_mock.web.render import json_response, to_json
+from vimmerse_mock.web.why import say_why, why_planned
 
 CarryOut = Callable[[], flask.Response]
 _DRIP_BYTES: Final = 64
@@ -29,6 +30,7 @@ def apply_fault(
     response = _carried_out(carry_out) if effect.carried_out else flask.Response()
     if effect.answer is not None:
         response = _out_of_turn(effect.answer(fault))
+        say_why(response, why_planned(fault))
     if effect.drips:
         response = _dripping(response, record, fault, random)
     if effect.breaks is not None:

@@ -20,7 +20,8 @@ class RequestRecord:
     """The record of one request.
 
     `began` is the real instant at which an operation began; `account` is whose request it is;
-    `view` the batch that was answered about; `fault` the fault that was met, and `broken` how the
+    `view` the batch that was answered about; `why` says why it was refused, or what of it was
+    ignored; `fault` the fault that was met, and `broken` how the
     connection ended if the answer did not arrive whole.
 
     Who serves the request carries out what happens to the answer: `pauses` are the seconds to wait
@@ -31,6 +32,7 @@ class RequestRecord:
     began: Instant | None = None
     account: AccountState | None = None
     view: BatchView | None = None
+    why: str = ""
     fault: Fault | None = None
     broken: Break | None = None
     pauses: list[float] | None = None

@@ -141,6 +141,7 @@ class Unwritten:
             progress=view.seen.progress if view else 0,
             charges=view.charges if view else (),
             fault=str(record.fault) if record.fault else "",
+            why=redact.text(record.why),
         )
 
 
