@@ -35,6 +35,9 @@ class Details(TypedDict, total=False):
     fail_at: int
     stuck_at: int
     message: str
+    waits_as_new: bool
+    video_after: str | float
+    translated_prompt: str
 
 
 class Account:

@@ -116,7 +116,7 @@ def _value(name: str, text: str) -> Any:  # noqa: ANN401 - what JSON would have 
             return [_number(item.strip()) for item in text.split(",")]
         case "fail_at" | "stuck_at":
             return _number(text)
-        case "fail_all":
+        case "fail_all" | "waits_as_new":
             return {"true": True, "false": False}.get(text, text)
         case _:
             return text

@@ -38,8 +38,13 @@ class Scenario:
         stuck_at: The percent, 0 to 99, at which it stops forever, without an end or a webhook.
         message: The message of a batch that fails or has a refused image. By default a suitable
             one.
+        waits_as_new: While it waits for its turn its status is `new`, not `processing` (P26).
+        video_after: How long after `success` the `video_url` is there, as `5s` or a number of
+            seconds; by default at once. The reference's own sample waits for it (P25).
+        translated_prompt: What the prompt was translated to: `Params` then has it as its prompt,
+            and ends in the given one, `|OriginalPrompt=...` (O).
 
-    `queue` and `processing` are stored as seconds.
+    Spans are stored as seconds.
 
     Raises:
         ScenarioError: a value is not valid.
@@ -53,10 +58,13 @@ class Scenario:
     fail_at: int | None = None
     stuck_at: int | None = None
     message: str = ""
+    waits_as_new: bool = False
+    video_after: str | float | None = None
+    translated_prompt: str = ""
 
     def __post_init__(self) -> None:
         """Check every value, and keep equal ones alike."""
-        for name in ("queue", "processing"):
+        for name in _SPANS:
             try:
                 if (written := getattr(self, name)) is not None:
                     object.__setattr__(self, name, in_seconds(parse_span(written)))
@@ -81,6 +89,7 @@ def _are_places(value: object) -> bool:
     return all(_is_whole(place) for place in value)
 
 
+_SPANS: Final = ("queue", "processing", "video_after")
 _PLACES: Final = (f"a list of places of media, 0 to {_LAST_PLACE}", _are_places)
 _PERCENT: Final = (
     f"a percent, 0 to {_MOST_PERCENT}",
@@ -94,6 +103,8 @@ _CHECKS: Final[Mapping[str, tuple[str, Callable[[object], bool]]]] = MappingProx
         "fail_at": _PERCENT,
         "stuck_at": _PERCENT,
         "message": ("a text", lambda value: isinstance(value, str)),
+        "waits_as_new": ("true or false", lambda value: isinstance(value, bool)),
+        "translated_prompt": ("a text", lambda value: isinstance(value, str)),
     }
 )
 """What the fields take that are no spans."""
@@ -203,7 +214,7 @@ def write_fields(scenario: Scenario) -> dict[str, Any]:
         value = getattr(scenario, name)
         if value == getattr(usual, name):
             continue
-        if name in {"queue", "processing"}:
+        if name in _SPANS:
             value = format_span(seconds(value))
         fields[name] = list(value) if isinstance(value, tuple) else value
     return fields
@@ -217,6 +228,7 @@ class Script:
     `finish`. Those in `refuse_medias`, which are in `fail_medias` too, end when the queue does. At
     `fail_at` percent everything fails, at `stuck_at` percent everything stops. `queue_counts` is
     whether progress rises in the queue, as it does in scripts that older versions stored.
+    `waits_as_new`, `video_after` and `translated_prompt` are the scenario's.
     """
 
     queue: Span
@@ -228,6 +240,9 @@ class Script:
     fail_at: int | None = None
     stuck_at: int | None = None
     queue_counts: bool = True
+    waits_as_new: bool = False
+    video_after: Span = 0
+    translated_prompt: str = ""
 
 
 _MODEL_SLOWNESS: Final[dict[str, float]] = {
@@ -276,6 +291,9 @@ class Pace:
             fail_at=scenario.fail_at,
             stuck_at=scenario.stuck_at,
             queue_counts=False,
+            waits_as_new=scenario.waits_as_new,
+            video_after=seconds(float(scenario.video_after or 0)),
+            translated_prompt=scenario.translated_prompt,
         )
 
     def concat_script(self) -> Script:

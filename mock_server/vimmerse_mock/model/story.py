@@ -9,6 +9,7 @@ from itertools import zip_longest
 from typing import Final
 
 from vimmerse_contracts.network import without_login
+from vimmerse_contracts.vocabulary import BatchStatus
 from vimmerse_mock.model.batch import Batch, Submission, SubmissionKind
 from vimmerse_mock.model.clock import Instant, in_seconds
 from vimmerse_mock.model.credits import LedgerEntry
@@ -114,12 +115,16 @@ def _ranked_transitions(batch: Batch) -> Iterator[_Ranked]:
 
 def _course(batch: Batch, submission: Submission) -> Iterator[Event]:
     timeline, total = plan(submission, len(batch.medias)), len(batch.medias)
+    if timeline.new_until > timeline.begins_at:
+        yield _transition(batch, timeline.new_until, "new -> processing")
     for place, at in enumerate(timeline.media_ends):
         if at <= timeline.halts_at:
             end = "failed" if place in timeline.failing else "finished"
             yield _transition(batch, at, f"media {place + 1} of {total} {end}")
     ended = f"stuck at {timeline.most} %" if timeline.is_stuck else timeline.outcome.value
     yield _transition(batch, timeline.halts_at, f"processing -> {ended}")
+    if timeline.video_at > timeline.halts_at and timeline.outcome is BatchStatus.SUCCESS:
+        yield _transition(batch, timeline.video_at, "the composed video is there")
 
 
 def _transition(batch: Batch, at: Instant, what: str) -> Event:

@@ -41,16 +41,19 @@ class Observation:
 class Timeline:
     """Every instant at which something happens to one submission.
 
+    It is `new` until `new_until`, where it begins as such. Its video is there from `video_at` on.
     `media_ends[i]` is when media `i` ends, well if `i` is not in `failing`. `base_finished` and
     `base_failed` were so from the start. Progress rises from `rises_at`, to 100 after `whole`; it
     stops at `most`. After `halts_at` nothing happens any more: that is the end, unless it is stuck.
     """
 
     begins_at: Instant
+    new_until: Instant
     rises_at: Instant
     whole: Span
     most: int
     halts_at: Instant
+    video_at: Instant
     is_stuck: bool
     media_ends: tuple[Instant, ...]
     failing: tuple[int, ...]
@@ -76,12 +79,15 @@ class Timeline:
     def instants(self) -> set[Instant]:
         """Every instant at which something happens; what is stuck goes on to `NEVER`."""
         ends = {end for end in self.media_ends if end < self.halts_at}
-        return ends | ({self.halts_at, NEVER} if self.is_stuck else {self.halts_at})
+        ends |= {self.halts_at, self.video_at}
+        if self.new_until > self.begins_at:
+            ends.add(self.new_until)
+        return ends | {NEVER} if self.is_stuck else ends
 
     def begun(self) -> Observation:
         """Return what the answer to the submission shows, even if it ends in that instant."""
         return Observation(
-            status=BatchStatus.PROCESSING,
+            status=self._unfinished(self.begins_at),
             progress=0,
             finished=self.base_finished,
             failed=self.base_failed,
@@ -94,7 +100,7 @@ class Timeline:
         """Return what a reader sees at an instant."""
         last = min(now, self.halts_at)
         ended = now >= self.halts_at and not self.is_stuck
-        status = self.outcome if ended else BatchStatus.PROCESSING
+        status = self.outcome if ended else self._unfinished(now)
         succeeded = status is BatchStatus.SUCCESS
         done = tuple(i for i, end in enumerate(self.media_ends) if end <= last)
         refused = any(i in self.refused for i in done)
@@ -104,7 +110,7 @@ class Timeline:
             finished=self.base_finished + tuple(i for i in done if i not in self.failing),
             failed=self.base_failed + tuple(i for i in done if i in self.failing),
             message=self.message if status is BatchStatus.FAIL or refused else "",
-            composed=succeeded,
+            composed=succeeded and now >= self.video_at,
             changed_at=self._changed_at(now, done, ended=ended),
         )
 
@@ -115,10 +121,14 @@ class Timeline:
         gone = last - self.rises_at
         return min(self.most, 100 * gone // self.whole) if self.whole else self.most
 
+    def _unfinished(self, now: Instant) -> BatchStatus:
+        return BatchStatus.NEW if now < self.new_until else BatchStatus.PROCESSING
+
     def _changed_at(self, now: Instant, done: tuple[int, ...], *, ended: bool) -> Instant:
         if ended:
-            return self.halts_at
-        return max((self.media_ends[i] for i in done), default=min(self.begins_at, now))
+            return self.video_at if now >= self.video_at else self.halts_at
+        begun = self.new_until if now >= self.new_until else self.begins_at
+        return max((self.media_ends[i] for i in done), default=min(begun, now))
 
 
 def plan(submission: Submission, medias: int) -> Timeline:
@@ -134,10 +144,12 @@ def plan(submission: Submission, medias: int) -> Timeline:
     at_once = None if script.fail_at is None else halts_at
     return Timeline(
         begins_at=submission.at,
+        new_until=turn if script.waits_as_new else submission.at,
         rises_at=rises_at,
         whole=whole,
         most=99 if halt is None else halt,
         halts_at=halts_at,
+        video_at=halts_at + script.video_after,
         is_stuck=script.stuck_at is not None,
         media_ends=tuple(_media_ends(script, turn, count, at_once)),
         failing=script.fail_medias if at_once is None else tuple(range(count)),

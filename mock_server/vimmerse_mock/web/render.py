@@ -100,7 +100,7 @@ def batch_fields(
         "upload_urls": {},
         "finished_medias": _references(batch, seen.finished),
         "failed_medias": _references(batch, seen.failed),
-        "pose_preset": [_pose_preset(batch.settings)],
+        "pose_preset": [_pose_preset(batch.settings, batch.submission.script.translated_prompt)],
         "submit_params": {
             "scale_factor": "1",
             "pipeline_preset": "Fast",
@@ -123,9 +123,9 @@ def _references(batch: Batch, places: Iterable[int]) -> list[dict[str, str]]:
     return [{"media_id": batch.medias[i].id, "item": batch.medias[i].item} for i in places]
 
 
-def _pose_preset(settings: VideoSettings) -> dict[str, str]:
+def _pose_preset(settings: VideoSettings, translated_prompt: str) -> dict[str, str]:
     params = {
-        "Prompt": settings.prompt,
+        "Prompt": translated_prompt or settings.prompt,
         "CameraPath": "",
         "Quantity": settings.quantity,
         "MotionAmount": settings.motion_range,
@@ -134,6 +134,8 @@ def _pose_preset(settings: VideoSettings) -> dict[str, str]:
     }
     if settings.aspect_ratio:
         params["AspectRatio"] = settings.aspect_ratio
+    if translated_prompt:
+        params["OriginalPrompt"] = settings.prompt
     return {
         "MotionType": settings.motion_type,
         "Params": "|".join(f"{name}={value}" for name, value in params.items()),
