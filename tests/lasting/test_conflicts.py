@@ -27,14 +27,11 @@ def set_default(postgres: Postgres, postgres_url: str) -> Setting:
     return set_it
 
 
-def hammer(
-    store_url: str, folder: Path, once_started: Callable[[], None] = lambda: None
-) -> Counter[int]:
+def hammer(store_url: str, folder: Path) -> Counter[int]:
     """Have two mocks create batches on one account; check the books, return the answers."""
     with ExitStack() as stack:
         serves = [stack.enter_context(Serve(folder, "--store", store_url)) for _ in range(2)]
         urls = [serve.await_url() for serve in serves]
-        once_started()
         answers = volley(urls, CONNECTIONS, EACH)
         assert [serve.stop() for serve in serves] == [0, 0]
     (books,) = read_books(store_url)
@@ -49,17 +46,3 @@ def test_a_serializable_database_makes_no_difference(
     """The mock relies on locks: two at one account work where conflicts would be given up."""
     set_default("default_transaction_isolation = 'serializable'")
     assert hammer(postgres_url, tmp_path) == {200: CONNECTIONS * EACH}
-
-
-def test_conflicts_are_tried_again_or_answered_503(
-    set_default: Setting, postgres: Postgres, postgres_url: str, tmp_path: Path
-) -> None:
-    """Where no lock is waited for, two mocks at one account answer 200 or 503, and sums hold."""
-
-    def impatient() -> None:
-        set_default("lock_timeout = '1ms'")
-        postgres.cut_connections(postgres_url)
-
-    answers = hammer(postgres_url, tmp_path, impatient)
-    assert set(answers) == {200, 503}
-    assert sum(answers.values()) == CONNECTIONS * EACH

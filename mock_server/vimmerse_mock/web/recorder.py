@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -59,10 +60,13 @@ class Recorder:
         if f"{environ['PATH_INFO']}/".startswith(f"{CONTROL_ROOT}/"):
             return response
         record = record_of(environ)
-        if record.account is None:
+        is_away = (
+            response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+        )  # not to be waited for twice
+        if record.account is None and not is_away:
             record.account = self._account_of(environ.get(_KEY, ""))
-            if record.account is None and request.endpoint in _UNREMARKABLE:
-                return response
+        if record.account is None and request.endpoint in _UNREMARKABLE:
+            return response
         texts = {name: value for name, value in environ.items() if type(value) is str}
         is_file = response.is_streamed or response.direct_passthrough
         answer = f"[{response.mimetype}]".encode() if is_file else response.get_data()

@@ -390,10 +390,10 @@ def test_the_reference_has_the_deadlines() -> None:
     for row in (
         f"| a request's head | {patience.head:g} s from its first byte, {HEAD_BYTES // 1024} KiB",
         f"| a request's body | {patience.body:g} s;",
-        f"| silence between two requests of a connection | {patience.idle:g} s |",
+        f"| pause between two requests of a connection | {patience.idle:g} s |",
         f"| a client that does not read its answer | {patience.unread:g} s |",
         f"| connections | {front.CONNECTIONS:,};",
-        f"| stopping | what is being answered has {patience.stop:g} s |",
+        f"| stopping | requests that are being answered have {patience.stop:g} s,",
         f"at most {['none', 'one', 'two', 'three', 'four'][SHARE]} at once for one account",
     ):
         assert row in " ".join(page.split("\n")), row

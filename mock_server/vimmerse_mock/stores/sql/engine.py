@@ -1,12 +1,12 @@
-"""Engines for the two dialects, and their failures in the store's own words."""
+"""Connections to both kinds of databases, and their failures in the store's own words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url
+from sqlalchemy import URL, Connection, Engine, exc, make_url
 
 from vimmerse_mock.errors import (
     StoreConflictError,
@@ -14,67 +14,48 @@ from vimmerse_mock.errors import (
     StoreRefusedError,
     StoreUnavailableError,
 )
+from vimmerse_mock.stores.sql.patience import AT_START, FOR_REQUESTS, Patience
+from vimmerse_mock.stores.sql.sqlite import READING, sqlite_engine
 
-_BUSY_SECONDS: Final = 30
-_CONNECT_SECONDS: Final = 5
-_POOL: Final = 24
-_CONFLICTS: Final = frozenset({"40001", "40P01", "55P03"})
-"""Serialization failure, deadlock, lock not available."""
+_CONFLICTS: Final = frozenset({"40001", "40P01"})
+"""Serialization failure, deadlock."""
+_LOCKED: Final = "55P03"
 _FULL: Final = frozenset({"53100", "53200"})
 _UNREACHABLE: Final = ("08", "57", "53")
 """Connections lost or refused, the server stopping, too many connections."""
-_READING: Final = "vimmerse_reading"
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, patience: Patience = AT_START) -> Engine:
     """Return an engine; nothing is connected yet.
 
     Raises:
         StoreRefusedError: the URL is none that SQLAlchemy can use.
     """
+    parsed = _parsed(url)
+    if parsed.get_backend_name() == "sqlite":
+        return sqlite_engine(parsed, patience)
+    from vimmerse_mock.stores.sql.postgresql import postgresql_engine  # noqa: PLC0415 - an extra
+
+    return postgresql_engine(parsed, patience)
+
+
+def open_engines(url: str) -> tuple[Engine, Engine]:
+    """Return the engine that requests read with, and the one that they write with.
+
+    Raises:
+        StoreRefusedError: the URL is none that SQLAlchemy can use.
+    """
+    readers = open_engine(url, FOR_REQUESTS)
+    if readers.dialect.name == "sqlite":
+        return readers, sqlite_engine(readers.url, FOR_REQUESTS, for_writing=True)
+    return readers, readers
+
+
+def _parsed(url: str) -> URL:
     try:
-        parsed = make_url(url)
+        return make_url(url)
     except (exc.ArgumentError, ValueError) as error:
         raise StoreRefusedError("the store's URL cannot be understood") from error
-    if parsed.get_backend_name() == "sqlite":
-        return _sqlite(parsed)
-    if "@" in (parsed.host or ""):
-        raise StoreRefusedError("the store's URL has two @: in a password, write %40")
-    return create_engine(
-        parsed.set(drivername="postgresql+psycopg"),
-        connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": "vimmerse-mock"},
-        pool_size=_POOL,
-        max_overflow=_POOL,
-        pool_timeout=_CONNECT_SECONDS,
-        pool_pre_ping=True,
-        isolation_level="READ COMMITTED",  # rows are locked: whatever the database's default is
-        hide_parameters=True,
-    )
-
-
-def _sqlite(url: URL) -> Engine:
-    if url.query or url.database in (None, "", ":memory:"):
-        raise StoreRefusedError(
-            "a SQLite store is a file, sqlite:///path.db, with nothing after it; for a store in "
-            "memory, use memory:"
-        )
-    engine = create_engine(
-        url, connect_args={"timeout": _BUSY_SECONDS}, pool_size=_POOL, hide_parameters=True
-    )
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own
-        connection.isolation_level = None  # transactions begin where `_begin` says, and only there
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute("PRAGMA foreign_keys=ON")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        reading = connection.get_execution_options().get(_READING)
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
-
-    return engine
 
 
 @contextmanager
@@ -82,7 +63,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
     """Connect to read: no lock is taken."""
     with translated(), engine.connect() as connection:
         level = {} if engine.dialect.name == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
-        yield connection.execution_options(**{_READING: True}, **level)
+        yield connection.execution_options(**{READING: True}, **level)
 
 
 @contextmanager
@@ -99,21 +80,22 @@ def translated() -> Iterator[None]:
     Raises:
         StoreConflictError: another transaction was in the way; trying again may help.
         StoreFullError: there is no room.
-        StoreUnavailableError: the database cannot be reached.
+        StoreUnavailableError: the database cannot be reached, or is locked by another program.
     """
     try:
         yield
     except exc.TimeoutError as error:
         raise StoreUnavailableError("every connection to the database is in use") from error
     except exc.DBAPIError as error:
-        state, words = getattr(error.orig, "sqlstate", None) or "", str(error.orig)
-        if state in _CONFLICTS or "database is locked" in words:
+        state, words = getattr(error.orig, "sqlstate", None) or "", str(error.orig).partition("\n")[0]
+        if state in _CONFLICTS:
             raise StoreConflictError(words) from error
         if state in _FULL or "disk is full" in words:
             raise StoreFullError(words) from error
         lost = isinstance(error, exc.OperationalError) and not state
         if (
             error.connection_invalidated
+            or state == _LOCKED
             or state.startswith(_UNREACHABLE)
             or (lost and "no such table" not in words)
         ):

@@ -10,13 +10,14 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Engine, exc, insert
 
-from vimmerse_mock.errors import StoreConflictError, StoreFullError, StoreUnavailableError
+from vimmerse_mock.errors import StoreFullError, StoreUnavailableError
 from vimmerse_mock.model.exchange import Exchange, LazyExchange
 from vimmerse_mock.stores.sql import statements as s
 from vimmerse_mock.stores.sql.engine import writing
 from vimmerse_mock.stores.sql.schema import JOURNAL
 
 _EVERY_SECONDS: Final = 0.02
+_AWAY_SECONDS: Final = 1.0
 _MOST: Final = 10_000
 """What waits beyond that, since the database is away or slow, is lost: it is a journal."""
 _LOG = logging.getLogger("vimmerse_mock.stores")
@@ -48,14 +49,22 @@ class JournalWriter:
                 self._thread = Thread(target=self._run, name="vimmerse-journal", daemon=True)
                 self._thread.start()
 
-    def flush(self) -> None:
-        """Write everything that was taken so far; what cannot be written is lost, and logged."""
+    def flush(self) -> bool:
+        """Write everything that was taken so far, or keep it while the database is away."""
         with self._writing:
             with self._lock:
                 waiting, self._waiting = self._waiting, []
                 keep, self._keep = self._keep, {}
-            if waiting:
-                self._write([journal_row(who, each.read()) for who, each in waiting], keep)
+            try:
+                if waiting:
+                    self._write([journal_row(who, each.read()) for who, each in waiting], keep)
+            except (StoreUnavailableError, StoreFullError) as error:
+                _LOG.warning("the journal cannot be written for now: %s", error)
+                with self._lock:
+                    self._waiting = [*waiting, *self._waiting][:_MOST]
+                    self._keep = keep | self._keep
+                return False
+        return True
 
     def close(self) -> None:
         """Write what is left, and stop."""
@@ -63,14 +72,17 @@ class JournalWriter:
         self._some.set()
         if self._thread is not None:
             self._thread.join()
-        self.flush()
+        if not self.flush():
+            _LOG.warning("the journal misses %d requests", len(self._waiting))
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._some.wait()
             self._some.clear()
             self._stopping.wait(_EVERY_SECONDS)
-            self.flush()
+            if not self.flush():
+                self._some.set()
+                self._stopping.wait(_AWAY_SECONDS)
 
     def _write(self, rows: Sequence[Row], keep: dict[str, int]) -> None:
         try:
@@ -82,8 +94,6 @@ class JournalWriter:
             if len(rows) > 1:
                 for row in rows:
                     self._write([row], {})
-        except (StoreUnavailableError, StoreFullError, StoreConflictError) as error:
-            _LOG.warning("the journal misses %d requests: %s", len(rows), error)
 
 
 def journal_row(customer_id: str, exchange: Exchange) -> Row:

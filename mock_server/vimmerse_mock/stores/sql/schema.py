@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 import msgspec
@@ -165,6 +166,7 @@ Migration = Callable[[Connection], None]
 _MIGRATING: Final = 7_624_662
 """The advisory lock that PostgreSQL's starters queue for."""
 _AT_ONCE: Final = 1_000
+_NAMED: Final = 5
 
 
 def _change_nothing(_connection: Connection) -> None:
@@ -290,12 +292,22 @@ def _version(connection: Connection) -> int:
     tables = set(inspect(connection).get_table_names())
     if META.name in tables:
         return _noted(connection, "schema") or 0
-    if tables & set(METADATA.tables):
-        raise StoreRefusedError(
-            "the database has tables of another application "
-            f"({', '.join(sorted(tables & set(METADATA.tables)))}): use a database of its own"
-        )
+    require_own(tables & set(METADATA.tables))
     return 0
+
+
+def require_own(tables: AbstractSet[str]) -> None:
+    """Refuse a database that has tables, and not the mock's.
+
+    Raises:
+        StoreRefusedError: it has.
+    """
+    if tables and META.name not in tables:
+        listed = sorted(tables)
+        named = ", ".join(listed[:_NAMED]) + (", ..." if len(listed) > _NAMED else "")
+        raise StoreRefusedError(
+            f"the database has tables of another application ({named}): use a database of its own"
+        )
 
 
 def _require_plan(connection: Connection) -> None:

@@ -32,7 +32,7 @@ from vimmerse_mock.model.outbox import Message, MessageState
 from vimmerse_mock.model.snapshot import Deed, Position, Recent, Snapshot, read_cursor
 from vimmerse_mock.stores import NOBODY, Page, Row
 from vimmerse_mock.stores.sql import statements as s
-from vimmerse_mock.stores.sql.engine import open_engine, reading, writing
+from vimmerse_mock.stores.sql.engine import open_engine, open_engines, reading, translated, writing
 from vimmerse_mock.stores.sql.journal import JournalWriter, journal_row
 from vimmerse_mock.stores.sql.schema import (
     ACCOUNTS,
@@ -44,7 +44,9 @@ from vimmerse_mock.stores.sql.schema import (
     batch_row,
     message_row,
     migrate,
+    require_own,
 )
+from vimmerse_mock.stores.sql.sqlite import tables_in, write_ahead
 
 _INSERTS: Final[dict[str, Callable[..., Any]]] = {
     "sqlite": sqlite.insert,
@@ -190,10 +192,10 @@ _DATABASE_TIME: Final = text(
 class SqlStore:
     """Accounts, batches, ledgers and outboxes in a database that many processes may share."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._ahead = _database_ahead(engine)
-        self._journal = JournalWriter(engine)
+    def __init__(self, readers: Engine, writers: Engine) -> None:
+        self._readers, self._writers = readers, writers
+        self._ahead = _database_ahead(readers)
+        self._journal = JournalWriter(writers)
 
     @classmethod
     def open(cls, url: str) -> SqlStore:
@@ -204,14 +206,12 @@ class SqlStore:
         """
         engine = open_engine(url)
         try:
-            with writing(engine) as connection:
-                migrate(connection)
-            return cls(engine)
-        except Exception as error:
+            _bring_up_to_date(engine)
+            return cls(*open_engines(url))
+        except _UNUSABLE as error:
+            raise StoreRefusedError(_refusal(engine.url, error)) from error
+        finally:
             engine.dispose()
-            if isinstance(error, _UNUSABLE):
-                raise StoreRefusedError(_refusal(engine.url, error)) from error
-            raise
 
     def real_time(self) -> Instant:
         """Return the time of the database's machine, which all who share it agree on."""
@@ -227,7 +227,7 @@ class SqlStore:
             "body": msgspec.json.encode(account),
         }
         try:
-            with writing(self._engine) as connection:
+            with writing(self._writers) as connection:
                 connection.execute(insert(ACCOUNTS), row)
                 tx = SqlTransaction(connection, account)
                 for entry in snapshot.ledger:
@@ -243,7 +243,7 @@ class SqlStore:
 
     def remove_account(self, customer_id: str) -> None:
         """Close an account and forget everything of it."""
-        with writing(self._engine) as connection:
+        with writing(self._writers) as connection:
             connection.execute(delete(ACCOUNTS).where(ACCOUNTS.c.customer_id == customer_id))
 
     def customers(self) -> tuple[str, ...]:
@@ -278,7 +278,7 @@ class SqlStore:
 
     def ledger(self, customer_id: str) -> tuple[LedgerEntry, ...]:
         """Return an account's ledger."""
-        with reading(self._engine) as connection:
+        with reading(self._readers) as connection:
             rows = connection.execute(s.LEDGER_OF, {"of_customer": customer_id}).all()
         return tuple(map(_entry, rows))
 
@@ -314,7 +314,7 @@ class SqlStore:
         if kind is Batch:
             after, _, wanted["beyond_id"] = after.partition("/")
         (wanted["beyond"],) = read_cursor(after, 1) if after else (-1,)
-        with reading(self._engine) as connection:
+        with reading(self._readers) as connection:
             rows = connection.execute(s.PAGES[kind].limit(most + 1), wanted).all()
         items: list[Any]
         if kind is LedgerEntry:
@@ -330,13 +330,13 @@ class SqlStore:
     def position(self, customer_id: str, at: Instant) -> Position:
         """Return how far an account's history goes now."""
         self._journal.flush()
-        with reading(self._engine) as connection:
+        with reading(self._readers) as connection:
             return _position(connection, customer_id, at)
 
     def since(self, customer_id: str, position: Position, until: Instant) -> Recent:
         """Return what an account's history has beyond a position."""
         self._journal.flush()
-        with reading(self._engine) as connection:
+        with reading(self._readers) as connection:
             reached = _position(connection, customer_id, until)
 
             def new(name: str, statement: Select[Any]) -> Sequence[Any]:
@@ -362,7 +362,7 @@ class SqlStore:
     @contextmanager
     def transaction(self, customer_id: str) -> Iterator[SqlTransaction]:
         """Lock an account."""
-        with writing(self._engine) as connection:
+        with writing(self._writers) as connection:
             body = connection.scalar(s.ACCOUNT_LOCKED, {"of_customer": customer_id})
             yield SqlTransaction(connection, _account(body, customer_id))
 
@@ -371,7 +371,7 @@ class SqlStore:
     ) -> Message | None:
         """Lease what is due first; accounts that somebody else is at are skipped."""
         due = {"now": now, "avoiding": _listed(avoiding)}
-        with writing(self._engine) as connection:
+        with writing(self._writers) as connection:
             customer_id = connection.scalar(s.CLAIMABLE, due)
             if customer_id is None:
                 return None
@@ -388,14 +388,15 @@ class SqlStore:
     def close(self) -> None:
         """Write what is left of the journal, and close every connection."""
         self._journal.close()
-        self._engine.dispose()
+        self._writers.dispose()
+        self._readers.dispose()
 
     def _one(self, statement: Select[Any], **wanted: object) -> Any:  # noqa: ANN401 - a column's
-        with reading(self._engine) as connection:
+        with reading(self._readers) as connection:
             return connection.scalar(statement, wanted)
 
     def _all(self, statement: Select[Any], **wanted: object) -> Sequence[Any]:
-        with reading(self._engine) as connection:
+        with reading(self._readers) as connection:
             return connection.scalars(statement, wanted).all()
 
 
@@ -407,6 +408,18 @@ def _position(connection: Connection, customer_id: str, at: Instant) -> Position
 def _entry(row: Sequence[Any]) -> LedgerEntry:
     at, amount, balance, reason, batch_id, submission = row
     return LedgerEntry(at, amount, balance, Reason(reason), batch_id, submission)
+
+
+def _bring_up_to_date(engine: Engine) -> None:
+    """Migrate a database that is the mock's; another application's is not touched."""
+    is_sqlite = engine.dialect.name == "sqlite"
+    if is_sqlite:
+        require_own(tables_in(engine.url))
+    with writing(engine) as connection:
+        migrate(connection)
+    if is_sqlite:
+        with translated():
+            write_ahead(engine)
 
 
 def _listed(avoiding: AbstractSet[str]) -> list[str]:
