@@ -389,7 +389,7 @@ def test_the_reference_has_the_deadlines() -> None:
     patience = Patience()
     for row in (
         f"| a request's head | {patience.head:g} s from its first byte, {HEAD_BYTES // 1024} KiB",
-        f"| a request's body | {patience.body:g} s;",
+        f"| a request's body | {patience.body:g} s,",
         f"| pause between two requests of a connection | {patience.idle:g} s |",
         f"| a client that does not read its answer | {patience.unread:g} s |",
         f"| connections | {front.CONNECTIONS:,};",

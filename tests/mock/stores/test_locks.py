@@ -67,7 +67,7 @@ def test_a_lock_of_another_program_is_503_and_holds_up_nobody_else(database_url:
         assert create(server).status_code == 200
         assert len(server.account.batches) == 1
         assert server.account.credits == 99_995
-        assert len(server.account.requests) == AT_ONCE + 1
+        assert len(server.account.journal.requests()) == AT_ONCE + 1
 
 
 def test_nobody_waits_longer_than_two_seconds_for_a_lock() -> None:
@@ -81,9 +81,11 @@ def test_nobody_waits_longer_than_two_seconds_for_a_lock() -> None:
 def test_an_answer_that_does_not_come_is_given_up(postgres_url: str) -> None:
     """Whatever PostgreSQL is at, the connection is closed after its time, and the next is fine."""
     engine = open_engine(postgres_url, Patience(lock=30, queue=30, answer=0.2))
-    with pytest.raises(StoreUnavailableError, match=r"no answer .* within 0\.2 s"):
-        with writing(engine) as connection:
-            connection.execute(text("SELECT pg_sleep(600)"))
+    with (
+        pytest.raises(StoreUnavailableError, match=r"no answer .* within 0\.2 s"),
+        writing(engine) as connection,
+    ):
+        connection.execute(text("SELECT pg_sleep(600)"))
     with writing(engine) as connection:
         assert connection.scalar(text("SELECT 1")) == 1
     engine.dispose()

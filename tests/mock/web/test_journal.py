@@ -295,7 +295,7 @@ def _fill(store: Store) -> None:
     """Stop the database from growing: SQLite then says that the disk is full."""
     from sqlalchemy import event
 
-    engine = store._engine  # type: ignore[attr-defined] # it is SQL's
+    engine = store._writers  # type: ignore[attr-defined] # it is SQL's
 
     @event.listens_for(engine, "connect")
     def limit(connection: Any, _record: object) -> None:

@@ -87,7 +87,10 @@ def translated() -> Iterator[None]:
     except exc.TimeoutError as error:
         raise StoreUnavailableError("every connection to the database is in use") from error
     except exc.DBAPIError as error:
-        state, words = getattr(error.orig, "sqlstate", None) or "", str(error.orig).partition("\n")[0]
+        state, words = (
+            getattr(error.orig, "sqlstate", None) or "",
+            str(error.orig).partition("\n")[0],
+        )
         if state in _CONFLICTS:
             raise StoreConflictError(words) from error
         if state in _FULL or "disk is full" in words:
