@@ -19,7 +19,8 @@ from vimmerse_mock.model.batch import Image
 from vimmerse_mock.service import BatchService, BatchView
 from vimmerse_mock.videos.studio import Studio
 from vimmerse_mock.web.faults import apply_fault
-from vimmerse_mock.web.forms import FormParser, image_format, uploaded_images
+from vimmerse_mock.web.forms import FormParser, uploaded_images
+from vimmerse_mock.web.image_formats import image_format
 from vimmerse_mock.web.record import RequestRecord, record_of
 from vimmerse_mock.web.render import (
     FILES_PATH,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import IO, Any, Final, NoReturn, TypeVar
+from typing import IO, Any, NoReturn, TypeVar
 
 import flask
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
@@ -16,10 +16,7 @@ from werkzeug.formparser import FormDataParser
 from vimmerse_contracts import fields as problems
 from vimmerse_contracts.fields import Problem
 from vimmerse_mock.model.batch import Image
-
-_HEAD_BYTES: Final = 512
-_HEIF_OF_TEN_BITS: Final = b"ftypheix"
-"""From the fifth byte on; filetype does not know it."""
+from vimmerse_mock.web.image_formats import HEAD_BYTES, image_format
 
 
 def accept_image(upload: FileStorage, limit: int) -> Image | Problem:
@@ -34,20 +31,10 @@ def accept_image(upload: FileStorage, limit: int) -> Image | Problem:
     if size == 0:
         return problems.EMPTY_FILE
     upload.stream.seek(0)
-    kind = image_format(upload.stream.read(_HEAD_BYTES))
+    kind = image_format(upload.stream.read(HEAD_BYTES))
     if kind is None:
         return problems.NOT_AN_IMAGE
     return Image(name=upload.filename or "", format=kind, size=size)
-
-
-def image_format(content: bytes) -> str | None:
-    """Return the format of an image, as its beginning has it; None if it is no image."""
-    import filetype  # noqa: PLC0415 - 15 ms that only the first image pays
-
-    if content.startswith(_HEIF_OF_TEN_BITS, 4):
-        return "heic"
-    kind = filetype.image_match(content[:_HEAD_BYTES])
-    return None if kind is None else str(kind.extension)
 
 
 def uploaded_images(request: flask.Request) -> list[bytes | None]:

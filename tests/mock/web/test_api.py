@@ -217,11 +217,11 @@ def test_an_image_is_judged_by_its_content(api: FlaskClient, png: bytes) -> None
 
 @pytest.mark.parametrize(
     "head",
-    [b"\xff\xd8\xff\xe0\x00\x10JFIF", b"GIF89a", b"RIFF\x10\x00\x00\x00WEBPVP8 ", b"BM"],
-    ids=["jpeg", "gif", "webp", "bmp"],
+    [b"\xff\xd8\xff\xe0\x00\x10JFIF", b"GIF89a", b"RIFF\x10\x00\x00\x00WEBPVP8 "],
+    ids=["jpeg", "gif", "webp"],
 )
 def test_the_usual_formats_are_images(api: FlaskClient, head: bytes) -> None:
-    """JPEG, GIF, WebP and BMP pass as well as PNG."""
+    """JPEG, GIF and WebP pass as well as PNG."""
     assert upload(api, head + b"\0" * 100).status_code == 200
 
 
