@@ -248,9 +248,9 @@ def _deliver_early(courier: Courier, message: Message) -> None:
     """Deliver a webhook before the request is answered: now, or as an errand of the answer."""
     errands = record_of(flask.request.environ).errands if flask.has_request_context() else None
     if errands is None:
-        courier.deliver(message)
+        courier.deliver_early(message)
     else:
-        errands.append(partial(courier.deliver, message))
+        errands.append(partial(courier.deliver_early, message))
 
 
 class _App(flask.Flask):

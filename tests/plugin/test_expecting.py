@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from pytest_vimmerse.handle import Vimmerse
 from vimmerse_mock.account.account import RemoteMock
@@ -37,6 +38,32 @@ def test_retries_are_events(vimmerse: Vimmerse) -> None:
     vimmerse.webhooks.expect(answered=500)
     vimmerse.webhooks.expect(answered=500)
     vimmerse.webhooks.expect_none(within=86_400)
+
+
+@pytest.mark.parametrize("is_mounted", [False, True])
+@pytest.mark.parametrize("plan", ["ok", "early"])
+def test_a_receiver_may_wait_with_the_fixtures_client(
+    vimmerse: Vimmerse, plan: str, *, is_mounted: bool
+) -> None:
+    """Its waiting moves the clock that is being moved; it does not wait for its own delivery."""
+    done: list[str] = []
+
+    def finish_another() -> int:
+        other = vimmerse.client.create([PNG])
+        done.append(vimmerse.client.wait(other.id).status)
+        return 200
+
+    if is_mounted:
+        receiver = Flask("receiver")
+        receiver.add_url_rule("/", view_func=lambda: str(finish_another()), methods=["POST"])
+        vimmerse.webhooks.deliver_to(receiver)
+    else:
+        vimmerse.webhooks.answer_with(lambda _webhook: finish_another())
+    vimmerse.plan_next_webhooks(plan)
+    create(vimmerse)
+    vimmerse.webhooks.expect(answered=200)
+    assert done == ["success"]
+    assert [each.status for each in vimmerse.outbox[0].attempts] == [200]
 
 
 def test_what_is_due_later_is_said(vimmerse: Vimmerse) -> None:

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import BoundedSemaphore, Event, Lock, Thread
 from typing import Final
 
@@ -15,14 +15,16 @@ from vimmerse_mock.delivery.courier import Courier
 from vimmerse_mock.errors import StoreConflictError, StoreFullError, StoreUnavailableError
 from vimmerse_mock.model.clock import SECOND, Instant, Span, in_seconds
 from vimmerse_mock.model.outbox import LEASE, Message
+from vimmerse_mock.serving.pool import THREADS, SharedPool
+from vimmerse_mock.stores import Busy
 
 _IDLE_SECONDS: Final = 1.0
 _LOOK_AGAIN_SECONDS: Final = 0.005
 _CHORE_EVERY: Final[Span] = 60 * SECOND
-_SENDERS: Final = 48
-"""Enough for many receivers that hang; threads are made when they are needed."""
 _LOG = logging.getLogger("vimmerse_mock.delivery")
 
+AT_ONCE_OF_ACCOUNT: Final = 16
+"""How many messages of one account are under way."""
 AT_ONCE: Final = 8
 """How many messages are under way to one receiver, of all accounts."""
 SLOW_AT_ONCE: Final = 1
@@ -65,8 +67,9 @@ class ReceiverLimits:
 class Dispatcher:
     """Delivers what falls due on live clocks, from a thread of its own; calls `chore` each minute.
 
-    Messages of one lane go one after another, and a receiver has only so many under way, fewer if
-    it is slow. `start` and `stop` are idempotent; `stop` lets what is under way finish, for at most
+    Messages of one lane go one after another. A receiver has only so many under way, fewer if it is
+    slow, and an account has a share of the senders, so that receivers that hang delay nobody else.
+    `start` and `stop` are idempotent; `stop` lets what is under way finish, for at most
     the webhook timeout.
     """
 
@@ -77,7 +80,7 @@ class Dispatcher:
         self._wake = Event()
         self._stopping = Event()
         self._thread: Thread | None = None
-        self._free = BoundedSemaphore(_SENDERS)
+        self._free = BoundedSemaphore(THREADS)
         self._receiver_limits = ReceiverLimits()
 
     def start(self) -> None:
@@ -100,17 +103,18 @@ class Dispatcher:
         self._wake.set()
 
     def _run(self) -> None:
-        with ThreadPoolExecutor(_SENDERS, thread_name_prefix="vimmerse-sender") as pool:
-            while not self._stopping.is_set():
-                self._turn(pool)
+        senders = SharedPool(AT_ONCE_OF_ACCOUNT)
+        while not self._stopping.is_set():
+            self._turn(senders)
+        senders.close(wait=True)
 
-    def _turn(self, pool: ThreadPoolExecutor) -> None:
+    def _turn(self, senders: SharedPool) -> None:
         """Wait until something is due, and hand it out; a store that is away is waited for."""
         try:
-            woken = self._wake.wait(max(self._pause(), _LOOK_AGAIN_SECONDS))
+            woken = self._wake.wait(max(self._pause(senders), _LOOK_AGAIN_SECONDS))
             self._wake.clear()
-            if not woken or not self._pause():
-                self._dispatch(pool)
+            if not woken or not self._pause(senders):
+                self._dispatch(senders)
             if (now := self._courier.real_time()) >= self._chore_due:
                 self._chore_due = now + _CHORE_EVERY
                 self._chore()
@@ -121,27 +125,30 @@ class Dispatcher:
             _LOG.exception("webhooks could not be handed out, trying again")
             self._stopping.wait(_IDLE_SECONDS)
 
-    def _pause(self) -> float:
+    def _busy(self, senders: SharedPool) -> Busy:
+        return Busy(self._receiver_limits.full(), senders.full())
+
+    def _pause(self, senders: SharedPool) -> float:
         """Seconds until something may be due."""
-        due = self._courier.store.next_due(self._receiver_limits.full())
+        due = self._courier.store.next_due(self._busy(senders))
         if due is None:
             return _IDLE_SECONDS
         return min(_IDLE_SECONDS, max(0.0, in_seconds(due - self._courier.real_time())))
 
-    def _dispatch(self, pool: ThreadPoolExecutor) -> None:
+    def _dispatch(self, senders: SharedPool) -> None:
         """Hand what is due to the senders that are free."""
         while not self._stopping.is_set() and self._free.acquire(timeout=_IDLE_SECONDS):
-            message = self._claim()
+            message = self._claim(self._busy(senders))
             if message is None:
                 return
-            pool.submit(self._deliver, message)
+            senders.submit(message.customer_id, partial(self._deliver, message))
 
-    def _claim(self) -> Message | None:
+    def _claim(self, busy: Busy) -> Message | None:
         """Claim one message for the sender that was acquired, or free it again."""
         claimed: Message | None = None
         now = self._courier.real_time()
         try:
-            claimed = self._courier.store.claim(now, now + LEASE, self._receiver_limits.full())
+            claimed = self._courier.store.claim(now, now + LEASE, busy)
         finally:
             if claimed is None:
                 self._free.release()

@@ -30,8 +30,16 @@ def opened(account: AccountState, amount: int) -> Snapshot:
 FORGOTTEN_AT_ONCE: Final = 500
 """How many batches one transaction forgets at most."""
 
-NOBODY: Final[AbstractSet[str]] = frozenset()
-"""No receiver is avoided."""
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Receivers and customers who have so much under way that nothing is claimed for them."""
+
+    receivers: AbstractSet[str] = frozenset()
+    customers: AbstractSet[str] = frozenset()
+
+
+NOBODY: Final = Busy()
 
 
 class Transaction(Protocol):
@@ -192,16 +200,14 @@ class Store(Protocol):
             UnknownAccountError: there is no such account.
         """
 
-    def claim(
-        self, now: Instant, lease_until: Instant, avoiding: AbstractSet[str] = NOBODY
-    ) -> Message | None:
+    def claim(self, now: Instant, lease_until: Instant, busy: Busy = NOBODY) -> Message | None:
         """Lease the first message of all accounts that is due at a real instant, if there is one.
 
-        It goes to one claimer only, until its lease ends. None is claimed to a receiver that is
-        avoided, nor from a lane of an account of which a message is leased.
+        It goes to one claimer only, until its lease ends. None is claimed for whoever is busy, nor
+        from a lane of an account of which a message is leased.
         """
 
-    def next_due(self, avoiding: AbstractSet[str] = NOBODY) -> Instant | None:
+    def next_due(self, busy: Busy = NOBODY) -> Instant | None:
         """Return by which real instant something may be claimed; None if nothing will by itself.
 
         What is leased is not foreseen: look again from time to time, should a claimer have died.

@@ -22,7 +22,7 @@ from vimmerse_mock.model.exchange import Exchange, LazyExchange
 from vimmerse_mock.model.limits import Keep
 from vimmerse_mock.model.outbox import Message, MessageKey, MessageState
 from vimmerse_mock.model.snapshot import Deed, Position, Recent, Snapshot, read_cursor
-from vimmerse_mock.stores import FORGOTTEN_AT_ONCE, NOBODY, UNAUTHENTICATED, Page, Row
+from vimmerse_mock.stores import FORGOTTEN_AT_ONCE, NOBODY, UNAUTHENTICATED, Busy, Page, Row
 from vimmerse_mock.stores.lanes import Lanes
 from vimmerse_mock.stores.series import Series
 
@@ -134,9 +134,11 @@ class _AccountData:
         if lease is not None:
             self.lanes.release(lease[1])
 
-    def first(self, avoiding: AbstractSet[str] = NOBODY) -> Message | None:
-        """Return the pending message that comes next."""
-        key = self.lanes.first(avoiding)
+    def first(self, busy: Busy = NOBODY) -> Message | None:
+        """Return the pending message that comes next, for whom is not busy."""
+        if self.account.customer_id in busy.customers:
+            return None
+        key = self.lanes.first(busy.receivers)
         return None if key is None else self.messages[key]
 
     def upcoming(self) -> tuple[Message, ...]:
@@ -344,7 +346,7 @@ class MemoryStore:
         self._by_key: dict[str, _AccountData] = {}
         self._lock = Lock()
         self._wakes: list[tuple[Instant, str]] = []
-        self._avoided: dict[str, set[str]] = {}
+        self._put_aside: dict[str, set[str]] = {}
         self._unauthenticated: deque[LazyExchange] = deque()
 
     def real_time(self) -> Instant:
@@ -481,27 +483,25 @@ class MemoryStore:
             transaction.commit()
             self._schedule(data)
 
-    def claim(
-        self, now: Instant, lease_until: Instant, avoiding: AbstractSet[str] = NOBODY
-    ) -> Message | None:
+    def claim(self, now: Instant, lease_until: Instant, busy: Busy = NOBODY) -> Message | None:
         """Lease the first message that is due."""
-        self._wake_for(avoiding)
+        self._wake_for(busy)
         while data := self._pop_wake(now):
             with data.lock:
                 data.wake_at = None
                 data.end_leases(now)
-                first = data.first(avoiding)
+                first = data.first(busy)
                 is_due = first is not None and first.due_at <= data.account.clock.at(now)
                 if first is not None and is_due:
                     data.lease(first, lease_until)
-                self._schedule(data, avoiding)
+                self._schedule(data, busy)
             if is_due:
                 return first
         return None
 
-    def next_due(self, avoiding: AbstractSet[str] = NOBODY) -> Instant | None:
+    def next_due(self, busy: Busy = NOBODY) -> Instant | None:
         """Return when the dispatcher should look again."""
-        self._wake_for(avoiding)
+        self._wake_for(busy)
         with self._lock:
             return self._wakes[0][0] if self._wakes else None
 
@@ -523,22 +523,24 @@ class MemoryStore:
                     return self._accounts[customer_id]
         return None
 
-    def _schedule(self, data: _AccountData, avoiding: AbstractSet[str] = NOBODY) -> None:
+    def _schedule(self, data: _AccountData, busy: Busy = NOBODY) -> None:
         """Note when the account's first message falls due, or its first lease ends."""
-        first = data.first(avoiding)
+        first = data.first(busy)
         due = data.account.clock.real_at(first.due_at) if first else None
         leases = (until for until, _ in data.leases.values())
         instants = [*leases, *([] if due is None else [due])]
+        customer_id = data.account.customer_id
         with self._lock:
-            for receiver in data.lanes.put_aside:
-                self._avoided.setdefault(receiver, set()).add(data.account.customer_id)
+            for name in data.lanes.put_aside | ({customer_id} & busy.customers):
+                self._put_aside.setdefault(name, set()).add(customer_id)
             if instants and (data.wake_at is None or min(instants) < data.wake_at):
                 data.wake_at = min(instants)
-                heapq.heappush(self._wakes, (data.wake_at, data.account.customer_id))
+                heapq.heappush(self._wakes, (data.wake_at, customer_id))
 
-    def _wake_for(self, avoiding: AbstractSet[str]) -> None:
-        """Look again at accounts with messages to receivers that are avoided no more."""
+    def _wake_for(self, busy: Busy) -> None:
+        """Look again at accounts that were put aside for somebody who is busy no more."""
+        still = busy.receivers | busy.customers
         with self._lock:
-            for receiver in [one for one in self._avoided if one not in avoiding]:
-                for customer_id in self._avoided.pop(receiver):
+            for name in [one for one in self._put_aside if one not in still]:
+                for customer_id in self._put_aside.pop(name):
                     heapq.heappush(self._wakes, (_AT_ONCE, customer_id))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from threading import Barrier, Event, Timer
@@ -146,6 +146,25 @@ class TestOnALiveClock:
                 live.service.create(quick.customer_id, wanted, [Image("a")])
             inbox.wait_for(20, within=60)
             assert all(not message.attempts for one in slow for message in one.outbox)
+
+    def test_receivers_that_hang_take_no_more_than_their_accounts_share(
+        self, listener: Listener, form: Form
+    ) -> None:
+        """However many of one account there are, another account's webhooks arrive meanwhile."""
+        inbox = listener.open_inbox()
+        with closing(create_mock(sender=HttpSender(timeout=300))) as live, ExitStack() as stack:
+            live.dispatcher.start()
+            slow = live.open_account("http://mock", Opening(speed=1000))
+            quick = live.open_account("http://mock", Opening(speed=1000))
+            for _ in range(60):
+                hanging = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+                url = f"http://127.0.0.1:{hanging.getsockname()[1]}/hook"
+                live.service.create(slow.customer_id, form(webhook_url=url), [Image("a")])
+            for _ in range(20):
+                wanted = form(webhook_url=inbox.url)
+                live.service.create(quick.customer_id, wanted, [Image("a")])
+            inbox.wait_for(20, within=60)
+            assert not any(message.attempts for message in slow.outbox)
 
     def test_what_is_under_way_is_finished_on_stop(self, form: Form) -> None:
         """A receiver that is at work when the mock stops gets to answer, and that is recorded."""

@@ -11,6 +11,7 @@ from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.clock import SECOND, Clock
 from vimmerse_mock.model.outbox import Attempt, Message, MessageState
 from vimmerse_mock.model.snapshot import Snapshot
+from vimmerse_mock.stores import Busy
 from vimmerse_mock.stores.memory import MemoryStore
 
 LEASE = 1_000 * SECOND
@@ -71,7 +72,7 @@ class Pair:
 
     def claim(self, avoiding: frozenset[str]) -> Message | None:
         """Claim, and hold both to the same."""
-        claimed = self.store.claim(NOW, LEASE, avoiding)
+        claimed = self.store.claim(NOW, LEASE, Busy(avoiding))
         assert claimed == self.naive.claim(avoiding)
         return claimed
 

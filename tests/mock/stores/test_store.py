@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from threading import Barrier, Thread
 
@@ -15,7 +14,7 @@ from vimmerse_mock.model.limits import Keep
 from vimmerse_mock.model.outbox import Attempt, Message, MessageState
 from vimmerse_mock.model.scenarios import SCENARIOS, Scenario, Script
 from vimmerse_mock.model.snapshot import Snapshot
-from vimmerse_mock.stores import NOBODY, Store, opened
+from vimmerse_mock.stores import NOBODY, Busy, Store, opened
 
 LEASE = 30 * SECOND
 
@@ -58,9 +57,9 @@ def plan(store: Store, *messages: Message) -> None:
             tx.save_message(planned)
 
 
-def claim_all(store: Store, now: Instant, avoiding: AbstractSet[str] = NOBODY) -> list[Message]:
+def claim_all(store: Store, now: Instant, busy: Busy = NOBODY) -> list[Message]:
     """Claim until nothing is left to claim."""
-    return list(iter(lambda: store.claim(now, now + LEASE, avoiding), None))
+    return list(iter(lambda: store.claim(now, now + LEASE, busy), None))
 
 
 class TestStore:
@@ -125,8 +124,7 @@ class TestStore:
         for n in range(1, 4):
             plan(store, replace(message(n, n), url=f"{busy}/{n}"))
         plan(store, message(4, 4), replace(message(5, 5, "c2"), url=busy), message(6, 6, "c2"))
-        avoiding = frozenset({busy})
-        claimed = claim_all(store, SECOND, avoiding)
+        claimed = claim_all(store, SECOND, Busy(receivers={busy}))
         assert [(m.customer_id, m.submission) for m in claimed] == [("c1", 4), ("c2", 6)]
         left = claim_all(store, SECOND)
         assert {(m.customer_id, m.submission) for m in left} == {
@@ -135,6 +133,15 @@ class TestStore:
             ("c1", 3),
             ("c2", 5),
         }
+
+    def test_a_customer_can_be_left_out(self, store: Store) -> None:
+        """What is of a customer who is busy is left for later; the others' is claimed."""
+        for customer_id in ("c1", "c2"):
+            store.add(Snapshot(account(customer_id)))
+        plan(store, message(1, 1), message(2, 2, "c2"))
+        busy = Busy(customers={"c1"})
+        assert [m.customer_id for m in claim_all(store, SECOND, busy)] == ["c2"]
+        assert [m.customer_id for m in claim_all(store, SECOND)] == ["c1"]
 
     def test_a_submission_may_have_several_messages(self, store: Store) -> None:
         """Each is kept and found by its number, and all by their submission."""

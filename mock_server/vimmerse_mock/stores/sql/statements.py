@@ -183,7 +183,8 @@ _LANE_IS_BUSY: Final = exists().where(
 )
 _FREE: Final = and_(
     _PENDING,
-    MESSAGES.c.receiver.not_in(bindparam("avoiding", value=("",), expanding=True)),
+    MESSAGES.c.receiver.not_in(bindparam("busy_receivers", value=("",), expanding=True)),
+    MESSAGES.c.customer_id.not_in(bindparam("busy_customers", value=("",), expanding=True)),
     ~_LANE_IS_BUSY,
 )
 _DUE: Final = and_(_FREE, MESSAGES.c.real_due <= bindparam("now"))

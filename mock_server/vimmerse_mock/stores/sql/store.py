@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Final, TypeVar
@@ -30,7 +29,7 @@ from vimmerse_mock.model.exchange import Exchange, LazyExchange
 from vimmerse_mock.model.limits import Keep
 from vimmerse_mock.model.outbox import Message, MessageState
 from vimmerse_mock.model.snapshot import Deed, Position, Recent, Snapshot, read_cursor
-from vimmerse_mock.stores import NOBODY, Page, Row
+from vimmerse_mock.stores import NOBODY, Busy, Page, Row
 from vimmerse_mock.stores.sql import statements as s
 from vimmerse_mock.stores.sql.engine import open_engine, open_engines, reading, translated, writing
 from vimmerse_mock.stores.sql.journal import JournalWriter, journal_row
@@ -366,11 +365,9 @@ class SqlStore:
             body = connection.scalar(s.ACCOUNT_LOCKED, {"of_customer": customer_id})
             yield SqlTransaction(connection, _account(body, customer_id))
 
-    def claim(
-        self, now: Instant, lease_until: Instant, avoiding: AbstractSet[str] = NOBODY
-    ) -> Message | None:
+    def claim(self, now: Instant, lease_until: Instant, busy: Busy = NOBODY) -> Message | None:
         """Lease what is due first; accounts that somebody else is at are skipped."""
-        due = {"now": now, "avoiding": _listed(avoiding)}
+        due = {"now": now, **_listed(busy)}
         with writing(self._writers) as connection:
             customer_id = connection.scalar(s.CLAIMABLE, due)
             if customer_id is None:
@@ -379,10 +376,10 @@ class SqlStore:
             body = connection.scalar(s.CLAIM, wanted)
         return _decoded(_MESSAGE, body)
 
-    def next_due(self, avoiding: AbstractSet[str] = NOBODY) -> Instant | None:
+    def next_due(self, busy: Busy = NOBODY) -> Instant | None:
         """Return when the dispatcher should look again."""
         now = self.real_time()
-        due: Instant | None = self._one(s.NEXT_DUE, now=now, avoiding=_listed(avoiding))
+        due: Instant | None = self._one(s.NEXT_DUE, now=now, **_listed(busy))
         return due
 
     def close(self) -> None:
@@ -422,9 +419,12 @@ def _bring_up_to_date(engine: Engine) -> None:
             write_ahead(engine)
 
 
-def _listed(avoiding: AbstractSet[str]) -> list[str]:
-    """List receivers for `NOT IN`, which is quickest to prepare where it is never empty."""
-    return sorted(avoiding) or [""]
+def _listed(busy: Busy) -> dict[str, list[str]]:
+    """List who is busy for `NOT IN`, which is quickest to prepare where it is never empty."""
+    return {
+        "busy_receivers": sorted(busy.receivers) or [""],
+        "busy_customers": sorted(busy.customers) or [""],
+    }
 
 
 def _account(body: bytes | None, customer_id: str) -> AccountState:
