@@ -66,6 +66,12 @@ UNAUTHORIZED: Final = _assumed_error(
 INSUFFICIENT_CREDIT: Final = _documented_error(
     402, "INSUFFICIENT_CREDIT", "A balance that does not suffice: 402"
 )
+FORBIDDEN: Final = _assumed_error(
+    403,
+    "FORBIDDEN",
+    "A key without permission for what it asks: 403 {'message': 'FORBIDDEN'}",
+    "P26 and the guides of 2026 document the status; no source shows the body",
+)
 NOT_FOUND: Final = _documented_error(
     404, "NOT_FOUND", "An unknown batch, or somebody else's: 404, never 403"
 )
@@ -115,6 +121,7 @@ ERRORS: Final = (
     BAD_REQUEST,
     UNAUTHORIZED,
     INSUFFICIENT_CREDIT,
+    FORBIDDEN,
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
     PAYLOAD_TOO_LARGE,
@@ -148,7 +155,7 @@ class Operation:
 _DOCUMENTED: Final = (BAD_REQUEST, INSUFFICIENT_CREDIT, VALIDATION)
 """What the reference names for every operation on batches (S)."""
 
-_TRANSPORT: Final = (UNAUTHORIZED, METHOD_NOT_ALLOWED, RATE_LIMITED)
+_TRANSPORT: Final = (UNAUTHORIZED, FORBIDDEN, METHOD_NOT_ALLOWED, RATE_LIMITED)
 
 CREATE: Final = Operation(
     id="create_batch",
@@ -176,6 +183,12 @@ CREATE: Final = Operation(
             "create.unknown_fields",
             "Unknown fields are ignored",
             because="the service is FastAPI, which ignores unknown form fields",
+        ),
+        assumed(
+            "create.unlisted_words",
+            "A word that is not listed, such as another motion_type, is refused with 422",
+            because="the 2025 page lists the words in prose only, and one observation suggests "
+            "that an unknown motion_type became Auto; an early, precise refusal helps most",
         ),
         assumed(
             "create.empty_is_absent",

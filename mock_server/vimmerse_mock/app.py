@@ -111,6 +111,7 @@ def create_mock(
     journal: int = JOURNAL_LENGTH,
     admin_token: str = "",
     why: bool = True,
+    lenient_words: bool = False,
     real_time: Callable[[], Instant] | None = None,
     video_cache: Path | None = None,
     fetch_images: bool = False,
@@ -127,6 +128,7 @@ def create_mock(
         journal: The number of requests to keep for each account.
         admin_token: The token of the control plane. Without one, it answers only on the loopback.
         why: Say in a header of each refusal why it is one.
+        lenient_words: Accept words that no source lists; an unlisted motion type becomes Auto.
         allowlist: The hosts that may get webhooks; by default the loopback and private networks.
         sender: What sends webhooks, in place of HTTP; it decides by itself where they may go.
         keep: Which ended batches are kept; by default all.
@@ -153,7 +155,8 @@ def create_mock(
     control_route = ControlRoute(accounts, service, Access(admin_token))
     studio = open_studio(video_cache)
     fetcher = ImageFetcher(allowlist, limits.file) if fetch_images else None
-    public_api = PublicApi(service, FormParser(limits.file), files_url, studio, fetcher)
+    parser = FormParser(limits.file, lenient_words=lenient_words)
+    public_api = PublicApi(service, parser, files_url, studio, fetcher)
     recorder = Recorder(store, courier.real_time, journal)
     app = _create_app(limits, why=why)
     app.view_functions |= {

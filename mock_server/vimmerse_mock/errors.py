@@ -7,6 +7,7 @@
     │   ├── NotConcatenableError     400 BAD_REQUEST
     │   ├── UnauthorizedError        401 UNAUTHORIZED
     │   ├── InsufficientCreditError  402 INSUFFICIENT_CREDIT
+    │   ├── ForbiddenError           403 FORBIDDEN
     │   ├── BatchNotFoundError       404 NOT_FOUND
     │   ├── MarkerError              422, with the field that has the marker
     │   └── ThrottledError           429 TOO_MANY_REQUESTS
@@ -94,6 +95,13 @@ class InsufficientCreditError(RequestError):
         super().__init__(f"it costs {price} credits, and there are {balance}")
         self.price = price
         self.balance = balance
+
+
+class ForbiddenError(RequestError):
+    """The key has no permission for that: it is revoked, or may only read."""
+
+    status = HTTPStatus.FORBIDDEN
+    answer = contract.FORBIDDEN
 
 
 class BatchNotFoundError(RequestError):

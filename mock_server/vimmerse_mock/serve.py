@@ -64,6 +64,7 @@ class ServeSettings:
     keep: Keep = field(default_factory=Keep)
     journal: int = JOURNAL_LENGTH
     why: bool = True
+    lenient_words: bool = False
     admin_token: str = field(default="", repr=False)
     webhook_allow: tuple[str, ...] = ()
     public_url: str = ""
@@ -221,6 +222,7 @@ def _wire(settings: ServeSettings) -> Mock:
         allowlist=Allowlist(settings.webhook_allow, local=_is_private(settings.host)),
         journal=settings.journal,
         why=settings.why,
+        lenient_words=settings.lenient_words,
         admin_token=settings.admin_token,
         files_url=public + FILES_PATH if public else None,
         video_cache=settings.video_cache,

@@ -80,6 +80,12 @@ SETTINGS: Final = (
         variable="VIMMERSE_BROKE_API_KEY",
     ),
     Setting(
+        "read-only-key",
+        "KEY",
+        "API key, for a URL, that may only read; without it some tests are skipped",
+        variable="VIMMERSE_READ_ONLY_API_KEY",
+    ),
+    Setting(
         "max-credits",
         "N",
         "the most credits that a run may spend; required for everything but the mock",

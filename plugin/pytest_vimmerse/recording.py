@@ -72,7 +72,8 @@ class Recording:
         self._first = first
         redactor = Redactor(Labels(secret), datetime.fromtimestamp(began, UTC))
         redactor.keep_secret(
-            setting_of(config, name) or "" for name in ("key", "other-key", "broke-key")
+            setting_of(config, name) or ""
+            for name in ("key", "other-key", "broke-key", "read-only-key")
         )
         file = LineFile(path)
         self._recorder = Recorder(file, redactor, lambda: _now().timestamp() - began)

@@ -64,6 +64,7 @@ class Remote:
     key: str = field(repr=False)
     other_key: str = field(repr=False)
     broke_key: str = field(repr=False)
+    read_only_key: str = field(repr=False)
     relay: str
     poll: float
     patience: float
@@ -81,6 +82,7 @@ class Remote:
             Capability.WEBHOOKS: bool(self.relay) or is_loopback_url(self.url),
             Capability.OTHER_ACCOUNT: bool(self.other_key),
             Capability.BROKE_ACCOUNT: bool(self.broke_key),
+            Capability.READ_ONLY_ACCOUNT: bool(self.read_only_key),
             Capability.PLAY_MONEY: self.is_mock,
         }
         return frozenset(capability for capability, has in able.items() if has)
@@ -97,6 +99,7 @@ def read_remote(config: pytest.Config, *, is_mock: bool) -> Remote:
         key=setting_of(config, "key") or "",
         other_key=setting_of(config, "other-key") or "",
         broke_key=setting_of(config, "broke-key") or "",
+        read_only_key=setting_of(config, "read-only-key") or "",
         relay=(setting_of(config, "webhook-relay") or "").rstrip("/"),
         poll=poll,
         patience=setting_of(config, "patience"),
@@ -155,6 +158,7 @@ def require_usable(remote: Remote) -> None:
         "--vimmerse-key": remote.key or SAMPLE_API_KEY,
         "--vimmerse-other-key": remote.other_key,
         "--vimmerse-broke-key": remote.broke_key,
+        "--vimmerse-read-only-key": remote.read_only_key,
     }
     for option, key in keys.items():
         if key:
@@ -231,9 +235,10 @@ class MockTarget(_Inboxes):
         self._account = open_account(Opening(clock="manual"))
         other = open_account(Opening(clock="manual"))
         broke = open_account(Opening(clock="manual", credits=_LAST_CREDIT))
-        self._accounts = (self._account, other, broke)
+        read_only = open_account(Opening(clock="manual", permission="read_only"))
+        self._accounts = (self._account, other, broke, read_only)
         self.base_url = self._account.url
-        self.api_key, self.other_api_key, self.broke_api_key = (
+        self.api_key, self.other_api_key, self.broke_api_key, self.read_only_api_key = (
             account.key for account in self._accounts
         )
         self.capabilities = frozenset(Capability)
@@ -273,6 +278,7 @@ class RemoteTarget(_Inboxes):
         self.name, self.base_url = remote.name, remote.url
         self.api_key = remote.key or SAMPLE_API_KEY
         self.other_api_key, self.broke_api_key = remote.other_key, remote.broke_key
+        self.read_only_api_key = remote.read_only_key
         self.capabilities = remote.capabilities
         self._remote = remote
 

@@ -24,7 +24,7 @@ SUITE = ("-p", "no:cacheprovider", "--pyargs", "vimmerse_contracts.suite")
 
 def remote(url: str, key: str = "", other: str = "", broke: str = "") -> Remote:
     """Name a service."""
-    return Remote(url, key, other, broke, "", 1.0, 1.0)
+    return Remote(url, key, other, broke, "", "", 1.0, 1.0)
 
 
 @contextmanager

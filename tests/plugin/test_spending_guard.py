@@ -230,7 +230,7 @@ class _WithBalance:
     def pytest_vimmerse_target(self) -> object:
         """Bring it."""
         key = self._real.account.key
-        target = RemoteTarget(Remote(self._real.url, key, "", "", "", 0.02, 60.0), Listener())
+        target = RemoteTarget(Remote(self._real.url, key, "", "", "", "", 0.02, 60.0), Listener())
         target.capabilities = frozenset({Capability.BALANCE})
         target.balance = lambda: self._real.account.credits  # type: ignore[method-assign]
         return target

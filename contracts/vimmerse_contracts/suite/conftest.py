@@ -35,6 +35,13 @@ def contract_broke_api(vimmerse_target: Target, vimmerse_budget: Budget | None) 
         yield api
 
 
+@pytest.fixture
+def contract_read_only_api(vimmerse_target: Target) -> Iterator[Api]:
+    """The operations, called with a key that may only read."""
+    with Api(vimmerse_target, vimmerse_target.read_only_api_key) as api:
+        yield api
+
+
 @pytest.fixture(scope="session")
 def contract_shared(
     vimmerse_session_target: Target, vimmerse_budget: Budget | None

@@ -20,6 +20,8 @@ class Capability(StrEnum):
     """There is the key of a second customer."""
     BROKE_ACCOUNT = "broke-account"
     """There is the key of a customer without credit."""
+    READ_ONLY_ACCOUNT = "read-only-account"
+    """There is a key that may only read."""
     BALANCE = "balance"
     """The credit balance can be read."""
     FAILING_MEDIAS = "failing-medias"
@@ -37,6 +39,7 @@ LACKS: Final[Mapping[Capability, str]] = MappingProxyType(
         Capability.WEBHOOKS: "it cannot reach the suite's listener (--vimmerse-webhook-relay)",
         Capability.OTHER_ACCOUNT: "there is no second customer's key (--vimmerse-other-key)",
         Capability.BROKE_ACCOUNT: "there is no key without credit (--vimmerse-broke-key)",
+        Capability.READ_ONLY_ACCOUNT: "there is no read-only key (--vimmerse-read-only-key)",
         Capability.BALANCE: "its credit balance cannot be read",
         Capability.FAILING_MEDIAS: "its media cannot be made to fail",
         Capability.VIRTUAL_CLOCK: "its clock cannot be moved",
@@ -80,6 +83,10 @@ class Target(Protocol):
     @property
     def broke_api_key(self) -> str:
         """The key of a customer without credit (BROKE_ACCOUNT)."""
+
+    @property
+    def read_only_api_key(self) -> str:
+        """A key that may only read (READ_ONLY_ACCOUNT)."""
 
     def balance(self) -> int:
         """Return the credits left to `api_key`'s customer (BALANCE)."""

@@ -17,6 +17,7 @@ from vimmerse_contracts.operations import (
     BAD_REQUEST,
     CONCAT,
     CREATE,
+    FORBIDDEN,
     INSUFFICIENT_CREDIT,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
@@ -36,7 +37,7 @@ BY_ID: Final = [operation for operation in KEYED if "{batch_id}" in operation.pa
 CHANGING: Final = (UPDATE, CONCAT)
 
 WRONG_SETTINGS: Final[Sequence[tuple[str, str, str]]] = (
-    ("motion_type", "Sora", "literal_error"),
+    ("motion_type", "Cinematograph", "literal_error"),
     ("motion_type", "auto", "literal_error"),
     ("quantity", "0", "greater_than_equal"),
     ("quantity", "5", "less_than_equal"),
@@ -71,7 +72,7 @@ ALL_WRONG: Final = {
     "visibility_status": ("3", "literal_error"),
     "is_transition": ("perhaps", "bool_parsing"),
     "motion_range": ("0", "greater_than_equal"),
-    "motion_type": ("Sora", "literal_error"),
+    "motion_type": ("Cinematograph", "literal_error"),
     "quantity": ("5", "less_than_equal"),
     "duration": ("11", "less_than_equal"),
     "loop": ("x", "int_parsing"),
@@ -81,6 +82,9 @@ ALL_WRONG: Final = {
 }
 
 _each_keyed = pytest.mark.parametrize("operation", KEYED, ids=[each.id for each in KEYED])
+_each_changing = pytest.mark.parametrize(
+    "operation", [CREATE, *CHANGING], ids=[each.id for each in (CREATE, *CHANGING)]
+)
 _each_by_id = pytest.mark.parametrize("operation", BY_ID, ids=[each.id for each in BY_ID])
 
 
@@ -96,6 +100,15 @@ def test_a_wrong_key_is_unauthorized(vimmerse_target: Target, operation: Operati
     """With a key that nobody has, every operation on batches is 401 (error.401)."""
     with Api(vimmerse_target, "nobody-has-this-key") as unknown:
         check_error(unknown.send(operation, UNKNOWN_ID, _valid(operation)), UNAUTHORIZED)
+
+
+@pytest.mark.vimmerse_needs(Capability.READ_ONLY_ACCOUNT)
+@_each_changing
+def test_a_key_that_may_only_read_is_forbidden_to_change(
+    contract_read_only_api: Api, operation: Operation
+) -> None:
+    """With a key that may only read, whatever costs or changes is 403 (error.403)."""
+    check_error(contract_read_only_api.send(operation, UNKNOWN_ID, _valid(operation)), FORBIDDEN)
 
 
 @_each_by_id
@@ -168,7 +181,7 @@ def test_a_refused_creation_takes_no_credit(
 def test_a_wrong_field_of_a_creation_is_named(
     contract_api: Api, field: str, value: str, problem: str
 ) -> None:
-    """A creation with one wrong field is 422 that names it and says what is wrong (error.422)."""
+    """A wrong field or unlisted word is named in a 422 (error.422, create.unlisted_words)."""
     answer = contract_api.create({**TINY, field: value})
     check_validation(answer, [(("body", field), problem)])
 

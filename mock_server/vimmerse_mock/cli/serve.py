@@ -10,7 +10,7 @@ import click
 
 from vimmerse_contracts.vocabulary import MOTION_TYPES, SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
 from vimmerse_mock.cli.options import NATURAL, PORT, POSITIVE, Parsed, fail, option, pairs
-from vimmerse_mock.model.account import DEFAULT_CREDITS, Opening
+from vimmerse_mock.model.account import DEFAULT_CREDITS, PERMISSIONS, Opening
 from vimmerse_mock.model.clock import CLOCK_MODES
 from vimmerse_mock.model.credits import PriceList
 from vimmerse_mock.model.exchange import JOURNAL_LENGTH
@@ -103,6 +103,17 @@ from vimmerse_mock.serve import MEMORY, ServeSettings, serve
     help="Fetch image URLs, from hosts that may get webhooks; one that fails is a failed media.",
 )
 @option("--strict", is_flag=True, help="Refuse forms with fields that the API does not know.")
+@option(
+    "--permission",
+    default="full",
+    type=click.Choice(PERMISSIONS),
+    help="What the account's key may do; the rest is answered with 403.",
+)
+@option(
+    "--lenient-words",
+    is_flag=True,
+    help="Accept words that no source lists; an unlisted motion type becomes Auto.",
+)
 @option("--no-why", is_flag=True, help="Leave out the header of refusals that says why.")
 @option("--public-url", default="", help="URL of the mock for clients, if it runs behind a proxy.")
 @option(

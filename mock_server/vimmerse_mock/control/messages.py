@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from vimmerse_contracts.vocabulary import BatchStatus
-from vimmerse_mock.model.account import DEFAULT_CREDITS, Opening
+from vimmerse_mock.model.account import DEFAULT_CREDITS, Opening, Permission
 from vimmerse_mock.model.clock import ClockMode, in_seconds, to_datetime
 from vimmerse_mock.model.credits import Reason
 from vimmerse_mock.model.exchange import Answered
@@ -54,6 +54,7 @@ class OpenAccount(Body, frozen=True):
     scenario: str | Mapping[str, Any] = "success"
     strict: bool = False
     why: bool = True
+    permission: Permission = "full"
 
     @classmethod
     def of(cls, opening: Opening) -> OpenAccount:

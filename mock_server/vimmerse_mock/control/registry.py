@@ -47,6 +47,7 @@ class AccountRegistry:
             scenario=opening.first_scenario,
             strict=opening.strict,
             why=opening.why,
+            permission=opening.permission,
         )
         account = replace(account, manager_id=random_uuid(account.random("manager")))
         self.store.add(opened(account, opening.credits))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from random import Random
-from typing import Final
+from typing import Final, Literal, get_args
 from uuid import UUID
 
 from vimmerse_contracts.vocabulary import SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
@@ -16,6 +16,9 @@ from vimmerse_mock.model.limits import Throttle
 from vimmerse_mock.model.scenarios import Scenario, read_scenario
 from vimmerse_mock.model.webhook_settings import WebhookSettings
 
+Permission = Literal["full", "read_only", "revoked"]
+"""What a key may do."""
+PERMISSIONS: Final[tuple[Permission, ...]] = get_args(Permission)
 DEFAULT_CREDITS: Final = 100_000
 """Credits that an account starts with where nothing else is said."""
 _KEY: Final = re.compile(r"[!-~]*")
@@ -54,6 +57,8 @@ class Opening:
         scenario: What happens to the batches of the account: a preset's name, or details.
         strict: Refuse forms with fields that the API does not know.
         why: Say in a header of each refusal why it is one.
+        permission: What its key may do: everything ("full"), only read ("read_only"), or nothing
+            any more ("revoked"); the rest is answered with 403.
 
     Raises:
         OpeningError: The credits are negative, or the key or customer id is unusable.
@@ -72,11 +77,16 @@ class Opening:
     scenario: str | Scenario = field(default_factory=Scenario)
     strict: bool = False
     why: bool = True
+    permission: Permission = "full"
 
     def __post_init__(self) -> None:
         """Refuse a balance that no account has, a clock that there is not, and unusable names."""
         if self.credits < 0:
             raise OpeningError(f"an account starts with 0 credits or more, not {self.credits}")
+        if self.permission not in PERMISSIONS:
+            raise OpeningError(
+                f"a key's permission is {', '.join(PERMISSIONS)}, not {self.permission!r}"
+            )
         require_usable(self.api_key, self.customer_id)
         _ = self.clock_setting, self.first_scenario
 
@@ -117,6 +127,7 @@ class AccountState:
     next_scenarios: tuple[Scenario, ...] = ()
     strict: bool = False
     why: bool = True
+    permission: Permission = "full"
 
     def random(self, *purpose: object) -> Random:
         """Return a random source for one purpose; it draws the same for the same seed."""

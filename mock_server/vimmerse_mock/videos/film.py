@@ -46,7 +46,9 @@ def composed_video(batch: Batch, finished: Sequence[int], studio: Studio | None 
 
 def _write(batch: Batch, spans: Sequence[Span], studio: Studio | None) -> bytes:
     how = batch.settings
-    footage = prepared().footage[how.aspect_ratio or next(iter(SIZES))]
+    footage = prepared().footage[
+        how.aspect_ratio if how.aspect_ratio in SIZES else next(iter(SIZES))
+    ]
     spans = spans[: LONGEST // (how.duration * how.loop)]
     seconds = len(spans) * how.duration * how.loop
     rate, configuration = FRAME_RATE, footage.configuration

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import flask
 from marshmallow import Schema, ValidationError
@@ -13,7 +13,7 @@ from werkzeug.routing import Rule
 from vimmerse_contracts.operations import OPERATIONS, Operation
 from vimmerse_contracts.vocabulary import API_KEY_HEADER
 from vimmerse_mock.delivery import ImageFetcher
-from vimmerse_mock.errors import UnauthorizedError
+from vimmerse_mock.errors import ForbiddenError, UnauthorizedError
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Image
 from vimmerse_mock.service import BatchService, BatchView
@@ -29,8 +29,6 @@ from vimmerse_mock.web.render import (
     text_response,
 )
 from vimmerse_mock.web.why import refused_fields, unknown_fields, why_ignored
-
-_FORMS: Final = {each.id: each.request() for each in OPERATIONS if each.request}
 
 
 def rules() -> Iterator[Rule]:
@@ -130,12 +128,14 @@ class PublicApi:
 
     def _view(self, operation: Operation) -> Callable[..., flask.Response]:
         """Make the Flask view of an operation: key, limits and faults, form, then its method."""
-        method, schema = self.method(operation), _FORMS.get(operation.id)
+        method, schema = self.method(operation), self._parser.schemas.get(operation.id)
 
         def view(**path: str) -> flask.Response:
             record = record_of(flask.request.environ)
             record.began = self.service.real_time()
             account = record.account = self._authenticate() if operation.needs_key else None
+            if account is not None:
+                _require_permission(account, operation)
 
             def carry_out() -> flask.Response:
                 form = self._parse(schema, record) if schema else {}
@@ -179,6 +179,13 @@ class PublicApi:
         environ = request.environ
         host = request.host or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
         return f"{request.scheme}://{host}{FILES_PATH}"
+
+
+def _require_permission(account: AccountState, operation: Operation) -> None:
+    if account.permission == "revoked":
+        raise ForbiddenError("the key was revoked")
+    if account.permission == "read_only" and operation.method != "GET":
+        raise ForbiddenError("the key may only read")
 
 
 def is_undisturbed(account: AccountState) -> bool:

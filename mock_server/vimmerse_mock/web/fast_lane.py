@@ -63,7 +63,7 @@ class FastLane:
         service = self._api.service
         began = service.real_time()
         account = service.store.account_by_key(key) if key and host else None
-        if account is None or not is_undisturbed(account):
+        if account is None or account.permission == "revoked" or not is_undisturbed(account):
             return None
         record = RequestRecord(began, account)
         try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from functools import partial
+from collections.abc import Mapping
+from functools import cache, partial
+from types import MappingProxyType
 from typing import IO, Any, NoReturn, TypeVar
 
 import flask
@@ -14,7 +16,9 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 
 from vimmerse_contracts import fields as problems
-from vimmerse_contracts.fields import Problem
+from vimmerse_contracts.fields import Choice, Problem
+from vimmerse_contracts.operations import OPERATIONS
+from vimmerse_contracts.vocabulary import MOTION_TYPES
 from vimmerse_mock.model.batch import Image
 from vimmerse_mock.web.image_formats import HEAD_BYTES, image_format
 
@@ -85,6 +89,16 @@ class FormRequest(flask.Request):
     form_data_parser_class = StrictFormDataParser
 
 
+@cache
+def form_schemas(*, lenient_words: bool) -> Mapping[str, Schema]:
+    """Make the schema of each operation's form, by its id; lenient ones take every word."""
+    schemas = {each.id: each.request() for each in OPERATIONS if each.request}
+    if lenient_words:
+        for field in (field for schema in schemas.values() for field in schema.fields.values()):
+            field.validators = [each for each in field.validators if not isinstance(each, Choice)]
+    return MappingProxyType(schemas)
+
+
 class FormParser(FlaskParser):
     """Parses urlencoded and multipart forms by a schema; the place it names in errors is "body".
 
@@ -94,8 +108,10 @@ class FormParser(FlaskParser):
 
     DEFAULT_LOCATION = "body"
 
-    def __init__(self, file_limit: int) -> None:
+    def __init__(self, file_limit: int, *, lenient_words: bool = False) -> None:
         super().__init__(unknown=EXCLUDE)
+        self.schemas = form_schemas(lenient_words=lenient_words)
+        self._lenient_words = lenient_words
         self.__location_map__ = {"body": "load_body"}
         self._accept = partial(accept_image, limit=file_limit)
 
@@ -104,11 +120,14 @@ class FormParser(FlaskParser):
         sent: dict[str, list[Any]] = req.form.to_dict(flat=False)
         for name, uploads in req.files.lists():
             sent[name] = [*sent.get(name, []), *map(self._accept, uploads)]
-        return {
+        given = {
             name: values if isinstance(schema.fields[name], fields.List) else values[-1]
             for name, values in sent.items()
             if name in schema.fields
         }
+        if self._lenient_words and given.get("motion_type", "") not in ("", *MOTION_TYPES):
+            given["motion_type"] = "Auto"
+        return given
 
     def handle_error(
         self,

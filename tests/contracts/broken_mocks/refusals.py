@@ -155,6 +155,20 @@ MOCKS: Final[Sequence[BrokenMock]] = (
         "expected HTTP 422; saw 200",
     ),
     BrokenMock(
+        "any word is a motion type",
+        "create.unlisted_words",
+        lambda _patch: create_mock(lenient_words=True),
+        "test_errors::test_a_wrong_field_of_a_creation_is_named",
+        "expected HTTP 422; saw 200",
+    ),
+    BrokenMock(
+        "a key that may only read changes things",
+        "error.403",
+        patched("vimmerse_mock.web.api._require_permission", lambda _account, _operation: None),
+        "test_errors::test_a_key_that_may_only_read_is_forbidden_to_change",
+        "expected HTTP 403; saw",
+    ),
+    BrokenMock(
         "a batch of no images",
         "create.no_images",
         serving(_MakesSomethingOfNothing),

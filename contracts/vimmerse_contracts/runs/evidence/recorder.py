@@ -80,6 +80,7 @@ class Recorder:
                 target.api_key,
                 target.other_api_key if Capability.OTHER_ACCOUNT in able else "",
                 target.broke_api_key if Capability.BROKE_ACCOUNT in able else "",
+                target.read_only_api_key if Capability.READ_ONLY_ACCOUNT in able else "",
             ]
         )
         self._base = target.base_url.rstrip("/")
