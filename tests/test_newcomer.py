@@ -162,7 +162,9 @@ def test_a_kind_of_fault_touches_two_files(tree: Tree) -> None:
             account = server.account
             faults = f"{server.url}/__admin/accounts/{account.customer_id}/faults"
             plan = {"kind": "teapot", "operation": "get_batch"}
-            assert requests.post(faults, json=plan).status_code == 201
+            headers = {"X-Vimmerse-Control": "1"}
+            answer = requests.post(faults, json=plan, headers=headers)
+            assert answer.status_code == 201
             account.faults.teapot(operation="get_batch", nth=2)
             for call in (1, 2):
                 answer = requests.get(f"{server.url}/batch/1", headers={"X-Api-Key": account.key})

@@ -31,6 +31,7 @@ from vimmerse_client.images import Part
 from vimmerse_contracts.fields import url_problem
 from vimmerse_contracts.network import is_loopback, retry_after
 from vimmerse_contracts.operations import Operation
+from vimmerse_contracts.secrecy import Secrets
 from vimmerse_contracts.vocabulary import API_KEY_HEADER, WHY_HEADER
 
 T = TypeVar("T")
@@ -93,6 +94,7 @@ class Key(AuthBase):
                 "carry; copy it again (it is not shown here)"
             )
         self._key = key
+        self._secrets = Secrets([key])
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Put the key into the request."""
@@ -101,13 +103,7 @@ class Key(AuthBase):
 
     def redact(self, value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
         """Replace the key in what a server says: some echo what they were sent."""
-        if isinstance(value, str):
-            return value.replace(self._key, "[API key]")
-        if isinstance(value, list):
-            return [self.redact(item) for item in value]
-        if isinstance(value, dict):
-            return {self.redact(name): self.redact(item) for name, item in value.items()}
-        return value
+        return self._secrets.hide_in(value)
 
 
 class NoKey(AuthBase):

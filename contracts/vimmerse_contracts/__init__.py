@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         check_webhook,
     )
     from vimmerse_contracts.markers import Marker, find_markers
-    from vimmerse_contracts.network import is_loopback_url, is_production_url, without_login
+    from vimmerse_contracts.network import is_loopback_url, is_production_url
     from vimmerse_contracts.openapi import json_schemas, openapi_document
     from vimmerse_contracts.operations import ERRORS, OPERATIONS, ApiError, Operation, all_rules
     from vimmerse_contracts.provenance import Rule, Source
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         ValidationErrorSchema,
         WebhookSchema,
     )
+    from vimmerse_contracts.secrecy import without_credentials
     from vimmerse_contracts.suite.target import Capability, ReceivedWebhook, Target
     from vimmerse_contracts.vocabulary import (
         API_KEY_HEADER,
@@ -90,14 +91,14 @@ __all__ = [
     "is_production_url",
     "json_schemas",
     "openapi_document",
-    "without_login",
+    "without_credentials",
 ]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     __all__,
     (
-        *("vocabulary", "network", "provenance", "markers", "schemas"),
+        *("vocabulary", "network", "secrecy", "provenance", "markers", "schemas"),
         *("operations", "suite.target", "checks", "openapi"),
     ),
 )

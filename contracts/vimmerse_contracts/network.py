@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
-from typing import Final
 from urllib.parse import urlsplit
 
-from vimmerse_contracts.vocabulary import API_KEY_HEADER, PRODUCTION_DOMAIN
-
-REDACTED: Final = "[redacted]"
-"""What logs and journals show in place of a secret."""
-
-SECRET_HEADERS: Final = frozenset(
-    {API_KEY_HEADER.lower(), "authorization", "cookie", "proxy-authorization", "set-cookie"}
-)
-"""Headers, in lower case, whose value no log may show."""
+from vimmerse_contracts.vocabulary import PRODUCTION_DOMAIN
 
 
 def is_loopback(host: str) -> bool:
@@ -44,11 +34,6 @@ def _host(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
-
-
-def without_login(url: str) -> str:
-    """Return a URL without the user name and the password that it may carry."""
-    return re.sub(r"(?<=://)[^/?#]*@", "", url)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -30,6 +30,9 @@ WHY_HEADER: Final = "X-Vimmerse-Mock-Why"
 CONTROL_ROOT: Final = "/__admin"
 """Where a mock's control plane begins; the real service has nothing there."""
 
+CONTROL_HEADER: Final = "X-Vimmerse-Control"
+"""Request header, of any value, without which a mock's control plane changes nothing."""
+
 
 class BatchStatus(StrEnum):
     """What may stand in a batch's `status` (P26)."""

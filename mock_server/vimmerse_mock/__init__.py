@@ -17,6 +17,7 @@ TYPE_CHECKING = False  # as in `typing`, whose import would cost more than all t
 if TYPE_CHECKING:
     from vimmerse_mock.account.account import Account, RemoteMock
     from vimmerse_mock.app import Mock, create_mock
+    from vimmerse_mock.delivery.allowlist import Allowlist
     from vimmerse_mock.errors import (
         AllowlistError,
         BatchNotFoundError,
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Account",
+    "Allowlist",
     "AllowlistError",
     "Answer",
     "BatchNotFoundError",
@@ -123,6 +125,13 @@ __getattr__, __dir__ = lazy_names(
     __all__,
     (
         *("errors", "model.scenarios", "model.credits", "model.account", "account.account"),
-        *("receiving.answers", "receiving.inbox", "app", "server", "interception"),
+        *(
+            "receiving.answers",
+            "receiving.inbox",
+            "delivery.allowlist",
+            "app",
+            "server",
+            "interception",
+        ),
     ),
 )

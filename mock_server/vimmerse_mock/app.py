@@ -12,9 +12,10 @@ import flask
 from werkzeug.routing import Map
 
 from vimmerse_contracts.vocabulary import API_KEY_HEADER, CONTROL_ROOT
-from vimmerse_mock.control import access
-from vimmerse_mock.control.access import Access, ControlRoute
+from vimmerse_mock.control import route
+from vimmerse_mock.control.access import Access
 from vimmerse_mock.control.registry import AccountRegistry
+from vimmerse_mock.control.route import ControlRoute
 from vimmerse_mock.delivery import Allowlist, Courier, Dispatcher, HttpSender, ImageFetcher, Sender
 from vimmerse_mock.errors import MockError
 from vimmerse_mock.model.account import Opening
@@ -40,11 +41,9 @@ from vimmerse_mock.web.forms import FormParser, FormRequest
 from vimmerse_mock.web.record import RECORD, RequestRecord, record_of
 from vimmerse_mock.web.recorder import Recorder
 from vimmerse_mock.web.render import FILES_PATH
-from vimmerse_mock.wsgi import environ_of, run
+from vimmerse_mock.wsgi import run
 
 if TYPE_CHECKING:
-    from wsgiref.types import WSGIEnvironment
-
     from vimmerse_mock.account.account import Account
     from vimmerse_mock.control.calls import ControlClient
 
@@ -63,6 +62,12 @@ class Mock:
     limits: Limits
     studio: Studio | None
     fetches_images: bool
+    calls_nearby: bool
+
+    @property
+    def admin_token(self) -> str:
+        """The token of the control plane."""
+        return self.control_route.access.token
 
     def open_account(self, url: str, opening: Opening | None = None) -> Account:
         """Open an account whose clients reach the mock at `url`.
@@ -126,7 +131,8 @@ def create_mock(
         real_time: The source of real time; by default the store's.
         files_url: The start of links to files; by default the address that the client used.
         journal: The number of requests to keep for each account.
-        admin_token: The token of the control plane. Without one, it answers only on the loopback.
+        admin_token: The token of the control plane. Without one, programs on this machine need none
+            as long as the mock listens on the loopback, and `Mock.admin_token` is made up.
         why: Say in a header of each refusal why it is one.
         lenient_words: Accept words that no source lists; an unlisted motion type becomes Auto.
         allowlist: The hosts that may get webhooks; by default the loopback and private networks.
@@ -139,6 +145,7 @@ def create_mock(
     """
     store, limits = store or MemoryStore(), limits or Limits()
     allowlist = allowlist or Allowlist()
+    calls_nearby = allowlist.local and (sender is None or fetch_images)
     sender = sender or HttpSender(allowlist=allowlist)
     courier = Courier(store, sender, real_time or store.real_time)
     retention = Retention(store, keep or Keep(), courier.real_time)
@@ -152,7 +159,7 @@ def create_mock(
         deliver_early=partial(_deliver_early, courier),
     )
     accounts = AccountRegistry(courier, dispatcher.wake)
-    control_route = ControlRoute(accounts, service, Access(admin_token))
+    control_route = ControlRoute(accounts, service, Access.by(admin_token))
     studio = open_studio(video_cache)
     fetcher = ImageFetcher(allowlist, limits.file) if fetch_images else None
     parser = FormParser(limits.file, lenient_words=lenient_words)
@@ -178,6 +185,7 @@ def create_mock(
         limits=limits,
         studio=studio,
         fetches_images=fetch_images,
+        calls_nearby=calls_nearby,
     )
 
 
@@ -209,7 +217,7 @@ class MockApplication:
             return self.answer(request)
         if request.target.startswith(CONTROL_ROOT):
             try:
-                self._mock.control_route.access.require(flask.Request(_environ(request)))
+                self._mock.control_route.access.require(flask.Request(request.environ()))
             except MockError:
                 return self.answer(request)
             return None
@@ -223,7 +231,7 @@ class MockApplication:
         if self._is_in_memory and (plain := self._mock.fast_lane.answer(request)) is not None:
             return plain
         record = RequestRecord(pauses=[], errands=[])
-        status, headers, body = run(self._mock.app, _environ(request) | {RECORD: record})
+        status, headers, body = run(self._mock.app, request.environ() | {RECORD: record})
         answer = Answer(status, headers, body, is_head=request.method == "HEAD")
         if record.pauses or record.broken:
             pauses = record.pauses or []
@@ -239,12 +247,6 @@ class MockApplication:
 def _run_all(errands: Iterable[Callable[[], object]]) -> None:
     for errand in errands:
         errand()
-
-
-def _environ(request: Request) -> WSGIEnvironment:
-    return environ_of(
-        request.method, request.url, request.headers, request.body, request.length, request.peer
-    )
 
 
 def _deliver_early(courier: Courier, message: Message) -> None:
@@ -278,4 +280,4 @@ def _create_app(limits: Limits, *, why: bool) -> flask.Flask:
 @cache
 def _routes() -> Map:
     """Compile the routes: it takes longer than all the rest of a mock, so it is done once."""
-    return Map([*api.rules(), *access.rules()], merge_slashes=False)
+    return Map([*api.rules(), *route.rules()], merge_slashes=False)

@@ -25,6 +25,7 @@ from vimmerse_contracts.vocabulary import (
 from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.delivery import Post, Reply
+from vimmerse_mock.delivery.allowlist import require_no_control_plane
 from vimmerse_mock.delivery.sending import KEPT_BODY, explain
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT, Opening
 from vimmerse_mock.receiving.in_process import InProcessSender
@@ -145,6 +146,7 @@ class RequestsSender:
     def send(self, post: Post) -> Reply:
         """POST a webhook, and read the beginning of the answer."""
         try:
+            require_no_control_plane(urlsplit(post.url))
             with requests.Session() as session:
                 session.trust_env = False
                 answer = session.post(

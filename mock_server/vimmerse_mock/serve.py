@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
-import secrets
 import signal
 import socket
 from dataclasses import dataclass, field, replace
@@ -13,8 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
-from vimmerse_contracts.network import is_loopback
-from vimmerse_contracts.vocabulary import CONTROL_ROOT
+from vimmerse_contracts.vocabulary import CONTROL_ROOT, SAMPLE_API_KEY
+from vimmerse_mock.control.access import is_private, new_token
 from vimmerse_mock.control.registry import AccountRegistry
 from vimmerse_mock.delivery import Allowlist, Courier, HttpSender
 from vimmerse_mock.errors import (
@@ -55,7 +54,7 @@ class ServeSettings:
 
     host: str = "127.0.0.1"
     port: int = 0
-    store: str = MEMORY
+    store: str = field(default=MEMORY, repr=False)
     workers: int = 1
     accounts: tuple[Opening, ...] = (SAMPLE_ACCOUNT,)
     snapshots: tuple[Snapshot, ...] = ()
@@ -66,6 +65,7 @@ class ServeSettings:
     why: bool = True
     lenient_words: bool = False
     admin_token: str = field(default="", repr=False)
+    has_new_token: bool = False
     webhook_allow: tuple[str, ...] = ()
     public_url: str = ""
     ready_file: Path | None = None
@@ -77,6 +77,18 @@ class ServeSettings:
         """Whether the store outlives a process, and can be shared by several."""
         return self.store != MEMORY
 
+    @property
+    def given_keys(self) -> frozenset[str]:
+        """Keys that somebody chose and so knows, except for that of the samples."""
+        given = [opening.api_key for opening in self.accounts]
+        given += [snapshot.account.api_key for snapshot in self.snapshots]
+        return frozenset(given) - {SAMPLE_API_KEY}
+
+    @property
+    def is_private(self) -> bool:
+        """Whether nobody but this machine reaches it."""
+        return is_private(self.host, self.public_url)
+
 
 def serve(settings: ServeSettings) -> None:
     """Serve until SIGTERM or SIGINT; what is under way is answered first.
@@ -84,10 +96,11 @@ def serve(settings: ServeSettings) -> None:
     Raises:
         ServeError: the address is taken, the store cannot be used, or an account contradicts it.
 
-    Beyond the loopback the control plane asks for a token, which is made up if none is given.
+    Beyond the loopback, or behind a proxy, the control plane asks for a token, which is made up if
+    none is given.
     """
-    if not settings.admin_token and not _is_private(settings.host):
-        settings = replace(settings, admin_token=secrets.token_urlsafe(24))
+    if not settings.admin_token and not settings.is_private:
+        settings = replace(settings, admin_token=new_token(), has_new_token=True)
     _prepare(settings)
     try:
         listening = listen(settings.host, settings.port)
@@ -190,14 +203,6 @@ def _open(url: str) -> Store:
         raise ServeError(str(error)) from error
 
 
-def _is_private(host: str) -> bool:
-    """Whether a host is the loopback; an address that cannot be had is refused later."""
-    try:
-        return is_loopback(resolved(host))
-    except OSError:
-        return True
-
-
 def _ensure_accounts(registry: AccountRegistry, settings: ServeSettings) -> list[AccountState]:
     try:
         accounts = [registry.ensure(opening) for opening in settings.accounts]
@@ -219,7 +224,7 @@ def _wire(settings: ServeSettings) -> Mock:
         prices=settings.prices,
         limits=settings.limits,
         keep=settings.keep,
-        allowlist=Allowlist(settings.webhook_allow, local=_is_private(settings.host)),
+        allowlist=Allowlist(settings.webhook_allow, local=settings.is_private),
         journal=settings.journal,
         why=settings.why,
         lenient_words=settings.lenient_words,
@@ -234,13 +239,16 @@ def _announce(mock: Mock, settings: ServeSettings, port: int, first: AccountStat
     """Say where the mock is, and with which account to begin."""
     host = "127.0.0.1" if settings.host in _ANY_HOST else resolved(settings.host)
     url, credits_left = url_of(host, port), mock.courier.store.balance(first.customer_id)
+    is_secret = first.api_key in settings.given_keys
+    key = "as you gave it" if is_secret else first.api_key
     lines = (
         f"Vimmerse mock at {url}\n"
-        f"  X-Api-Key: {first.api_key}   customer: {first.customer_id}"
+        f"  X-Api-Key: {key}   customer: {first.customer_id}"
         f"   credits: {credits_left}   speed: {first.clock.rate:g}"
     )
     if settings.admin_token:
-        lines += f"\n  control plane: {url}{CONTROL_ROOT}/   token: {settings.admin_token}"
+        token = settings.admin_token if settings.has_new_token else "as you gave it"
+        lines += f"\n  control plane: {url}{CONTROL_ROOT}/   token: {token}"
     print(lines, flush=True)  # noqa: T201 - it is what the command prints
     if settings.ready_file is not None:
         partial_file = settings.ready_file.with_name(settings.ready_file.name + ".partial")

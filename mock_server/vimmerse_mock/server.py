@@ -5,10 +5,11 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from vimmerse_contracts.network import is_loopback
 from vimmerse_mock.account.account import Account
 from vimmerse_mock.app import Mock, MockApplication, create_mock
+from vimmerse_mock.control.access import is_private
 from vimmerse_mock.delivery import Allowlist, HttpSender
+from vimmerse_mock.errors import ServeError
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT, Opening
 from vimmerse_mock.receiving.in_process import InProcessSender
 from vimmerse_mock.serving.thread import FrontThread
@@ -19,6 +20,12 @@ class MockServer:
 
     Use it as a context manager, or call `start` and `stop`. It starts with one account, by default
     that of the documentation's samples. `open_account` opens more, each isolated from the others.
+
+    Beyond the loopback the control plane asks for `admin_token`, and webhooks go nowhere unless the
+    mock's allowlist names their hosts.
+
+    Raises:
+        ServeError: beyond the loopback, the mock would call what is nearby.
     """
 
     def __init__(
@@ -29,9 +36,16 @@ class MockServer:
         port: int = 0,
         opening: Opening = SAMPLE_ACCOUNT,
     ) -> None:
+        is_ours_alone = is_private(host)
+        allowlist = Allowlist(local=is_ours_alone)
         self.mock = mock or create_mock(
-            sender=InProcessSender(HttpSender(allowlist=Allowlist(local=is_loopback(host))))
+            sender=InProcessSender(HttpSender(allowlist=allowlist)), allowlist=allowlist
         )
+        if self.mock.calls_nearby and not is_ours_alone:
+            raise ServeError(
+                f"others reach {host}, so the mock must not call what is near this machine: give "
+                "create_mock an allowlist=Allowlist((...,), local=False) that names the receivers"
+            )
         self._thread = FrontThread(MockApplication(self.mock), host, port, self.mock.limits.request)
         self._opening = opening
         self._account: Account | None = None
@@ -44,6 +58,11 @@ class MockServer:
             RuntimeError: the server is not running.
         """
         return self._thread.url
+
+    @property
+    def admin_token(self) -> str:
+        """The token of the control plane; on the loopback nobody needs it who gave none."""
+        return self.mock.admin_token
 
     @property
     def account(self) -> Account:

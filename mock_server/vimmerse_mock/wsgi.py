@@ -44,6 +44,7 @@ def environ_of(
     body: IO[bytes],
     length: int,
     peer: str = "127.0.0.1",
+    protocol: str = "HTTP/1.1",
 ) -> WSGIEnvironment:
     """Make the environ of a request; nothing of this process's own environment is in it.
 
@@ -57,7 +58,7 @@ def environ_of(
         "QUERY_STRING": parts.query,
         "SERVER_NAME": parts.hostname or "",
         "SERVER_PORT": str(parts.port or _PORTS[parts.scheme]),
-        "SERVER_PROTOCOL": "HTTP/1.1",
+        "SERVER_PROTOCOL": protocol,
         "REMOTE_ADDR": peer,
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": parts.scheme,

@@ -17,7 +17,7 @@ import pytest
 
 from pytest_vimmerse.options import setting_of
 from pytest_vimmerse.report import rules_of_test
-from vimmerse_contracts import ContractViolation, Target, all_rules, without_login
+from vimmerse_contracts import ContractViolation, Target, all_rules, without_credentials
 from vimmerse_contracts.runs import (
     FORMAT,
     UNFINISHED,
@@ -96,7 +96,7 @@ class Recording:
         header = Header(
             format=FORMAT,
             date=began.isoformat(timespec="seconds"),
-            target=without_login(setting_of(config, "target")),
+            target=without_credentials(setting_of(config, "target")),
             contract=Contract(
                 version("vimmerse-mock"), {rule.id: rule.source.value for rule in all_rules()}
             ),

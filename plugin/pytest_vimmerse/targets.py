@@ -25,7 +25,7 @@ from vimmerse_contracts import (
     Target,
     is_loopback_url,
     is_production_url,
-    without_login,
+    without_credentials,
 )
 from vimmerse_contracts.suite import session_for
 from vimmerse_mock import Account, Inbox, Listener, MockServer, Opening, Scenario, intercept
@@ -73,7 +73,7 @@ class Remote:
     @property
     def name(self) -> str:
         """The URL for people: without the password that may stand in it."""
-        return without_login(self.url)
+        return without_credentials(self.url)
 
     @property
     def capabilities(self) -> frozenset[Capability]:

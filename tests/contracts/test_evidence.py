@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from contracts.broken_mocks.building import changed_batches
 from contracts.suite_runs import run_suite
 from pytest_vimmerse.targets import MockTarget
-from vimmerse_contracts.network import without_login
 from vimmerse_contracts.runs.evidence.file import (
     FORMAT,
     AnyLine,
@@ -28,6 +27,7 @@ from vimmerse_contracts.runs.evidence.file import (
 from vimmerse_contracts.runs.evidence.recorder import sent_form
 from vimmerse_contracts.runs.evidence.redaction import WITHHELD, Labels, Redactor, number
 from vimmerse_contracts.runs.exchanges import Exchange
+from vimmerse_contracts.secrecy import without_credentials
 from vimmerse_contracts.suite.target import Capability, not_run
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.receiving.inbox import Listener
@@ -287,7 +287,7 @@ def test_of_an_address_only_the_shape_of_its_path_is_kept(
 )
 def test_a_target_is_named_without_password(name: str, written: str) -> None:
     """What a target is called stays, except who calls it."""
-    assert without_login(name) == written
+    assert without_credentials(name) == written
 
 
 def test_a_number_for_an_id_stays_a_number(redactor: Redactor) -> None:

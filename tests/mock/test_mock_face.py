@@ -9,8 +9,8 @@ import vimmerse_mock
 from vimmerse_mock import errors
 
 PUBLIC = """
-    Account Answer Inbox Listener Mock MockServer Opening PriceList RemoteMock Scenario create_mock
-    intercept
+    Account Allowlist Answer Inbox Listener Mock MockServer Opening PriceList RemoteMock
+    Scenario create_mock intercept
 """
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, TypedDict, TypeVar, Unpack
 
 import msgspec
 
+from vimmerse_contracts.secrecy import without_credentials
 from vimmerse_mock.account.clock import AccountClock
 from vimmerse_mock.account.faults import AccountFaults
 from vimmerse_mock.account.journal import AccountJournal
@@ -58,7 +59,7 @@ class Account:
         self.journal = AccountJournal(self)
 
     def __repr__(self) -> str:
-        return f"<Account {self.customer_id} at {self.url}>"
+        return f"<Account {self.customer_id} at {without_credentials(self.url)}>"
 
     @property
     def credits(self) -> int:
@@ -285,7 +286,7 @@ class RemoteMock:
         self.control = ControlClient(HttpCaller(control_url or self.url, token))
 
     def __repr__(self) -> str:
-        return f"<RemoteMock at {self.url}>"
+        return f"<RemoteMock at {without_credentials(self.url)}>"
 
     def open_account(self, opening: Opening | None = None) -> Account:
         """Open an account.

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from vimmerse_contracts.network import SECRET_HEADERS
 from vimmerse_contracts.schemas import WebhookSchema
+from vimmerse_contracts.secrecy import REDACTED, is_secret_name, without_credentials
 from vimmerse_contracts.signatures import (
     ID_HEADER,
     SIGNATURE_HEADER,
@@ -92,7 +92,7 @@ def command(
             f"cannot listen on {host}:{port} ({error.strerror or error}): choose another --port "
             "(0 takes a free one) or --host"
         )
-    then = f", forwarding to {forward_to}" if forward_to else ""
+    then = f", forwarding to {without_credentials(forward_to)}" if forward_to else ""
     console.print(
         f"Listening for webhooks at {thread.url}{then} (Ctrl-C stops)", style="bold", markup=False
     )
@@ -124,6 +124,7 @@ class _Receiver:
             answer = self._answers.answer(webhook, content, environ)
         took = in_seconds(wall_clock() - at)
         path = "?".join(filter(None, [environ["PATH_INFO"], environ.get("QUERY_STRING")]))
+        path = without_credentials(path)
         good = 200 <= answer.status < 300
         with self._printing:
             self._count += 1
@@ -150,7 +151,7 @@ def _content_lines(webhook: ReceivedWebhook) -> Iterator[tuple[str, str]]:
     """Yield lines on headers, body, and what is not as documented; each with its style."""
     for name, value in sorted(webhook.headers.items()):
         if name not in _DULL_HEADERS:
-            yield f"{name}: {'***' if name.lower() in SECRET_HEADERS else _clean(value)}", "dim"
+            yield f"{name}: {REDACTED if is_secret_name(name) else _clean(value)}", "dim"
     body = webhook.body
     text = body if isinstance(body, str) else json.dumps(body, indent=2, ensure_ascii=False)
     for line in text[:_SHOWN_BODY].splitlines():

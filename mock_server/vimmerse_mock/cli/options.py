@@ -5,14 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
+from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
 import click
+from click.core import ParameterSource
 
 _PREFIX: Final = "VIMMERSE_MOCK"
 _ADMIN_URL: Final = "http://127.0.0.1:8765"
 PORT: Final = click.IntRange(0, 65535)
 NATURAL: Final = click.IntRange(0, 10**15)
+FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+ON_COMMAND_LINE: Final = "other users see it in the process list: better in a file or a variable"
 POSITIVE: Final = click.IntRange(min=1)
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -55,19 +59,43 @@ def with_control_plane(command: Callable[..., Any]) -> Callable[..., Any]:
         default="",
         envvar="VIMMERSE_ADMIN_TOKEN",
         show_envvar=True,
-        help="Token for its control plane, if it needs one.",
+        help=f"Token for its control plane, if it needs one; {ON_COMMAND_LINE}.",
+    )
+    @click.option(
+        "--admin-token-file",
+        type=FILE,
+        envvar="VIMMERSE_ADMIN_TOKEN_FILE",
+        show_envvar=True,
+        help="File with that token.",
     )
     @wraps(command)
-    def connected(*, admin_url: str, admin_token: str, **options: object) -> None:
+    def connected(
+        *, admin_url: str, admin_token: str, admin_token_file: Path | None, **options: object
+    ) -> None:
         from vimmerse_mock.control.calls import ControlClient, HttpCaller  # noqa: PLC0415 - requests
 
-        control = ControlClient(HttpCaller(admin_url, admin_token))
+        token = token_of(admin_token, admin_token_file)
+        control = ControlClient(HttpCaller(admin_url, token))
         try:
             command(control, **options)
         finally:
             control.close()
 
     return connected
+
+
+def token_of(given: str, file: Path | None) -> str:
+    """Return the token of `--admin-token-file`, or of `--admin-token`, which others can see."""
+    source = click.get_current_context().get_parameter_source("admin_token")
+    if source is ParameterSource.COMMANDLINE:
+        click.echo(f"vimmerse-mock: --admin-token: {ON_COMMAND_LINE}", err=True)
+    if file is None:
+        return given
+    try:
+        token = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"--admin-token-file: {file} cannot be read ({type(error).__name__})")
+    return token or fail(f"--admin-token-file: {file} is empty")
 
 
 class Parsed(click.ParamType[T]):

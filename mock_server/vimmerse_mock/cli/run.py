@@ -20,6 +20,7 @@ from vimmerse_contracts.vocabulary import SAMPLE_API_KEY
 from vimmerse_mock.cli.options import fail
 
 _LOOK_AGAIN_SECONDS: Final = 0.01
+_TOKEN: Final = "VIMMERSE_MOCK_ADMIN_TOKEN"  # noqa: S105 - the name of a variable
 _STOP_SECONDS: Final = 20
 _NOT_FOUND: Final = 127
 _NOT_EXECUTABLE: Final = 126
@@ -36,13 +37,13 @@ def command(words: tuple[str, ...]) -> None:
     VIMMERSE_BASE_URL, VIMMERSE_API_KEY and VIMMERSE_ADMIN_URL, and the pytest fixtures use them.
     Set options of the mock by the same VIMMERSE_MOCK_... variables as for serve.
     """
-    token = os.environ.get("VIMMERSE_MOCK_ADMIN_TOKEN") or secrets.token_urlsafe(24)
+    token = os.environ.get(_TOKEN) or secrets.token_urlsafe(24)
     with TemporaryDirectory(prefix="vimmerse-mock-") as folder:
         ready = Path(folder) / "address"
         serve = [sys.executable, "-m", "vimmerse_mock.cli", "serve", "--host=127.0.0.1", "--port=0"]
         mock = subprocess.Popen(  # noqa: S603 - this project's own command
             [*serve, f"--ready-file={ready}"],
-            env={**os.environ, "VIMMERSE_MOCK_ADMIN_TOKEN": token},
+            env={**os.environ, _TOKEN: token, f"{_TOKEN}_FILE": ""},
             stdout=subprocess.DEVNULL,
             start_new_session=True,  # a Ctrl-C is the command's, and the mock's end ours
         )

@@ -9,7 +9,18 @@ from typing import Any
 import click
 
 from vimmerse_contracts.vocabulary import MOTION_TYPES, SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
-from vimmerse_mock.cli.options import NATURAL, PORT, POSITIVE, Parsed, fail, option, pairs
+from vimmerse_mock.cli.options import (
+    FILE,
+    NATURAL,
+    ON_COMMAND_LINE,
+    PORT,
+    POSITIVE,
+    Parsed,
+    fail,
+    option,
+    pairs,
+    token_of,
+)
 from vimmerse_mock.model.account import DEFAULT_CREDITS, PERMISSIONS, Opening
 from vimmerse_mock.model.clock import CLOCK_MODES
 from vimmerse_mock.model.credits import PriceList
@@ -89,7 +100,12 @@ from vimmerse_mock.serve import MEMORY, ServeSettings, serve
 @option(
     "--admin-token",
     default="",
-    help="Token for the control plane; beyond the loopback it is generated if you give none.",
+    help=f"Token for the control plane; {ON_COMMAND_LINE}.",
+)
+@option(
+    "--admin-token-file",
+    type=FILE,
+    help="File with that token; beyond the loopback one is generated if you give none.",
 )
 @option(
     "--webhook-allow",
@@ -129,6 +145,8 @@ def command(
     concat_price: int,
     max_image_mib: int,
     max_request_mib: int,
+    admin_token: str,
+    admin_token_file: Path | None,
     **settings: Any,  # noqa: ANN401 - click's own; named as `Opening` and `ServeSettings` have them
 ) -> None:
     """Start a mock server; SIGTERM or Ctrl-C stops it."""
@@ -153,6 +171,7 @@ def command(
             snapshots=snapshots,
             why=begin.why,
             prices=PriceList({**PriceList().per_second, **dict(price)}, concat_price),
+            admin_token=token_of(admin_token, admin_token_file),
             limits=Limits(max_image_mib * MEBIBYTE, max_request_mib * MEBIBYTE),
             **settings,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import click
 import msgspec
@@ -35,7 +36,8 @@ def export_command(
 ) -> None:
     """Save the whole state of accounts of a running mock, by default of all accounts.
 
-    The file contains the API keys. `import` and `serve --seed` read it.
+    The file contains the API keys and signing secrets, so only its owner can read it. `import` and
+    `serve --seed` read it.
     """
     pages = () if customer_ids else control.pages(o.LIST_ACCOUNTS)
     everybody = [account.customer_id for page in pages for account in page.accounts]
@@ -47,9 +49,26 @@ def export_command(
         click.echo(text)
         return
     try:
-        output.write_bytes(text + b"\n")
+        _write_private(output, text + b"\n")
     except OSError as error:
         fail(f"cannot write {output}: {error.strerror}")
+
+
+def _write_private(output: Path, content: bytes) -> None:
+    """Write a file that nobody but its owner can read, also where one that others can is there."""
+    if output.exists() and not output.is_file():  # a pipe, /dev/stdout
+        output.write_bytes(content)
+        return
+    target = output.resolve()
+    with NamedTemporaryFile(prefix=f".{target.name}.", dir=target.parent, delete=False) as file:
+        written = Path(file.name)  # only its owner can read it
+        try:
+            file.write(content)
+            file.flush()
+            written.replace(target)
+        except OSError:
+            written.unlink()
+            raise
 
 
 @click.command("import")

@@ -10,6 +10,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 import msgspec
 
 from vimmerse_contracts.network import is_loopback_url
+from vimmerse_contracts.secrecy import Secrets, without_credentials
+from vimmerse_contracts.vocabulary import CONTROL_HEADER
 from vimmerse_mock.control.messages import ENCODER, Refusal
 from vimmerse_mock.control.operations import Listed, Operation
 from vimmerse_mock.errors import (
@@ -18,7 +20,9 @@ from vimmerse_mock.errors import (
 )
 
 if TYPE_CHECKING:
-    from vimmerse_mock.control.access import ControlRoute
+    from requests import PreparedRequest
+
+    from vimmerse_mock.control.route import ControlRoute
 
 Takes = TypeVar("Takes")
 Gives = TypeVar("Gives")
@@ -104,6 +108,24 @@ def _refusal(operation: Operation[Any, Any], status: int, said: bytes) -> Except
     return REFUSALS.get(refusal.error, ControlError)(refusal.message)
 
 
+class _Token:
+    """Sends the token. An object, so that no traceback shows the token among a frame's locals."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+        self._secrets = Secrets([token])
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Put it into a request, as an authentication of `requests`."""
+        if self._token:
+            request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+    def hide(self, said: bytes) -> bytes:
+        """Hide it in what a server says: some echo what they were sent."""
+        return self._secrets.hide(said.decode(errors="replace")).encode()
+
+
 class HttpCaller:
     """Calls the control plane of a mock that runs elsewhere.
 
@@ -114,29 +136,37 @@ class HttpCaller:
         import requests  # noqa: PLC0415 - only who calls over HTTP pays for it
 
         self._base_url = base_url.rstrip("/")
+        self._token = _Token(token)
         self._session = requests.Session()
         self._session.trust_env = not is_loopback_url(base_url)
-        self._session.headers["Content-Type"] = "application/json"
-        if token:
-            self._session.headers["Authorization"] = f"Bearer {token}"
+        self._session.headers.update({"Content-Type": "application/json", CONTROL_HEADER: "1"})
         self._failures = (requests.RequestException, ValueError)
 
     def __repr__(self) -> str:
-        return f"HttpCaller({self._base_url!r})"
+        return f"HttpCaller({without_credentials(self._base_url)!r})"
 
     def send(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         """Send a request."""
         url = self._base_url + path
         try:
             answer = self._session.request(
-                method, url, data=body, timeout=_SECONDS, allow_redirects=False
+                method,
+                url,
+                data=body,
+                auth=self._token,
+                timeout=_SECONDS,
+                allow_redirects=False,
             )
         except self._failures as error:
-            raise ControlError(
-                f"no control plane at {self._base_url} ({type(error).__name__}): start a mock "
-                "there, or correct the address (VIMMERSE_ADMIN_URL)"
-            ) from error
-        return answer.status_code, answer.content
+            reason = type(error).__name__
+        else:
+            status, said = answer.status_code, answer.content
+            return status, said if status < _ERROR else self._token.hide(said)
+        # Raised out here: the frames of http.client, which would come along, hold the token.
+        raise ControlError(
+            f"no control plane at {without_credentials(self._base_url)} ({reason}): start a mock "
+            "there, or correct the address (VIMMERSE_ADMIN_URL)"
+        )
 
     def close(self) -> None:
         """Close the connections."""

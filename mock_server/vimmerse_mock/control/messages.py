@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, TypeVar, cast, get_args, get_origin, g
 import msgspec
 from msgspec import Meta, Struct
 
+from vimmerse_contracts.secrecy import REDACTED, is_secret_name
 from vimmerse_contracts.vocabulary import BatchStatus
 from vimmerse_mock.model.account import DEFAULT_CREDITS, Opening, Permission
 from vimmerse_mock.model.clock import ClockMode, in_seconds, to_datetime
@@ -26,11 +27,22 @@ Natural = Annotated[int, Meta(ge=0, le=10**15)]
 Positive = Annotated[int, Meta(ge=1, le=10**15)]
 
 
-class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Written(Struct, frozen=True, kw_only=True):
+    """A message, of which no failed assertion and no traceback shows the secrets."""
+
+    def __repr__(self) -> str:
+        shown = (
+            f"{name}={REDACTED if is_secret_name(name) else repr(getattr(self, name))}"
+            for name in self.__struct_fields__
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+class Body(_Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is sent to the control plane."""
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class Answer(_Written, frozen=True, kw_only=True):
     """What the control plane says; readers take no notice of keys that they do not know."""
 
 

@@ -8,15 +8,23 @@ from typing import Any, Final
 import msgspec
 from apispec import APISpec
 
+from vimmerse_contracts.vocabulary import CONTROL_HEADER
 from vimmerse_mock.control.messages import Refusal
 from vimmerse_mock.control.operations import NOTHING, OPERATIONS, Operation
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _JSON: Final = "application/json"
+_CONTROL: Final = {
+    "name": CONTROL_HEADER,
+    "in": "header",
+    "required": False,
+    "description": "Any value; required where no token is sent",
+    "schema": {"type": "string", "example": "1"},
+}
 _REFUSALS: Final = {
     "400": "The body or a value in it is wrong; nothing was changed",
     "401": "The control plane asks for its token: Authorization: Bearer ...",
-    "403": "The request came by way of a web page, or by another name than the loopback's",
+    "403": "The request may be a web page's, a webhook's, a proxy's or another machine's",
     "404": "There is no such account, or no such operation",
     "409": "The key or the customer id is taken; nothing was changed",
 }
@@ -55,7 +63,8 @@ def _describe(operation: Operation[Any, Any], references: dict[Any, Any]) -> dic
         "operationId": operation.id,
         "summary": operation.summary,
         "parameters": [_in_path(name) for name in re.findall(r"{(\w+)}", operation.path)]
-        + [_in_query(name, kind) for name, kind in operation.query.items()],
+        + [_in_query(name, kind) for name, kind in operation.query.items()]
+        + ([] if operation.method == "GET" else [_CONTROL]),
         "responses": {
             str(operation.status): done,
             **{status: {"description": text, **refused} for status, text in _REFUSALS.items()},

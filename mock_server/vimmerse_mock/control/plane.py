@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from vimmerse_contracts.network import without_login
+from vimmerse_contracts.secrecy import without_credentials
 from vimmerse_contracts.vocabulary import CONTROL_ROOT
 from vimmerse_mock.control import messages as r
 from vimmerse_mock.control import operations as o
@@ -358,7 +358,7 @@ def _batch_info(view: BatchView) -> r.BatchInfo:
 
 
 def _webhook_info(message: Message) -> r.WebhookInfo:
-    return r.view(r.WebhookInfo, message, url=without_login(message.url))
+    return r.view(r.WebhookInfo, message, url=without_credentials(message.url))
 
 
 def _settings_info(account: AccountState) -> r.WebhookSettingsInfo:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Final
 
-from vimmerse_contracts.network import without_login
+from vimmerse_contracts.secrecy import without_credentials
 from vimmerse_contracts.vocabulary import WEBHOOK_TIMEOUT_SECONDS
-from vimmerse_mock.delivery.sending import Post, Reply, Sender, for_the_log, post_of
+from vimmerse_mock.delivery.sending import Post, Reply, Sender, for_the_log, post_of, secrets_of
 from vimmerse_mock.errors import UnknownAccountError, UnknownMessageError
 from vimmerse_mock.model.clock import Instant, Span, seconds, wall_clock
 from vimmerse_mock.model.delivery_plans import OK, REFUSED, TIMEOUT
@@ -41,16 +41,17 @@ class _Tried:
 
     def attempt(self, at: Instant) -> Attempt:
         """Return what the log says of it."""
+        secrets = secrets_of(self.post)
         return Attempt(
             at=at,
             status=self.reply.status,
-            error=self.reply.error,
+            error=secrets.hide(without_credentials(self.reply.error)),
             took=self.took,
-            url=without_login(self.post.url),
-            request_headers=for_the_log(self.post.headers),
+            url=without_credentials(self.post.url),
+            request_headers=for_the_log(self.post.headers, secrets),
             request_body=self.post.body.decode(),
-            response_headers=for_the_log(self.reply.headers),
-            response_body=self.reply.body.decode("utf-8", "replace"),
+            response_headers=for_the_log(self.reply.headers, secrets),
+            response_body=secrets.hide(self.reply.body.decode("utf-8", "replace")),
             pretended=self.pretended,
         )
 

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Final, TypeVar
 from urllib.parse import quote, urlsplit
 
-from vimmerse_mock.delivery.allowlist import Allowlist, Endpoint
+from vimmerse_mock.delivery.allowlist import Allowlist, Endpoint, require_no_control_plane
 from vimmerse_mock.delivery.sending import ascii_host
 from vimmerse_mock.model.outbox import Headers
 
@@ -35,13 +35,14 @@ def requested(
     deadline, a monotonic instant, everything ends, whatever the other side still sends.
 
     Raises:
-        OSError: it cannot be reached in time, or is not allowed.
+        OSError: it cannot be reached in time, or is not allowed (RefusedReceiver).
         http.client.HTTPException: what it answers is no HTTP.
         ValueError: the URL is none of HTTP.
     """
     url = urlsplit(to)
     if url.scheme not in _PORTS:
         raise ValueError(f"requests go to http and https, not to {url.scheme!r}")
+    require_no_control_plane(url)
     host, port = ascii_host(url), url.port or _PORTS[url.scheme]
     resolve = partial(allowlist.endpoints, host, port)
     left = deadline - monotonic()

@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from vimmerse_contracts.network import REDACTED, SECRET_HEADERS
+from vimmerse_contracts.secrecy import (
+    REDACTED,
+    Secrets,
+    credentials_in,
+    is_secret_name,
+    without_credentials,
+)
 from vimmerse_contracts.signatures import (
     ID_HEADER,
     SECRET_PREFIX,
@@ -26,6 +32,8 @@ KEPT_BODY: Final = 4096
 """How many bytes of an answer are read and kept."""
 _KEPT_HEADERS: Final = 8192
 _KEPT_ERROR: Final = 500
+_LEAST_SECRET: Final = 4
+"""A password of fewer characters would be found in any text."""
 _FRESH_BYTES: Final = 24
 
 
@@ -105,14 +113,21 @@ def explain(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"[:_KEPT_ERROR]
 
 
-def for_the_log(headers: Headers) -> Headers:
+def secrets_of(post: Post) -> Secrets:
+    """Return what a receiver may echo that no log may show: the login of its URL."""
+    sent = dict(post.headers).get("Authorization", "")
+    return Secrets(each for each in credentials_in(sent) if len(each) >= _LEAST_SECRET)
+
+
+def for_the_log(headers: Headers, secrets: Secrets) -> Headers:
     """Leave out what is secret, and what is too much."""
     kept, size = [], 0
     for name, value in headers:
         size += len(name) + len(value)
         if size > _KEPT_HEADERS:
             break
-        kept.append((name, REDACTED if name.lower() in SECRET_HEADERS else value))
+        shown = secrets.hide(without_credentials(value))
+        kept.append((name, REDACTED if is_secret_name(name) else shown))
     return tuple(kept)
 
 

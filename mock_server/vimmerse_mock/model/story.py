@@ -8,7 +8,7 @@ from enum import IntEnum, StrEnum
 from itertools import zip_longest
 from typing import Final
 
-from vimmerse_contracts.network import without_login
+from vimmerse_contracts.secrecy import without_credentials
 from vimmerse_contracts.vocabulary import BatchStatus
 from vimmerse_mock.model.batch import Batch, Submission, SubmissionKind
 from vimmerse_mock.model.clock import Instant, in_seconds
@@ -134,7 +134,7 @@ def _transition(batch: Batch, at: Instant, what: str) -> Event:
 def _deliveries(message: Message) -> Iterator[Event]:
     for number, attempt in enumerate(message.attempts, start=1):
         variant = f" ({message.variant.value})" if message.variant else ""
-        where = without_login(message.url)
+        where = without_credentials(message.url)
         what = f"webhook '{message.status}'{variant} to {where}, attempt {number}: {attempt.came}"
         yield Event(attempt.at, EventKind.DELIVERY, what, message.batch_id)
 

@@ -10,6 +10,7 @@ from werkzeug.datastructures import EnvironHeaders
 from werkzeug.http import is_hop_by_hop_header
 
 from vimmerse_contracts.network import is_loopback_url
+from vimmerse_contracts.secrecy import without_credentials
 from vimmerse_contracts.vocabulary import WEBHOOK_TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ class Forwarder:
         except (requests.RequestException, OSError, ValueError) as error:
             headers = {"Content-Type": "text/plain; charset=utf-8"}
             start_response("502 Bad Gateway", list(headers.items()))
-            return [f"{self._url} gave no answer ({type(error).__name__})".encode()]
+            where = without_credentials(self._url)
+            return [f"{where} gave no answer ({type(error).__name__})".encode()]
         status = f"{answer.status_code} {answer.reason or 'Unknown'}"
         start_response(status, list(_passed(answer.headers.items()).items()))
         return [body]

@@ -155,6 +155,7 @@ class Connection(asyncio.Protocol):
             length=0,
             peer=self._peer,
             server=self.front.url,
+            protocol=f"HTTP/{parser.get_http_version()}",
         )
         self.deadline = self.front.now + self.front.patience.body
         if parser.should_upgrade():

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import IO, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from vimmerse_mock.model.faults import Break
+from vimmerse_mock.wsgi import environ_of
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIEnvironment
 
 Headers = list[tuple[str, str]]
 
@@ -37,6 +41,7 @@ class Request:
     length: int
     peer: str
     server: str
+    protocol: str = "HTTP/1.1"
 
     @property
     def url(self) -> str:
@@ -45,6 +50,12 @@ class Request:
             return self.server + self.target
         absolute = urlsplit(self.target)  # as to a proxy; `*` and the like have no path
         return f"{self.server}{absolute.path if absolute.netloc else '/'}?{absolute.query}"
+
+    def environ(self) -> WSGIEnvironment:
+        """Write it for a WSGI application."""
+        return environ_of(
+            self.method, self.url, self.headers, self.body, self.length, self.peer, self.protocol
+        )
 
     def header(self, name: str) -> str:
         """Return a header's value, empty if it was not sent; `name` in lower case."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from vimmerse_mock.serving.front import Front, Patience, run_in_loop
 from vimmerse_mock.serving.messages import Answer, Application, Request
-from vimmerse_mock.wsgi import environ_of, resolved, run
+from vimmerse_mock.wsgi import resolved, run
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -93,10 +93,7 @@ class WsgiApplication:
 
     def answer(self, request: Request) -> Answer:
         """Call the application."""
-        environ = environ_of(
-            request.method, request.url, request.headers, request.body, request.length, request.peer
-        )
-        status, headers, body = run(self._app, environ)
+        status, headers, body = run(self._app, request.environ())
         return Answer(status, headers, body, is_head=request.method == "HEAD")
 
 

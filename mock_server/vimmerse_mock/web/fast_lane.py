@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import lru_cache
 from io import BytesIO
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import flask
 from werkzeug.exceptions import HTTPException
@@ -19,9 +19,6 @@ from vimmerse_mock.web.api import Call, PublicApi, is_undisturbed
 from vimmerse_mock.web.record import RequestRecord
 from vimmerse_mock.web.recorder import Recorder, Unwritten
 from vimmerse_mock.wsgi import environ_of
-
-if TYPE_CHECKING:
-    from wsgiref.types import WSGIEnvironment
 
 _KEY: Final = API_KEY_HEADER.lower()
 _HOSTS: Final = 64
@@ -73,7 +70,7 @@ class FastLane:
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
         self._recorder.note(
             Unwritten(
-                partial(_environ, request),
+                request.environ,
                 {},
                 operation,
                 200,
@@ -105,7 +102,3 @@ def _single(request: Request, name: str) -> str:
     """Return the value of a header that was sent once, else an empty one."""
     values = [value for each, value in request.headers if each.lower() == name]
     return values[0] if len(values) == 1 else ""
-
-
-def _environ(request: Request) -> WSGIEnvironment:
-    return environ_of(request.method, request.url, request.headers, BytesIO(), 0, request.peer)

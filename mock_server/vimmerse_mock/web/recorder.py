@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import parse_qsl
 
 import flask
 from werkzeug.datastructures import EnvironHeaders
 
-from vimmerse_contracts.network import REDACTED, SECRET_HEADERS
+from vimmerse_contracts.secrecy import (
+    REDACTED,
+    Secrets,
+    credentials_in,
+    is_secret_name,
+    without_credentials,
+)
 from vimmerse_contracts.vocabulary import API_KEY_HEADER, CONTROL_ROOT
 from vimmerse_mock.errors import StoreFullError, StoreUnavailableError
 from vimmerse_mock.model.account import AccountState
@@ -31,10 +36,24 @@ _FORM_CHARACTERS: Final = 65_536
 """How much is kept of all values of a form together."""
 _LAZY_BYTES: Final = 8_192
 """What is kept of a request, as it came, until somebody reads it."""
-_KEY_NAMES: Final = r"(?:x[-_])?(?:api[-_]?key|key|(?:access[-_])?token|authorization)"
-_NAMES_KEY: Final = re.compile(_KEY_NAMES, re.IGNORECASE)
-_IN_QUERY: Final = re.compile(rf"((?:^|[&;]){_KEY_NAMES}=)[^&;]*", re.IGNORECASE)
-"""Where a key was sent by mistake, of whoever it is."""
+_LEAST_SECRET: Final = 8
+"""What is sent under a secret name and is shorter is hidden there, but not wherever it occurs."""
+_PLAIN_HEADERS: Final = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "connection",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+        "origin",
+        "referer",
+        "user-agent",
+    }
+)
+"""Of a request without a known key, other headers may have one under a name of their own."""
 _LOG = logging.getLogger("vimmerse_mock.web")
 _UNREMARKABLE: Final = frozenset({"health", "openapi"})
 
@@ -126,7 +145,8 @@ class Unwritten:
     def write(self) -> Exchange:
         """Return what the journal keeps: without secrets, and the beginning of what is long."""
         environ, record = self.environ(), self.record
-        redact, account, view = _Redaction(environ.get(_KEY, "")), record.account, record.view
+        account, view = record.account, record.view
+        redact = _Redaction.of(environ, self.form, is_known=account is not None)
         began = self.ended if record.began is None else record.began
         return Exchange(
             at=account.clock.at(began) if account else began,
@@ -138,7 +158,7 @@ class Unwritten:
             status=self.status if record.broken is None else 0,
             headers=redact.headers(environ),
             form=redact.form(self.form),
-            answer_headers={name: redact.text(value) for name, value in self.headers},
+            answer_headers=redact.answer_headers(self.headers),
             answer=redact.answer(self.answer),
             batch_id=view.batch.id if view else "",
             batch_status=view.seen.status.value if view else "",
@@ -151,29 +171,51 @@ class Unwritten:
 
 @dataclass(frozen=True, slots=True)
 class _Redaction:
-    """Takes the caller's `key`, and whatever else authorises, out of what was sent and answered."""
+    """Takes what authorises out of what was sent and answered, wherever and however it is written.
 
-    key: str
+    Those are the caller's key, and whatever was sent under a secret name.
+    """
+
+    secrets: Secrets
+    is_known: bool
+
+    @classmethod
+    def of(cls, environ: Environ, form: Form, *, is_known: bool) -> _Redaction:
+        """Find what a request authorises itself by."""
+        named = [
+            *EnvironHeaders(environ),
+            *parse_qsl(environ.get("QUERY_STRING", "")),
+            *((name, value) for name, values in form.items() for value in values),
+        ]
+        found = {
+            credential
+            for name, value in named
+            if is_secret_name(name)
+            for credential in credentials_in(value)
+            if len(credential) >= _LEAST_SECRET
+        }
+        return cls(Secrets({environ.get(_KEY, ""), *found}), is_known)
 
     def text(self, text: str) -> str:
-        return text.replace(self.key, REDACTED) if self.key and self.key in text else text
+        return self.secrets.hide(without_credentials(text))
 
     def path(self, environ: Environ) -> str:
-        """The path with its query; there a key may stand quoted, and anybody's by its name."""
+        """The path with its query."""
         path: str = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
         if query := environ.get("QUERY_STRING", ""):
-            path += "?" + _IN_QUERY.sub(rf"\1{REDACTED}", query)
-        if self.key:
-            path = path.replace(quote(self.key, ""), REDACTED)
+            path += "?" + query
         return self.text(path)[:BODY_CHARACTERS]
 
     def headers(self, environ: Environ) -> dict[str, str]:
-        """The request's headers; those that authorise only by their names."""
+        """The request's headers; those that may authorise only by their names."""
         sent = ((name.lower(), value) for name, value in EnvironHeaders(environ))
         return {
-            name: REDACTED if name in SECRET_HEADERS else self.text(value)[:BODY_CHARACTERS]
+            name: REDACTED if self._is_secret(name) else self.text(value)[:BODY_CHARACTERS]
             for name, value in sent
         }
+
+    def _is_secret(self, name: str) -> bool:
+        return is_secret_name(name) or not (self.is_known or name in _PLAIN_HEADERS)
 
     def form(self, sent: Form) -> dict[str, tuple[str, ...]]:
         """The form's fields, up to a bound in all."""
@@ -182,11 +224,17 @@ class _Redaction:
         for name, values in list(sent.items())[:_FIELDS]:
             kept = []
             for value in values[:_FIELDS]:
-                text = REDACTED if _NAMES_KEY.fullmatch(name) else self.text(value)
+                text = REDACTED if is_secret_name(name) else self.text(value)
                 kept.append(text[: min(left, BODY_CHARACTERS)])
                 left -= len(kept[-1])
             form[self.text(name)[:_NAME_CHARACTERS]] = tuple(kept)
         return form
+
+    def answer_headers(self, sent: list[tuple[str, str]]) -> dict[str, str]:
+        """The answer's headers."""
+        return {
+            name: REDACTED if is_secret_name(name) else self.text(value) for name, value in sent
+        }
 
     def answer(self, body: bytes) -> str:
         """The beginning of an answer."""

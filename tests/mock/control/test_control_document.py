@@ -12,7 +12,7 @@ import pytest
 import requests
 from openapi_spec_validator import validate
 
-from vimmerse_contracts.vocabulary import CONTROL_ROOT
+from vimmerse_contracts.vocabulary import CONTROL_HEADER, CONTROL_ROOT
 from vimmerse_mock.control.calls import HttpCaller
 from vimmerse_mock.control.operations import NOTHING, OPERATIONS, Operation
 from vimmerse_mock.model.account import Opening
@@ -97,7 +97,8 @@ def test_the_document_has_the_table_and_no_more(document: dict[str, Any]) -> Non
         described = document["paths"][operation.path][operation.method.lower()]
         names = [(each["in"], each["name"]) for each in described["parameters"]]
         in_path = [("path", name) for name in re.findall(r"{(\w+)}", operation.path)]
-        assert names == in_path + [("query", name) for name in operation.query]
+        changes = [] if operation.method == "GET" else [("header", CONTROL_HEADER)]
+        assert names == [*in_path, *(("query", name) for name in operation.query), *changes]
         assert ("requestBody" in described) is (operation.takes is not NOTHING)
         assert {str(operation.status), "400", "401", "403", "404"} <= set(described["responses"])
 

@@ -5,10 +5,11 @@ import socket
 import pytest
 
 from support.sockets import answering, read_request
-from vimmerse_mock.delivery import Allowlist, HttpSender, Post
+from vimmerse_mock.delivery import Allowlist, HttpSender, Post, Sender
 from vimmerse_mock.delivery.allowlist import RefusedReceiver
 from vimmerse_mock.errors import AllowlistError
-from vimmerse_mock.receiving.inbox import Inbox
+from vimmerse_mock.interception import RequestsSender
+from vimmerse_mock.receiving.inbox import Inbox, Listener
 
 PUBLIC = "93.184.216.34"
 METADATA = "169.254.169.254"
@@ -113,6 +114,69 @@ def test_a_name_is_resolved_once(monkeypatch: pytest.MonkeyPatch) -> None:
         reply = HttpSender().send(Post(f"http://rebinding.example:{port}/", (), b"{}"))
         monkeypatch.undo()
     assert (reply.status, asked) == (204, ["rebinding.example"])
+
+
+CLOUDS = ["169.254.169.254", "fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "fe80::1"]
+
+
+@pytest.mark.parametrize("address", [*CLOUDS, "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe"])
+@pytest.mark.parametrize(
+    "pattern", ["*", "0.0.0.0/0", "::/0", "169.254.0.0/16", "hooks.example.com", "fc00::/7"]
+)
+def test_metadata_of_clouds_is_covered_by_no_pattern_but_its_address(
+    monkeypatch: pytest.MonkeyPatch, address: str, pattern: str
+) -> None:
+    """Neither by a wildcard or network, nor by a name that leads there."""
+    resolving(monkeypatch, address)
+    with pytest.raises(RefusedReceiver, match="clouds keep the secrets"):
+        Allowlist((pattern,)).endpoints("hooks.example.com", 80)
+    assert allows(Allowlist((pattern, address)), "hooks.example.com")
+
+
+def test_metadata_of_clouds_is_known_by_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever they lead: named it may be called, by a wildcard not."""
+    resolving(monkeypatch, "10.0.0.1")
+    for name in ("metadata.google.internal", "METADATA.google.internal.", "instance-data"):
+        assert not allows(Allowlist(("*", "*.internal", "10.0.0.0/8")), name)
+    assert allows(Allowlist(("metadata.google.internal",)), "metadata.google.internal")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/__admin",
+        "/__admin/accounts/x/clock/next",
+        "//__admin/x",
+        "/x/../__admin/x",
+        "/prefix/__admin/x",
+        "/%5F_admin/x",
+        "/%255F%255fadmin/x",
+        "/__ADMIN/x",
+        "/__admin;a=b/x",
+        "/\\__admin\\x",
+        "/__ad\tmin/x",
+        "/%5c__admin",
+        "/__admin%2Fx",
+    ],
+)
+@pytest.mark.parametrize(
+    "sender", [HttpSender(), RequestsSender()], ids=["over sockets", "by requests"]
+)
+def test_no_control_plane_is_called_in_any_spelling(sender: Sender, path: str) -> None:
+    """Whatever the host: a name, a proxy, another port or another machine may lead to this mock."""
+    for host in ("127.0.0.1:9", "localhost:9", "127.1:9", "[::ffff:127.0.0.1]:9", "mock.example"):
+        reply = sender.send(Post(f"http://{host}{path}", (), b"{}"))
+        assert reply.status is None
+        assert "RefusedReceiver: a path with /__admin is not called" in reply.error
+
+
+def test_other_paths_are_called() -> None:
+    """Names that only look like it, a query and a fragment."""
+    listener = Listener()
+    inbox = listener.open_inbox()
+    for rest in ("/__administrator", "/admin", "?next=/__admin/", "#/__admin"):
+        assert HttpSender().send(Post(inbox.url + rest, (), b"{}")).status is not None
+    listener.stop()
 
 
 def test_a_refusal_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import requests
 import standardwebhooks
 from click.testing import CliRunner, Result
 
+from vimmerse_contracts.vocabulary import CONTROL_HEADER
 from vimmerse_mock.account.account import Account
 from vimmerse_mock.cli import main
 from vimmerse_mock.control.messages import WebhookInfo
@@ -90,7 +91,7 @@ class TestTheLog:
             start("202 Accepted", [("X-Mine", "yes")])
             return [b"thank you"]
 
-        url = f"{receiver(answer)}/hook?token=abc"
+        url = f"{receiver(answer)}/hook?page=abc"
         batch_id = create(account, url)
         account.clock.advance(60)
         (webhook,) = account.outbox
@@ -311,7 +312,9 @@ class TestPlans:
     def test_a_plan_that_makes_no_sense_is_400(self, account: Account) -> None:
         """Over HTTP with what is allowed; in Python as what it is; nothing changes."""
         where = f"{account.url}/__admin/accounts/{account.customer_id}/webhook_settings"
-        answer = requests.patch(where, json={"plan": "explode"}, timeout=60)
+        answer = requests.patch(
+            where, json={"plan": "explode"}, headers={CONTROL_HEADER: "1"}, timeout=60
+        )
         assert (answer.status_code, answer.json()["error"]) == (400, "PlanError")
         assert "use ok, 500, timeout, refused, delay 30s" in answer.json()["message"]
         with pytest.raises(PlanError, match="'explode'"):

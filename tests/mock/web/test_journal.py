@@ -15,8 +15,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from support.serving import Serve
-from vimmerse_contracts.network import REDACTED
 from vimmerse_contracts.operations import OPERATIONS
+from vimmerse_contracts.secrecy import REDACTED
 from vimmerse_mock.account.account import Account, RemoteMock, open_account
 from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.errors import StoreConflictError, StoreFullError, StoreUnavailableError

@@ -14,12 +14,12 @@ from urllib.parse import parse_qsl, urlsplit
 from requests import PreparedRequest, RequestException, Response, Session
 from requests.adapters import HTTPAdapter
 
-from vimmerse_contracts.network import without_login
 from vimmerse_contracts.operations import OPERATIONS
 from vimmerse_contracts.runs.evidence.file import Begun, LineFile, TargetLine, Webhook
 from vimmerse_contracts.runs.evidence.redaction import Redactor
 from vimmerse_contracts.runs.exchanges import Answer, Exchange, Request
 from vimmerse_contracts.runs.verdicts import Verdict
+from vimmerse_contracts.secrecy import without_credentials
 from vimmerse_contracts.suite.target import Capability, ReceivedWebhook, Target
 from vimmerse_contracts.vocabulary import API_KEY_HEADER
 
@@ -84,7 +84,7 @@ class Recorder:
             ]
         )
         self._base = target.base_url.rstrip("/")
-        self._file.write(TargetLine(without_login(target.name), tuple(sorted(able))))
+        self._file.write(TargetLine(without_credentials(target.name), tuple(sorted(able))))
 
     def record_begin(self, test: Begun) -> None:
         """Write down that a test begins."""

@@ -28,6 +28,7 @@ from vimmerse_contracts.schemas import (
     WebhookSchema,
     fields_within,
 )
+from vimmerse_contracts.secrecy import Secrets
 
 ANY: Final = "id"
 """The kind of an id of which nothing but its looks is known."""
@@ -129,13 +130,15 @@ class Redactor:
     def __init__(self, labels: Labels, began: datetime) -> None:
         self._labels = labels
         self._began = began
-        self._secrets: frozenset[str] = frozenset()
+        self._keys: frozenset[str] = frozenset()
+        self._secrets = Secrets(())
         self._learned: dict[str, str] = {}
         self._pattern = self._compiled()
 
     def keep_secret(self, keys: Iterable[str]) -> None:
         """Never let these keys through."""
-        self._secrets |= {key for key in keys if key}
+        self._keys |= {key for key in keys if key}
+        self._secrets = Secrets(self._keys)
         self._pattern = self._compiled()
 
     def key(self, key: str) -> str:
@@ -195,7 +198,8 @@ class Redactor:
 
     def _shown(self, text: str, since: datetime) -> str:
         clean = text.encode("utf-8", "replace").decode()
-        return self._pattern.sub(lambda match: self._stand_in(match, since), clean)
+        shown = self._pattern.sub(lambda match: self._stand_in(match, since), clean)
+        return self._secrets.hide(shown, self.key)
 
     def _compiled(self) -> re.Pattern[str]:
         known = [
@@ -204,7 +208,7 @@ class Redactor:
             if len(value) >= _SHORTEST_IN_TEXT and not re.fullmatch(_UUID, value)
         ]
         literal = {
-            "secret": _alternatives(self._secrets),
+            "secret": _alternatives(self._keys),
             "url": _URL,
             "email": _EMAIL,
             "uuid": _UUID,
@@ -238,7 +242,7 @@ class Redactor:
         return f"<url:{path or '/'}{'?' if query else ''}{self.text(query)}>"
 
     def _segment(self, segment: str) -> str:
-        if segment in self._secrets:
+        if segment in self._keys:
             return self.key(segment)
         if segment in self._learned or re.fullmatch(f"{_UUID}|{_BARE_UUID}", segment):
             kind = self._learned.get(segment, ANY)

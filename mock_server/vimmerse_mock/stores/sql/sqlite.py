@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -17,6 +17,7 @@ from vimmerse_mock.stores.sql.patience import LockWait, Patience
 READING: Final = "vimmerse_reading"
 """The option of a connection that only reads, and takes no lock."""
 _READERS: Final = 24
+_OWNER_ONLY: Final = 0o600
 _LOOK_AGAIN_SECONDS: Final = 0.002
 
 
@@ -88,6 +89,16 @@ def tables_in(url: URL) -> set[str]:
             return {name for (name,) in rows}
     except sqlite3.Error as error:
         raise exc.OperationalError("SELECT", None, error) from error
+
+
+def make_private(url: URL) -> None:
+    """Make a SQLite file, or take one that is there, so that only its owner can read its keys."""
+    path = Path(url.database or "")
+    with suppress(OSError):  # SQLite says better what is the matter
+        path.touch(_OWNER_ONLY)
+    for each in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        with suppress(OSError):
+            each.chmod(_OWNER_ONLY)
 
 
 def write_ahead(engine: Engine) -> None:

@@ -45,7 +45,7 @@ from vimmerse_mock.stores.sql.schema import (
     migrate,
     require_own,
 )
-from vimmerse_mock.stores.sql.sqlite import tables_in, write_ahead
+from vimmerse_mock.stores.sql.sqlite import make_private, tables_in, write_ahead
 
 _INSERTS: Final[dict[str, Callable[..., Any]]] = {
     "sqlite": sqlite.insert,
@@ -237,8 +237,8 @@ class SqlStore:
                     tx.save_message(message)
                 for exchange in snapshot.journal:
                     connection.execute(insert(JOURNAL), journal_row(account.customer_id, exchange))
-        except exc.IntegrityError as error:
-            raise DuplicateAccountError("the customer id or the API key is taken") from error
+        except exc.IntegrityError:
+            raise DuplicateAccountError("the customer id or the API key is taken") from None
 
     def remove_account(self, customer_id: str) -> None:
         """Close an account and forget everything of it."""
@@ -412,6 +412,7 @@ def _bring_up_to_date(engine: Engine) -> None:
     is_sqlite = engine.dialect.name == "sqlite"
     if is_sqlite:
         require_own(tables_in(engine.url))
+        make_private(engine.url)
     with writing(engine) as connection:
         migrate(connection)
     if is_sqlite:
