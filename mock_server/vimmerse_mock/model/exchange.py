@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
+from sys import getsizeof
 from typing import Final
 
 from vimmerse_mock.model.clock import Instant, Span
@@ -11,6 +13,8 @@ from vimmerse_mock.model.credits import LedgerEntry
 
 JOURNAL_LENGTH: Final = 1_000
 """How many exchanges of an account are kept; the oldest go first."""
+JOURNAL_BYTES: Final = 16 * 1024 * 1024
+"""How much memory the exchanges of an account take, however many; the oldest go first."""
 BODY_CHARACTERS: Final = 4_096
 """How much of an answer, and of a form's value, is kept."""
 
@@ -53,14 +57,28 @@ class Exchange(Answered):
     took: Span
     charges: tuple[LedgerEntry, ...] = ()
 
+    @property
+    def size(self) -> int:
+        """How many bytes its texts take in memory."""
+        texts = [self.path, self.answer, *self.headers.values(), *self.answer_headers.values()]
+        return sum(map(getsizeof, chain(texts, *self.form.values())))
+
+
+_OVERHEAD_BYTES: Final = 4_096
+"""What an exchange takes in memory beside its texts, or more."""
+
 
 class LazyExchange:
-    """An exchange that is written out when it is first read, as most are never."""
+    """An exchange that is written out when it is first read, as most are never.
 
-    __slots__ = ("_source",)
+    `size` is about what it takes in memory, in bytes.
+    """
 
-    def __init__(self, source: Exchange | Callable[[], Exchange]) -> None:
+    __slots__ = ("_source", "size")
+
+    def __init__(self, source: Exchange | Callable[[], Exchange], size: int = 0) -> None:
         self._source = source
+        self.size = _OVERHEAD_BYTES + (source.size if isinstance(source, Exchange) else size)
 
     def read(self) -> Exchange:
         """Return the exchange, and let go of what it was made of."""

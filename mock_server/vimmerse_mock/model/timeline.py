@@ -56,8 +56,8 @@ class Timeline:
     video_at: Instant
     is_stuck: bool
     media_ends: tuple[Instant, ...]
-    failing: tuple[int, ...]
-    refused: tuple[int, ...]
+    failing: frozenset[int]
+    refused: frozenset[int]
     base_finished: tuple[int, ...]
     base_failed: tuple[int, ...]
     message: str
@@ -135,7 +135,7 @@ def plan(submission: Submission, medias: int) -> Timeline:
     """Return the course of a submission of a batch with that many media."""
     script = submission.script
     count = medias if submission.kind is SubmissionKind.GENERATE else 0
-    refused = tuple(i for i in script.refuse_medias if i < count)
+    refused = frozenset(i for i in script.refuse_medias if i < count)
     turn = submission.at + script.queue
     rises_at = submission.at if script.queue_counts else turn
     whole = turn + script.media * (count - len(refused)) + script.finish - rises_at
@@ -151,8 +151,8 @@ def plan(submission: Submission, medias: int) -> Timeline:
         halts_at=halts_at,
         video_at=halts_at + script.video_after,
         is_stuck=script.stuck_at is not None,
-        media_ends=tuple(_media_ends(script, turn, count, at_once)),
-        failing=script.fail_medias if at_once is None else tuple(range(count)),
+        media_ends=tuple(_media_ends(script, turn, count, refused, at_once)),
+        failing=frozenset(script.fail_medias if at_once is None else range(count)),
         refused=refused,
         base_finished=submission.finished,
         base_failed=submission.failed,
@@ -161,12 +161,16 @@ def plan(submission: Submission, medias: int) -> Timeline:
 
 
 def _media_ends(
-    script: Script, turn: Instant, count: int, at_once: Instant | None
+    script: Script,
+    turn: Instant,
+    count: int,
+    refused: frozenset[int],
+    at_once: Instant | None,
 ) -> Iterator[Instant]:
     """Yield when each media ends: one after another from `turn` on, or all `at_once`."""
     end = turn
     for place in range(count):
-        is_refused = place in script.refuse_medias
+        is_refused = place in refused
         end += 0 if is_refused else script.media
         if at_once is not None:
             yield at_once

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from threading import Lock, RLock
 from typing import Any, Final
@@ -18,7 +18,7 @@ from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.model.clock import Instant, wall_clock
 from vimmerse_mock.model.credits import LedgerEntry, Reason
-from vimmerse_mock.model.exchange import Exchange, LazyExchange
+from vimmerse_mock.model.exchange import JOURNAL_BYTES, Exchange, LazyExchange
 from vimmerse_mock.model.limits import Keep
 from vimmerse_mock.model.outbox import Message, MessageKey, MessageState
 from vimmerse_mock.model.snapshot import Deed, Position, Recent, Snapshot, read_cursor
@@ -36,6 +36,30 @@ _Lease = tuple[Instant, str]
 
 def _is_of(entry: LedgerEntry, batch_ids: AbstractSet[str]) -> bool:
     return entry.batch_id in batch_ids or entry.reason is Reason.CARRIED
+
+
+class _Journal:
+    """The last exchanges of an account, bounded by their number and their size."""
+
+    def __init__(self) -> None:
+        self.noted = 0
+        self._exchanges: deque[LazyExchange] = deque()
+        self._size = 0
+        self._lock = Lock()
+
+    def add(self, exchange: LazyExchange, keep: int) -> None:
+        with self._lock:
+            self.noted += 1
+            self._exchanges.append(exchange)
+            self._size += exchange.size
+            while len(self._exchanges) > keep or self._size > JOURNAL_BYTES:
+                self._size -= self._exchanges.popleft().size
+
+    def since(self, noted: int) -> tuple[list[LazyExchange], int]:
+        """Return what came after so many, as far as it is kept, and how many there were."""
+        with self._lock:
+            unread = len(self._exchanges) - (self.noted - noted)
+            return list(islice(self._exchanges, max(0, unread), None)), self.noted
 
 
 @dataclass(slots=True)
@@ -59,8 +83,7 @@ class _AccountData:
     deeds: Series[Deed] = field(default_factory=Series)
     leases: dict[MessageKey, _Lease] = field(default_factory=dict)
     lanes: Lanes = field(init=False)
-    journal: deque[LazyExchange] = field(default_factory=deque)
-    noted: int = 0
+    journal: _Journal = field(default_factory=_Journal)
     wake_at: Instant | None = None
 
     def __post_init__(self) -> None:
@@ -98,13 +121,6 @@ class _AccountData:
             self.deeds.add(self.next_serial(), (*key, number + 1))
         if message.state is not MessageState.PENDING:
             self.lanes.forget(key)
-
-    def note(self, exchange: LazyExchange, keep: int) -> None:
-        """Add to the journal."""
-        self.noted += 1
-        self.journal.append(exchange)
-        if len(self.journal) > keep:
-            self.journal.popleft()
 
     def put(self, message: Message) -> None:
         """Keep a message, end its lease, and plan it if it is pending."""
@@ -161,7 +177,7 @@ class _AccountData:
         return found
 
     def position(self, at: Instant) -> Position:
-        return Position(at, self.serial, self.serial, self.noted)
+        return Position(at, self.serial, self.serial, self.journal.noted)
 
     def since(self, since: Position, until: Instant) -> Recent:
         """Return what was written after a position, and what moved on since."""
@@ -170,16 +186,16 @@ class _AccountData:
         moved = self.instants.after(since.at, until)
         batch_ids = dict.fromkeys([*begun, *(deed[0] for deed in done), *moved])
         tried = dict.fromkeys(deed[:3] for deed in done if deed[3])
-        unread = max(0, len(self.journal) - (self.noted - since.journal))
+        exchanges, noted = self.journal.since(since.journal)
         written = Snapshot(
             self.account,
             tuple(self.ledger.after(since.ledger)),
             tuple(self.batches[each] for each in batch_ids if each in self.batches),
             tuple(self.messages[each] for each in tried if each in self.messages),
-            tuple(each.read() for each in islice(self.journal, unread, None)),
+            tuple(exchange.read() for exchange in exchanges),
         )
         deeds = frozenset([*done, *((each, 1, 0, 0) for each in begun)])
-        return Recent(written, deeds, since, self.position(until))
+        return Recent(written, deeds, since, replace(self.position(until), journal=noted))
 
     def page(self, kind: type[Row], after: str, most: int) -> Page[Row]:
         (number,) = read_cursor(after, 1) if after else (0,)
@@ -347,7 +363,7 @@ class MemoryStore:
         self._lock = Lock()
         self._wakes: list[tuple[Instant, str]] = []
         self._put_aside: dict[str, set[str]] = {}
-        self._unauthenticated: deque[LazyExchange] = deque()
+        self._unauthenticated = _Journal()
 
     def real_time(self) -> Instant:
         """Return real time."""
@@ -356,7 +372,9 @@ class MemoryStore:
     def add(self, snapshot: Snapshot) -> None:
         """Add an account and everything of it."""
         account = snapshot.account
-        data = _AccountData(account, journal=deque(map(LazyExchange, snapshot.journal)))
+        data = _AccountData(account)
+        for exchange in snapshot.journal:
+            data.journal.add(LazyExchange(exchange), len(snapshot.journal))
         for batch in snapshot.batches:
             data.keep(batch)
         for entry in snapshot.ledger:
@@ -408,17 +426,14 @@ class MemoryStore:
         """Return the last exchanges."""
         is_foreign = customer_id == UNAUTHENTICATED
         journal = self._unauthenticated if is_foreign else self._data(customer_id).journal
-        return tuple(exchange.read() for exchange in tuple(journal))
+        return tuple(exchange.read() for exchange in journal.since(0)[0])
 
     def note(self, customer_id: str, exchange: LazyExchange, keep: int) -> None:
         """Add to a journal."""
         if customer_id == UNAUTHENTICATED:
-            self._unauthenticated.append(exchange)
-            if len(self._unauthenticated) > keep:
-                self._unauthenticated.popleft()
+            self._unauthenticated.add(exchange, keep)
         elif data := self._accounts.get(customer_id):
-            with data.lock:
-                data.note(exchange, keep)
+            data.journal.add(exchange, keep)
 
     def ledger(self, customer_id: str) -> tuple[LedgerEntry, ...]:
         """Return an account's ledger."""

@@ -114,8 +114,8 @@ class Recorder:
             return
         account = unwritten.record.account
         customer_id = UNAUTHENTICATED if account is None else account.customer_id
-        is_small = size + len(unwritten.answer) <= _LAZY_BYTES
-        exchange = LazyExchange(unwritten.write if is_small else unwritten.write())
+        size += len(unwritten.answer)
+        exchange = LazyExchange(unwritten.write if size <= _LAZY_BYTES else unwritten.write(), size)
         try:
             self.store.note(customer_id, exchange, self.keep)
         except (StoreUnavailableError, StoreFullError) as error:

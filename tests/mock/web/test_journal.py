@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from vimmerse_mock.app import Mock, create_mock
 from vimmerse_mock.errors import StoreConflictError, StoreFullError, StoreUnavailableError
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.model.credits import Reason
-from vimmerse_mock.model.exchange import BODY_CHARACTERS, Exchange
+from vimmerse_mock.model.exchange import BODY_CHARACTERS, JOURNAL_BYTES, Exchange, LazyExchange
 from vimmerse_mock.server import MockServer
 from vimmerse_mock.stores import UNAUTHENTICATED, Store, open_store
 from vimmerse_mock.stores.memory import MemoryStore
@@ -430,3 +432,29 @@ def test_a_stored_exchange_reads_as_it_was_written() -> None:
     """An exchange of only its required fields is one without form, answer and charges."""
     exchange = Exchange(at=1, real=2, took=3, method="GET", path="/", operation="", status=404)
     assert (exchange.form, exchange.answer, exchange.charges, exchange.fault) == ({}, "", (), "")
+
+
+def test_a_journal_in_memory_has_a_bound_in_bytes() -> None:
+    """However many exchanges it may keep: before they take more, the oldest go."""
+    store = MemoryStore()
+    mock = create_mock(store=store)
+    opened(mock)
+    written = Exchange(at=1, real=2, took=3, method="GET", path="/", operation="", status=404)
+    for customer_id in ("me", UNAUTHENTICATED):
+        for number in range(10):
+            exchange = replace(written, at=number)
+            store.note(
+                customer_id, LazyExchange(partial(replace, exchange), JOURNAL_BYTES // 4), 1_000
+            )
+        assert [each.at for each in store.journal(customer_id)] == [7, 8, 9]
+
+
+def test_a_form_of_megabytes_takes_little_of_the_journal() -> None:
+    """What is kept of it stays far below the journal's bound."""
+    mock = create_mock()
+    account = opened(mock)
+    form = {f"field{number}": "\N{FILM FRAMES}" * 30_000 for number in range(20)}
+    answer = mock.app.test_client().post("/batch", headers=KEY, data=form)
+    assert answer.status_code == 400
+    (came,) = mock.courier.store.journal(account.customer_id)
+    assert came.size < JOURNAL_BYTES / 50

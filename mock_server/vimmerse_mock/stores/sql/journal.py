@@ -18,7 +18,7 @@ from vimmerse_mock.stores.sql.schema import JOURNAL
 
 _EVERY_SECONDS: Final = 0.02
 _AWAY_SECONDS: Final = 1.0
-_MOST: Final = 10_000
+_MOST_BYTES: Final = 64 * 1024 * 1024
 """What waits beyond that, since the database is away or slow, is lost: it is a journal."""
 _LOG = logging.getLogger("vimmerse_mock.stores")
 
@@ -31,6 +31,7 @@ class JournalWriter:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._waiting: list[tuple[str, LazyExchange]] = []
+        self._size = 0
         self._keep: dict[str, int] = {}
         self._lock = Lock()
         self._writing = Lock()
@@ -41,8 +42,7 @@ class JournalWriter:
     def add(self, customer_id: str, exchange: LazyExchange, keep: int) -> None:
         """Take an exchange, to be written soon."""
         with self._lock:
-            if len(self._waiting) < _MOST:
-                self._waiting.append((customer_id, exchange))
+            self._take(customer_id, exchange)
             self._keep[customer_id] = keep
             self._some.set()
             if self._thread is None:
@@ -53,7 +53,7 @@ class JournalWriter:
         """Write everything that was taken so far, or keep it while the database is away."""
         with self._writing:
             with self._lock:
-                waiting, self._waiting = self._waiting, []
+                waiting, self._waiting, self._size = self._waiting, [], 0
                 keep, self._keep = self._keep, {}
             try:
                 if waiting:
@@ -61,10 +61,17 @@ class JournalWriter:
             except (StoreUnavailableError, StoreFullError) as error:
                 _LOG.warning("the journal cannot be written for now: %s", error)
                 with self._lock:
-                    self._waiting = [*waiting, *self._waiting][:_MOST]
+                    later, self._waiting, self._size = self._waiting, [], 0
+                    for who, each in [*waiting, *later]:
+                        self._take(who, each)
                     self._keep = keep | self._keep
                 return False
         return True
+
+    def _take(self, customer_id: str, exchange: LazyExchange) -> None:
+        if self._size + exchange.size <= _MOST_BYTES:
+            self._waiting.append((customer_id, exchange))
+            self._size += exchange.size
 
     def close(self) -> None:
         """Write what is left, and stop."""
