@@ -44,12 +44,14 @@ def hurried(mock: Mock) -> Iterator[MockServer]:
         yield server
 
 
-def run_schemathesis(server: MockServer, folder: Path) -> subprocess.CompletedProcess[str]:
+def run_schemathesis(
+    server: MockServer, folder: Path, *options: str
+) -> subprocess.CompletedProcess[str]:
     """Run Schemathesis by its command line, which has all its phases, on the mock's document."""
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG)]
     target = [f"{server.url}/openapi.json", "--url", server.url, "-H", f"X-Api-Key: {KEY}"]
     return subprocess.run(
-        [*command, "--no-color", "run", *target],
+        [*command, "--no-color", "run", *target, *options],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(TESTS), "COLUMNS": "200"},
         capture_output=True,
@@ -84,7 +86,7 @@ def test_machine_made_requests_find_what_is_wrong(tmp_path: Path) -> None:
     mock = create_mock(sender=NowhereSender())
     mock.app.after_request(progress_as_text)
     with hurried(mock) as server:
-        run = run_schemathesis(server, tmp_path)
+        run = run_schemathesis(server, tmp_path, "--max-failures=1")
     assert run.returncode == 1, run.stdout + run.stderr
     assert "progress_percentage" in run.stdout
 

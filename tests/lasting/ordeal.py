@@ -127,15 +127,22 @@ class Ordeal:
                 if monotonic() > deadline:
                     self._report.problems.append("the time was up before all kills were done")
                     break
-                self._live_and_die()
+                self._live_and_die(callers)
                 self._plan.on_kill()
             self._run()
         return callers
 
-    def _live_and_die(self) -> None:
-        """Run the mock for a random while, and kill it, or a part of it."""
+    def _live_and_die(self, callers: Sequence[Caller]) -> None:
+        """Run the mock for a random while, and kill it, or a part of it.
+
+        Unless it is killed while it starts, it has acknowledged something, so that there is
+        something to lose.
+        """
         starts = self._random.random() < 0.2
         serve = self._start() if starts else self._run()
+        if not starts:
+            before = _acknowledged(callers)
+            await_condition(lambda: _acknowledged(callers) > before, "a creation is acknowledged")
         longest = _LONGEST_START_SECONDS if starts else _LONGEST_LIFE_SECONDS
         pause(self._random.uniform(0, longest))
         victim = self._random.choice(list(Victim))
@@ -216,6 +223,10 @@ class Ordeal:
             report.messages += len(account.messages)
             report.problems += money_problems(account)
             report.problems += webhook_problems(account, received)
+
+
+def _acknowledged(callers: Sequence[Caller]) -> int:
+    return sum(len(caller.promises) for caller in callers)
 
 
 def _await_settled(store: Store) -> None:

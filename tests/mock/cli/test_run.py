@@ -112,8 +112,8 @@ def test_alone(vimmerse, number):
     vimmerse.journal.assert_requested(operation="create_batch", status=200, times=number)
 """
     )
-    ran = run(
-        sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", str(tmp_path)
-    )
+    without = ("cacheprovider", "schemathesis", "hypothesispytest")
+    options = ("-q", "-n", "2", *(f"-pno:{plugin}" for plugin in without))
+    ran = run(sys.executable, "-m", "pytest", *options, str(tmp_path))
     assert "8 passed" in ran.stdout, ran.stdout + ran.stderr
     assert ran.returncode == 0
