@@ -69,7 +69,7 @@ def test_a_refusal_gives_back_and_an_answer_does_not() -> None:
     """Held is released or spent, once."""
     spending = Spending(100)
     refused, paid = spending.hold(60, "one"), spending.hold(40, "two")
-    with pytest.raises(NotAffordableError, match="three may cost 1 credits, and of 100"):
+    with pytest.raises(NotAffordableError, match="three may cost 1 credits, and of the 100"):
         spending.hold(1, "three")
     spending.release(refused)
     spending.spend(paid, "batch")
