@@ -309,7 +309,12 @@ _MOTION_RULES: Final[Sequence[tuple[str, Callable[[Batch, Batch], bool]]]] = (
     ("finished medias", _grows("finished_medias")),
     ("failed medias", _grows("failed_medias")),
     ("status", lambda b, a: not BatchStatus(b["status"]).is_final or b["status"] == a["status"]),
-    ("updated_at", lambda before, after: before["updated_at"] <= after["updated_at"]),
+    (
+        "updated_at",
+        lambda before, after: (
+            parse_timestamp(before["updated_at"]) <= parse_timestamp(after["updated_at"])
+        ),
+    ),
     ("fixed keys", lambda before, after: all(before[key] == after[key] for key in _FIXED)),
 )
 """What may not go back from one reading to the next."""

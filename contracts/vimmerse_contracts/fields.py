@@ -64,8 +64,10 @@ def validation_body(messages: Any) -> dict[str, Any]:  # noqa: ANN401 - as probl
     }
 
 
-TIMESTAMP_FORMAT = "%Y-%m-%d %H:%M:%S.%f+00:00"
+TIMESTAMP_PATTERN = r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(\.\d{6})?\+00:00$"
+"""How the API writes an instant: as `str(datetime)`, which leaves out microseconds of 0 (S)."""
 
+_TIMESTAMP = re.compile(TIMESTAMP_PATTERN, re.ASCII)
 _INTEGER = re.compile(r"\s*[+-]?\d{1,30}(\.0+)?\s*", re.ASCII)
 _TRUE = frozenset({"1", "on", "t", "true", "y", "yes"})
 _FALSE = frozenset({"0", "off", "f", "false", "n", "no"})
@@ -213,12 +215,19 @@ def _is_host(host: str) -> bool:
 def parse_timestamp(text: str) -> datetime:
     """Return the instant that a text of the API stands for.
 
+    On a whole second the text may lack its microseconds, as in `2025-04-02 16:21:42+00:00`.
+
     Raises:
         ValueError: it is written in another format.
     """
-    return datetime.strptime(text, TIMESTAMP_FORMAT).replace(tzinfo=UTC)
+    if not _TIMESTAMP.fullmatch(text):
+        raise ValueError(f"{text!r} is no instant as the API writes it")
+    return datetime.fromisoformat(text)
 
 
 def format_timestamp(instant: datetime) -> str:
-    """Return an instant as the API writes it: UTC, a space, microseconds, `+00:00` (S)."""
-    return instant.astimezone(UTC).strftime(TIMESTAMP_FORMAT)
+    """Return an instant as the API writes it: `str(datetime)` in UTC (S).
+
+    Python leaves the microseconds out where they are 0.
+    """
+    return str(instant.astimezone(UTC))

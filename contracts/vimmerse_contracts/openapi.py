@@ -15,7 +15,7 @@ from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema, fields
 
 from vimmerse_contracts.examples import BATCH_ID, EXAMPLES
-from vimmerse_contracts.fields import HttpUrl, Timestamp, Upload
+from vimmerse_contracts.fields import TIMESTAMP_PATTERN, HttpUrl, Timestamp, Upload
 from vimmerse_contracts.operations import (
     ERRORS,
     GENERAL_RULES,
@@ -127,7 +127,7 @@ class _Converter(OpenAPIConverter):
         if isinstance(field, HttpUrl):
             written |= {"format": "uri", "pattern": r"^https?://[A-Za-z0-9]"}
         elif isinstance(field, Timestamp):
-            written["pattern"] = r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}\.\d{6}\+00:00$"
+            written["pattern"] = TIMESTAMP_PATTERN
             written["examples"] = ["2025-04-02 16:21:42.465259+00:00"]
         elif isinstance(field, Upload):
             written |= {"type": "string", "format": "binary"}
