@@ -8,6 +8,7 @@ with Client() as client:  # VIMMERSE_API_KEY, VIMMERSE_BASE_URL
 """
 
 from vimmerse_client.client import Client
+from vimmerse_client.deadline import DeadlineAdapter
 from vimmerse_client.errors import (
     ApiError,
     BadRequest,
@@ -66,6 +67,7 @@ __all__ = [
     "BatchStatus",
     "Client",
     "ConfigurationError",
+    "DeadlineAdapter",
     "FieldProblem",
     "Forbidden",
     "ForeignWebhook",

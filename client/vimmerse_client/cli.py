@@ -25,6 +25,8 @@ from vimmerse_contracts.vocabulary import RESUBMITTING_FIELDS
 
 Command = Callable[..., None]
 
+_LONGEST_URL: Final = 8000
+
 _FIELDS: Final[Mapping[str, str]] = {
     "title": "Title",
     "description": "Description",
@@ -74,7 +76,7 @@ class _Run:
         """Wait for the batch and save its video, as far as that was asked for, and print it."""
         if self.wait or self.output:
             # It is paid for from here on: whatever happens next, its id must be known.
-            click.echo(f"batch {batch.id}", err=True)
+            click.echo(f"batch {excerpt(batch.id)}", err=True)
             batch = self._waited(batch)
         if self.output:
             if batch.video_url is None:
@@ -88,11 +90,11 @@ class _Run:
             click.echo(json.dumps(batch.to_dict(), indent=2))
             return
         finished, failed = len(batch.finished_medias), len(batch.failed_medias)
-        click.echo(f"batch   {batch.id}")
+        click.echo(f"batch   {excerpt(batch.id)}")
         click.echo(f"title   {excerpt(batch.title)}")
-        click.echo(f"status  {batch.status} at {batch.progress_percentage} %")
+        click.echo(f"status  {excerpt(batch.status)} at {batch.progress_percentage} %")
         click.echo(f"medias  {finished} of {len(batch.medias)} finished, {failed} failed")
-        click.echo(f"video   {batch.video_url or 'none yet'}")
+        click.echo(f"video   {excerpt(batch.video_url or 'none yet', _LONGEST_URL)}")
         if batch.message:
             click.echo(f"message {excerpt(batch.message)}")
 

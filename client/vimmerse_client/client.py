@@ -6,25 +6,26 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import requests
-from marshmallow import ValidationError
 
 from vimmerse_client.errors import (
     ConfigurationError,
     UnexpectedResponse,
     VideoNotReady,
+    VimmerseError,
     WaitTimeout,
     excerpt,
 )
 from vimmerse_client.images import ImageInput, is_url, read_images
-from vimmerse_client.models import Batch
+from vimmerse_client.models import Batch, is_batch
 from vimmerse_client.progress import progress_bar
+from vimmerse_client.saving import save
 from vimmerse_client.transport import (
     Now,
     OutOfTime,
@@ -34,6 +35,7 @@ from vimmerse_client.transport import (
     Transport,
 )
 from vimmerse_contracts import operations
+from vimmerse_contracts.fields import url_problem
 from vimmerse_contracts.markers import find_markers
 from vimmerse_contracts.network import is_production_url
 from vimmerse_contracts.operations import Operation
@@ -51,9 +53,13 @@ class Client:
             and no repr, log or exception shows it.
         base_url: The URL of the service; by default that of `VIMMERSE_BASE_URL`, else the real
             service.
-        timeout: Seconds to connect and to read, for every single request.
+        timeout: Seconds to connect, and seconds to have the whole answer from then on, for every
+            single request; or one number for both. An upload and a download get a second more
+            for each 16 KiB.
         retry: How a GET is retried. POST and PUT are never retried: that could pay twice.
-        session: A `requests.Session` to use. It stays open; its adapters must not retry.
+        session: A `requests.Session` to use. It stays open; its adapters must not retry. Only a
+            session of the client's own, or one with a `vimmerse_client.DeadlineAdapter`, ends an
+            answer whose headers drip, and an upload that stalls.
         sleep: The function that waits, in seconds.
         now: The function that returns the time, in monotonic seconds.
 
@@ -61,7 +67,9 @@ class Client:
         ConfigurationError: no key, or an address or timeout that can't be used.
 
     Every method that calls the service raises `ApiError` (a class for each documented status),
-    `TransportError` where no answer came, and `UnexpectedResponse` where it is not the contract's.
+    `TransportError` where no answer came, and `UnexpectedResponse` where it can't be read: no JSON,
+    no batch, more than 4 MiB. Each has the `batch_id`, as soon as one is known. A batch that is
+    not quite as the contract has it is a `Batch` with `deviations`.
     """
 
     def __init__(
@@ -175,18 +183,23 @@ class Client:
         )
         answer = self._transport.call(
             operations.CREATE,
-            form=[*form, *(("image_urls", url) for url in given.urls)],
+            form=[*form, *_sendable(("image_urls", url) for url in given.urls)],
             files=[("image_files", part) for part in given.files],
         )
         return self._batch(operations.CREATE, answer)
 
-    def get(self, batch_id: str) -> Batch:
-        """Retrieve a batch (S). Retried on connection errors, 429 and 5xx."""
-        return self._batch(operations.READ, self._transport.call(operations.READ, batch_id))
+    def get(self, batch_id: Batch | str) -> Batch:
+        """Retrieve a batch, given by its id or an earlier reading (S).
+
+        Retried on connection errors, 429 and 5xx.
+        """
+        asked = _id_of(batch_id)
+        answer = self._transport.call(operations.READ, asked)
+        return self._batch(operations.READ, answer, asked)
 
     def update(
         self,
-        batch_id: str,
+        batch_id: Batch | str,
         *,
         title: str | None = None,
         description: str | None = None,
@@ -208,7 +221,7 @@ class Client:
         does not change (P26). The other fields are free.
 
         Args:
-            batch_id: The batch.
+            batch_id: The batch, or its id.
             title: Any text (S).
             description: Any text (S).
             rating: "1" to "5" (S).
@@ -240,18 +253,20 @@ class Client:
             aspect_ratio=aspect_ratio,
             sound_effects=sound_effects,
         )
-        answer = self._transport.call(operations.UPDATE, batch_id, form=form)
-        return self._batch(operations.UPDATE, answer)
+        asked = _id_of(batch_id)
+        answer = self._transport.call(operations.UPDATE, asked, form=form)
+        return self._batch(operations.UPDATE, answer, asked)
 
-    def concat(self, batch_id: str) -> Batch:
+    def concat(self, batch_id: Batch | str) -> Batch:
         """Concatenate all finished videos of a batch; `video_url` follows (S). Never retried.
 
         The sample of the reference has the answer `{ }` (S). If it comes, the batch is fetched.
         """
-        answer = self._transport.call(operations.CONCAT, batch_id)
-        if answer is None or (isinstance(answer, dict) and not answer.get("data")):
-            return self.get(batch_id)
-        return self._batch(operations.CONCAT, answer)
+        asked = _id_of(batch_id)
+        answer = self._transport.call(operations.CONCAT, asked)
+        if not answer or (isinstance(answer, dict) and not answer.get("data", True)):
+            return self.get(asked)
+        return self._batch(operations.CONCAT, answer, asked)
 
     def health(self) -> Mapping[str, Any]:
         """Return the health of the service, `{"status": "ok"}` (A). No key is sent (P26)."""
@@ -262,7 +277,7 @@ class Client:
 
     def wait(
         self,
-        batch_id: str,
+        batch_id: Batch | str,
         *,
         timeout: float = 1200.0,
         poll: float = 2.0,
@@ -271,13 +286,13 @@ class Client:
         on_progress: OnProgress | None = None,
         progress: bool = False,
     ) -> Batch:
-        """Poll a batch until it is done, and return it, whatever its status.
+        """Poll a batch until it is done (`Batch.is_final`), and return it, whatever its status.
 
         The reference says that generation takes 5 to 15 minutes and a concat 1 to 3, and to poll
         every 30 s (P26). Call `raise_for_status` on the batch if a failure is an error.
 
         Args:
-            batch_id: The batch.
+            batch_id: The batch, or its id.
             timeout: Seconds until the deadline. There is always one reading, and one at its end.
             poll: Seconds between the first two readings.
             backoff: By how much each pause is longer than the one before.
@@ -293,33 +308,42 @@ class Client:
             raise ConfigurationError(
                 "wait: expected no negative seconds, and a backoff of 1 or more"
             )
+        asked = _id_of(batch_id)
         pause, deadline = poll, self._transport.now() + timeout
         batch: Batch | None = None
         with progress_bar() if progress else nullcontext() as show:
             while True:
                 try:
-                    answer = self._transport.call(operations.READ, batch_id, deadline=deadline)
+                    answer = self._transport.call(operations.READ, asked, deadline=deadline)
                 except OutOfTime as error:
-                    raise WaitTimeout(batch_id, timeout, batch) from error.__cause__
-                batch = self._batch(operations.READ, answer)
+                    raise WaitTimeout(asked, timeout, batch) from error.__cause__
+                batch = self._batch(operations.READ, answer, asked)
                 for report in filter(None, (show, on_progress)):
                     report(batch)
-                if batch.status.is_final:
+                if batch.is_final:
                     return batch
                 left = deadline - self._transport.now()
                 if left <= 0:
-                    raise WaitTimeout(batch_id, timeout, batch)
+                    raise WaitTimeout(asked, timeout, batch)
                 self._transport.sleep(min(pause, longest_poll, left))
                 pause *= backoff
 
-    def download(self, source: Batch | str, path: str | os.PathLike[str]) -> Path:
+    def download(
+        self,
+        source: Batch | str,
+        path: str | os.PathLike[str],
+        *,
+        most_bytes: int = 4 * 1024**3,
+    ) -> Path:
         """Save a composed video to a file, which appears complete or not at all.
 
         The API key is not sent. Retried like every GET, also if the transfer breaks off.
 
         Args:
             source: A batch that has a `video_url`, or an http(s) URL.
-            path: The file to write; an existing one is replaced.
+            path: The file to write; an existing one is replaced, and a link stays a link. A device
+                or a pipe gets the whole video once it is there.
+            most_bytes: The largest video that is accepted.
 
         Raises:
             VideoNotReady: the batch has no `video_url`.
@@ -331,23 +355,33 @@ class Client:
             if source.video_url is None:
                 raise VideoNotReady(source)
             url = source.video_url
-        if not is_url(url):
+        if not is_url(url) or url_problem(url) is not None:
             raise ConfigurationError(f"download: {excerpt(repr(url))} is not an http(s) URL")
-        return self._transport.download(url, lambda chunks: _save(chunks, target))
-
-    def _batch(self, operation: Operation, answer: object) -> Batch:
-        data = answer.get("data") if isinstance(answer, dict) else None
-        if not isinstance(data, dict):
-            raise self._unexpected(operation, "{'data': {...}}, the Batch object", answer)
         try:
-            return Batch.from_dict(data)
-        except ValidationError as error:
-            wrong = error.messages
-        raise self._unexpected(operation, "the contract's Batch object", wrong)
+            self._transport.download(url, most_bytes, lambda pieces: save(pieces, target))
+        except VimmerseError as error:
+            error.batch_id = source.id if isinstance(source, Batch) else None
+            raise
+        return target
 
-    def _unexpected(self, operation: Operation, expected: str, got: object) -> UnexpectedResponse:
+    def _batch(self, operation: Operation, answer: object, asked: str | None = None) -> Batch:
+        """Return the batch of an answer: whatever has an id and a status is one."""
+        data = answer.get("data", answer) if isinstance(answer, dict) else None
+        if not is_batch(data):
+            raise self._unexpected(operation, "{'data': {...}}, the Batch object", answer, asked)
+        batch = Batch.from_dict(data)
+        if data is answer:
+            outside = {"data": "The batch stands outside of it."}
+            return replace(batch, deviations={**outside, **batch.deviations})
+        return batch
+
+    def _unexpected(
+        self, operation: Operation, expected: str, got: object, asked: str | None = None
+    ) -> UnexpectedResponse:
         shown = "an empty body" if got is None else excerpt(repr(self._transport.key.redact(got)))
-        return UnexpectedResponse(operation.id, _OK, expected, shown)
+        error = UnexpectedResponse(operation.id, _OK, expected, shown)
+        error.batch_id = asked or _id_in(got)
+        return error
 
     def _refuse_markers(self, argument: str, *texts: str) -> None:
         """Refuse magic markers for the real service.
@@ -366,18 +400,44 @@ class Client:
 
 def _form(**values: str | int | None) -> list[tuple[str, str]]:
     # Booleans go as "true" and "false", as FastAPI's samples write them.
-    return [
+    return _sendable(
         (name, str(value).lower() if isinstance(value, bool) else str(value))
         for name, value in values.items()
         if value is not None
-    ]
+    )
 
 
-def _save(chunks: Iterable[bytes], path: Path) -> Path:
-    partial = path.with_name(f".{uuid4().hex}.part")
+def _sendable(form: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    fields = list(form)
+    for name, text in fields:
+        if not _is_text(text):
+            raise ConfigurationError(
+                f"{name}: {excerpt(repr(text))} has half of a surrogate pair, which UTF-8 has no "
+                "bytes for; nothing was sent"
+            )
+    return fields
+
+
+def _id_of(batch: Batch | str) -> str:
+    batch_id = batch.id if isinstance(batch, Batch) else batch
+    if not isinstance(batch_id, str) or not _is_text(batch_id):
+        raise ConfigurationError(
+            f"batch id {excerpt(repr(batch_id))}: expected a Batch, or the text of its id, a UUID"
+        )
+    return batch_id
+
+
+def _id_in(answer: object) -> str | None:
+    """Return the id in an answer that is no batch for all that."""
+    data = answer.get("data", answer) if isinstance(answer, dict) else None
+    found = data.get("id") if isinstance(data, dict) else None
+    return found if isinstance(found, str) and found else None
+
+
+def _is_text(value: str) -> bool:
+    """Whether a text can be sent: half of a surrogate pair cannot."""
     try:
-        with partial.open("xb") as file:
-            file.writelines(chunks)
-        return partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -16,7 +16,7 @@ VimmerseError
     ServerError           5xx
   UnexpectedResponse                     an answer that is not what the contract says
   WaitTimeout                            the deadline of `wait` passed; carries the last batch
-  BatchFailed                            `Batch.raise_for_status` on a batch in 'fail'
+  BatchFailed                            `Batch.raise_for_status` on a batch that did not end well
   VideoNotReady                          a download of a batch that has no `video_url`
   InvalidWebhook                         `parse_webhook`: what came is no webhook of the contract
   UnconfirmedWebhook                     `confirm_webhook`: the API does not say what it says
@@ -29,7 +29,8 @@ VimmerseError
     SignatureExpired                     too old, or from the future
     SignatureMismatch                    no secret made any of the signatures
 
-An `ApiError` itself stands for every other 4xx. No message ever contains the API key.
+An `ApiError` itself stands for every other 4xx. Each has `batch_id`, where the batch is known. No
+message ever contains the API key.
 """
 # ruff: noqa: N818 - the classes are called what HTTP calls the statuses, as callers expect
 
@@ -52,7 +53,15 @@ EXCERPT_CHARACTERS: Final = 300
 
 
 class VimmerseError(Exception):
-    """The base class of every error of the client."""
+    """The base class of every error of the client.
+
+    `batch_id` is the batch that it is about, where one is known: it may have been paid for.
+    """
+
+    batch_id: str | None = None
+
+    def _named(self) -> str:
+        return "" if self.batch_id is None else f" (batch {excerpt(self.batch_id)})"
 
 
 class ConfigurationError(VimmerseError, ValueError):
@@ -62,8 +71,9 @@ class ConfigurationError(VimmerseError, ValueError):
 class TransportError(VimmerseError):
     """No answer came: the connection failed, broke or timed out.
 
-    `may_have_arrived` is False if the service was certainly not reached. If it is True, a creation
-    or an update may have been carried out and paid for.
+    `may_have_arrived` is False if nothing of the request was sent: no connection, no trusted
+    certificate, a proxy that refuses. If it is True, a creation or an update may have been carried
+    out and paid for.
     """
 
     retry_after: ClassVar[None] = None
@@ -75,7 +85,7 @@ class TransportError(VimmerseError):
         self.may_have_arrived = may_have_arrived
 
     def __str__(self) -> str:
-        return f"{self.operation}: {self.reason}"
+        return f"{self.operation}: {self.reason}{self._named()}"
 
 
 class ApiError(VimmerseError):
@@ -109,7 +119,8 @@ class ApiError(VimmerseError):
 
     def __str__(self) -> str:
         said = " ".join(filter(None, [str(self.status), excerpt(self.message)]))
-        return f"{self.operation} was answered with {said}: {excerpt(self.why) or self.advice}"
+        advice = excerpt(self.why) or self.advice
+        return f"{self.operation} was answered with {said}: {advice}{self._named()}"
 
 
 class BadRequest(ApiError):
@@ -187,7 +198,7 @@ class ValidationFailed(ApiError):
         if not self.problems:
             return super().__str__()
         listed = "; ".join(str(problem) for problem in self.problems)
-        return f"{self.operation} was answered with 422, {listed} ({self.advice})"
+        return f"{self.operation} was answered with 422, {listed} ({self.advice}){self._named()}"
 
 
 class RateLimited(ApiError):
@@ -225,7 +236,7 @@ class UnexpectedResponse(VimmerseError):
     def __str__(self) -> str:
         return (
             f"{self.operation} was answered with {self.status}, but not as expected: expected "
-            f"{self.expected}, got {self.got}; check the base URL"
+            f"{self.expected}, got {self.got}; check the base URL{self._named()}"
         )
 
 
@@ -234,44 +245,50 @@ class WaitTimeout(VimmerseError):
 
     def __init__(self, batch_id: str, seconds: float, batch: Batch | None) -> None:
         super().__init__(batch_id, seconds, batch)
-        self.batch_id = batch_id
+        self.batch_id: str = batch_id
         self.seconds = seconds
         self.batch = batch
 
     def __str__(self) -> str:
         seen = "no reading of it succeeded"
         if self.batch is not None:
-            seen = f"it is '{self.batch.status}' at {self.batch.progress_percentage} %"
+            seen = f"it is '{excerpt(self.batch.status)}' at {self.batch.progress_percentage} %"
         return (
-            f"batch {self.batch_id} was not done within {self.seconds:g} s ({seen}); wait again, "
-            "or longer: nothing is lost"
+            f"batch {excerpt(self.batch_id)} was not done within {self.seconds:g} s ({seen}); wait "
+            "again, or longer: nothing is lost"
         )
 
 
 class BatchFailed(VimmerseError):
-    """A batch ended in 'fail'; `batch` says more in its `message` and `failed_medias`."""
+    """A batch ended, but not well; `batch` says more in its `message` and `failed_medias`."""
 
     def __init__(self, batch: Batch) -> None:
         super().__init__(batch)
         self.batch = batch
+        self.batch_id = batch.id
 
     def __str__(self) -> str:
         said = excerpt(self.batch.message) or "the service gave no reason"
         failed, total = len(self.batch.failed_medias), len(self.batch.medias)
-        return f"batch {self.batch.id} failed ({failed} of {total} medias): {said}"
+        ended = (
+            "failed" if self.batch.status == "fail" else f"ended in '{excerpt(self.batch.status)}'"
+        )
+        return f"batch {excerpt(self.batch.id)} {ended} ({failed} of {total} medias): {said}"
 
 
 class VideoNotReady(VimmerseError):
-    """A batch has no `video_url`: there is no composed video (yet)."""
+    """A batch has no `video_url`, or an empty one: there is no composed video (yet)."""
 
     def __init__(self, batch: Batch) -> None:
         super().__init__(batch)
         self.batch = batch
+        self.batch_id = batch.id
 
     def __str__(self) -> str:
         return (
-            f"batch {self.batch.id} has no video_url (its status is '{self.batch.status}'): wait "
-            "until it is finished, call concat, and wait again"
+            f"batch {excerpt(self.batch.id)} has no video_url (its status is "
+            f"'{excerpt(self.batch.status)}'): wait until it is finished, call concat, and wait "
+            "again"
         )
 
 
@@ -301,9 +318,12 @@ class UnconfirmedWebhook(VimmerseError):
         super().__init__(event, batch)
         self.event = event
         self.batch = batch
+        self.batch_id = event.batch_id
 
     def __str__(self) -> str:
-        said = "unknown to this API key" if self.batch is None else f"'{self.batch.status}'"
+        said = (
+            "unknown to this API key" if self.batch is None else f"'{excerpt(self.batch.status)}'"
+        )
         return (
             f"a webhook says that batch {excerpt(self.event.batch_id)} is '{self.event.status}', "
             f"the API says that it is {said}: {self.advice}"
@@ -376,10 +396,10 @@ def error_class(status: int) -> type[ApiError]:
     return _BY_STATUS.get(status, fallback)
 
 
-def excerpt(text: str) -> str:
-    """Shorten a foreign text to one printable line of at most `EXCERPT_CHARACTERS`."""
-    shown = "".join(c if c.isprintable() else " " for c in text[: 2 * EXCERPT_CHARACTERS])
+def excerpt(text: str, most: int = EXCERPT_CHARACTERS) -> str:
+    """Shorten a foreign text to one printable line of so many characters at most."""
+    shown = "".join(c if c.isprintable() else " " for c in text[: 2 * most])
     line = " ".join(shown.split())
-    if len(line) <= EXCERPT_CHARACTERS and len(text) <= 2 * EXCERPT_CHARACTERS:
+    if len(line) <= most and len(text) <= 2 * most:
         return line
-    return f"{line[: EXCERPT_CHARACTERS - 1]}…"
+    return f"{line[: most - 1]}…"

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Final, Protocol, TypeGuard
+from typing import IO, Any, Final, Protocol, TypeGuard
 
 from vimmerse_client.errors import ConfigurationError
 
 
 class ReadableBinary(Protocol):
-    """A file opened for reading bytes; it is read to its end and left open."""
+    """A file opened for reading bytes; it is read from its beginning and left open."""
 
     def read(self) -> bytes:
         """Return everything that is left to read."""
 
 
-ImageInput = str | Path | bytes | ReadableBinary | tuple[str, bytes]
-"""A path, an http(s) URL, the bytes, a binary file object, or bytes with a file name."""
+class Upload(Protocol):
+    """An upload that a web framework received: FastAPI's `UploadFile`, aiohttp's `FileField`."""
+
+    @property
+    def file(self) -> IO[bytes]:
+        """The file itself."""
+
+    @property
+    def filename(self) -> str | None:
+        """What the file is called."""
+
+
+ImageInput = str | Path | bytes | ReadableBinary | Upload | tuple[str, bytes]
+"""A path, an http(s) URL, the bytes, a binary file object, an upload, or bytes with a file name."""
 
 Part = tuple[str, bytes, str]
 """File name, content and content type."""
@@ -36,6 +50,9 @@ _TYPES: Final[Mapping[str, str]] = {
     ".tiff": "image/tiff",
 }
 _UNKNOWN_TYPE: Final = "application/octet-stream"
+_MEDIA_TYPE: Final = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}", re.ASCII)
+_MOST_BYTES: Final = 256 * 1024**2
+"""The largest file that is read: what is larger is no image, but a device or a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,31 +101,72 @@ def is_url(value: object) -> TypeGuard[str]:
 
 
 def _read(image: ImageInput, number: int) -> Part:
-    name: str | None = None
+    name, kind = "", ""
     match image:
-        case str() | Path():
-            name, content = Path(image).name, Path(image).read_bytes()
-        case bytes() | bytearray():
+        case str() | PurePath():
+            name, content = PurePath(image).name, _read_path(Path(image), number)
+        case bytes() | bytearray() | memoryview():
             content = bytes(image)
         case tuple((str() as name, bytes() as content)):
             pass
-        case _ if isinstance(image, tuple) or not hasattr(image, "read"):
-            raise ConfigurationError(
-                f"images: image {number} is of type {type(image).__name__}; expected a path, a "
-                "URL, bytes, a binary file object or (name, bytes)"
-            )
-        case file:
-            content = file.read()
-            if not isinstance(content, bytes):
-                raise ConfigurationError(
-                    f"images: image {number} is a file opened for reading text; open it in mode "
-                    "'rb'"
-                )
-            path = getattr(file, "name", None)  # an unnamed temporary file has a number for a name
-            name = Path(path).name if isinstance(path, str) else None
-    if name is None:
+        case _:
+            content = _read_file(image, number)
+            name, kind = _name_of(image), _type_of(image)
+    if not content:
+        raise ConfigurationError(f"images: image {number} is empty; nothing was sent")
+    if not name:
         name = f"image{number}{_suffix(content)}"
-    return name, content, _TYPES.get(PurePath(name).suffix.lower(), _UNKNOWN_TYPE)
+    known = _TYPES.get(PurePath(name).suffix.lower(), _UNKNOWN_TYPE)
+    # The name of a file need not be text on every system.
+    return name.encode(errors="replace").decode(), content, kind or known
+
+
+def _read_path(path: Path, number: int) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise ConfigurationError(f"images: image {number} has more than {_MOST_BYTES} bytes")
+    return content
+
+
+def _read_file(image: Any, number: int) -> bytes:  # noqa: ANN401 - whatever was handed over
+    # FastAPI's upload has a `read` that must be awaited, and aiohttp's has none.
+    file: Any = getattr(image, "file", None)
+    file = file if hasattr(file, "read") else image
+    if isinstance(image, tuple) or not hasattr(file, "read"):
+        raise ConfigurationError(
+            f"images: image {number} is of type {type(image).__name__}; expected a path, a URL, "
+            "bytes, a binary file object, an upload or (name, bytes)"
+        )
+    try:
+        # Whoever looked into it before left it somewhere else than at its beginning.
+        with suppress(AttributeError, OSError):
+            file.seek(0)
+        content = file.read()
+    except ValueError as error:
+        raise ConfigurationError(f"images: image {number} cannot be read: {error}") from None
+    if isinstance(content, str):
+        raise ConfigurationError(
+            f"images: image {number} is a file opened for reading text; open it in mode 'rb'"
+        )
+    if not isinstance(content, bytes):
+        raise ConfigurationError(
+            f"images: image {number} reads as {type(content).__name__}; expected bytes"
+        )
+    return content
+
+
+def _name_of(image: object) -> str:
+    """Return the name of a file. An upload calls it `filename`; its `name` is the form's field."""
+    given = getattr(image, "filename", None) or getattr(image, "name", None)
+    return PurePath(given).name if isinstance(given, str) else ""  # a number, if it is unnamed
+
+
+def _type_of(image: object) -> str:
+    """Return the content type that an upload came with, if that says anything."""
+    given = getattr(image, "content_type", None)
+    kind = given.partition(";")[0].strip().lower() if isinstance(given, str) else ""
+    return kind if _MEDIA_TYPE.fullmatch(kind) and kind != _UNKNOWN_TYPE else ""
 
 
 def _suffix(content: bytes) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from vimmerse_client.errors import excerpt
 from vimmerse_client.models import Batch
 
 
@@ -15,12 +16,12 @@ def progress_bar() -> Iterator[Callable[[Batch], None]]:
     from rich import progress  # noqa: PLC0415 - only who shows progress pays for it
     from rich.console import Console  # noqa: PLC0415 - as above
 
-    columns = (progress.TextColumn("{task.description}"), progress.BarColumn())
+    columns = (progress.TextColumn("{task.description}", markup=False), progress.BarColumn())
     times = (progress.TaskProgressColumn(), progress.TimeElapsedColumn())
     with progress.Progress(*columns, *times, console=Console(stderr=True)) as bar:
         task = bar.add_task("waiting", total=100)
 
         def show(batch: Batch) -> None:
-            bar.update(task, completed=batch.progress_percentage, description=batch.status.value)
+            bar.update(task, completed=batch.progress_percentage, description=excerpt(batch.status))
 
         yield show

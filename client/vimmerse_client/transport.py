@@ -1,4 +1,4 @@
-"""The way to the service: the key, the timeouts, the retries, the proxies, and what went wrong.
+"""The way to the service: the key, the deadlines, the retries, the proxies, and what went wrong.
 
 Only GET is retried. A POST or PUT that got no answer may have been carried out and paid for, so
 sending it again is the caller's decision.
@@ -8,22 +8,30 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import socket
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import ssl
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from itertools import chain
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
 import requests
 from requests.auth import AuthBase
+from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
+from vimmerse_client.bodies import BodyTooLarge, UnreadableBody, read_pieces
+from vimmerse_client.deadline import Deadline, DeadlineAdapter
 from vimmerse_client.errors import (
     ConfigurationError,
     RateLimited,
     ServerError,
     TransportError,
     UnexpectedResponse,
+    VimmerseError,
     error_class,
     excerpt,
 )
@@ -36,15 +44,29 @@ from vimmerse_contracts.vocabulary import API_KEY_HEADER, WHY_HEADER
 
 T = TypeVar("T")
 Timeout = float | tuple[float, float]
-"""Seconds to connect and to read, or one number for both."""
+"""Seconds to connect, and to have the answer from then on; or one number for both."""
 Sleep = Callable[[float], object]
 Now = Callable[[], float]
 
 DOWNLOAD: Final = "download"
 
-_CHUNK_BYTES: Final = 64 * 1024
+MOST_ANSWER_BYTES: Final = 4 * 1024**2
+"""The longest answer of the API that is read: a Batch of more than ten thousand medias."""
+
+_DEEPEST_JSON: Final = 100
 _TEXT_BYTES: Final = 64 * 1024
 _MOST_REDIRECTS: Final = 10
+_ID: Final = re.compile(rb'"id"\s*:\s*"([\w-]{1,100})"')
+_NEVER_SENT: Final = (
+    ConnectionRefusedError,
+    NewConnectionError,
+    socket.gaierror,
+    ssl.SSLCertVerificationError,
+    requests.ConnectTimeout,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.ProxyError,  # no connection to the proxy, or none from there
+)
+"""What is raised only before a request is sent, in whichever adapter."""
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -141,7 +163,7 @@ class Transport:
         self._timeout = connect, read
         self._retry = retry or RetryPolicy()
         self._owns_session = session is None
-        self._session = session or requests.Session()
+        self._session = session or _Session()
 
     def __repr__(self) -> str:
         return f"Transport(base_url={self.base_url!r})"
@@ -166,25 +188,31 @@ class Transport:
         is repeated after it.
 
         Raises:
-            ApiError, TransportError, UnexpectedResponse: see each.
+            ApiError, TransportError, UnexpectedResponse: see each. Where the id of the batch is
+                known, they carry it.
             OutOfTime: an attempt failed and the deadline leaves no time for another.
         """
         if "{batch_id}" in operation.path and batch_id in {"", ".", ".."}:  # another address
             raise ConfigurationError(f"batch id {batch_id!r}: expected the id of a batch, a UUID")
         url = self.base_url + operation.path.format(batch_id=quote(batch_id, safe=""))
+        auth = self.key if operation.needs_key else NoKey()
 
         def once() -> Any:  # noqa: ANN401 - as call
-            auth = self.key if operation.needs_key else NoKey()
-            with self._explained(operation.id, operation.method):
-                response = self._send(
-                    operation.method, url, auth, self._within(deadline), data=form, files=files
-                )
-                return self._json(operation.id, response)
+            exchange = self._exchange(operation.id, operation.method, deadline)
+            exchange.deadline.extend(sum(len(content) for _, (_, content, _) in files))
+            try:
+                with self._send(exchange, url, auth, data=form, files=files) as response:
+                    answer = self._answer(exchange, response)
+                self._raise_for_refusal(answer)
+                return self._json(answer)
+            except VimmerseError as error:
+                error.batch_id = error.batch_id or batch_id or None
+                raise
 
         return self._retried(once, deadline) if operation.method == "GET" else once()
 
-    def download(self, url: str, write: Callable[[Iterable[bytes]], T]) -> T:
-        """Fetch a URL without the key, following redirects, and hand its chunks to `write`.
+    def download(self, url: str, most: int, write: Callable[[Iterable[bytes]], T]) -> T:
+        """Fetch a URL without the key, following redirects, and hand its pieces to `write`.
 
         `write` is called again where an attempt broke off.
 
@@ -193,37 +221,64 @@ class Transport:
         """
 
         def once() -> T:
-            with self._explained(DOWNLOAD, "GET"), self._follow(url) as response:
-                self._raise_for_refusal(DOWNLOAD, response)
-                return write(response.iter_content(_CHUNK_BYTES))
+            exchange = self._exchange(DOWNLOAD, "GET", None)
+            with self._follow(exchange, url) as response:
+                if response.status_code >= 300:
+                    self._raise_for_refusal(self._answer(exchange, response))
+                return write(self._pieces(exchange, response, most))
 
         return self._retried(once, None)
 
+    def _exchange(self, operation: str, method: str, until: float | None) -> _Exchange:
+        connect, read = self._timeout
+        seconds = connect + read
+        if until is not None:
+            # At the deadline there is still one reading to be had, if it comes quickly.
+            left = max(until - self.now(), 1.0)
+            connect, read, seconds = min(connect, left), min(read, left), min(seconds, left)
+        return _Exchange(operation, method, (connect, read), Deadline(self.now, seconds))
+
     def _send(
         self,
-        method: str,
+        exchange: _Exchange,
         url: str,
         auth: AuthBase,
-        timeout: tuple[float, float],
         **body: Any,  # noqa: ANN401 - requests' own keyword arguments
     ) -> requests.Response:
         parts = urlsplit(url)
         host = parts.hostname or ""
         # Loopback goes through no proxy; requests takes the most specific entry first.
         proxies = {f"{parts.scheme}://{host}": ""} if is_loopback(host) else {}
-        response = self._session.request(
-            method, url, auth=auth, timeout=timeout, allow_redirects=False, proxies=proxies, **body
-        )
-        _LOG.debug("%s %s: %d", method, parts.path, response.status_code)
+        with self._explained(exchange, parts.netloc), exchange.deadline.applied():
+            response = self._session.request(
+                exchange.method,
+                url,
+                auth=auth,
+                headers={"Accept-Encoding": "identity"},
+                timeout=exchange.timeout,
+                allow_redirects=False,
+                proxies=proxies,
+                stream=True,
+                **body,
+            )
+        exchange.deadline.nothing_sent = False
+        _LOG.debug("%s %s: %d", exchange.method, parts.path, response.status_code)
         return response
 
-    def _follow(self, url: str) -> requests.Response:
+    def _follow(self, exchange: _Exchange, url: str) -> requests.Response:
         for _ in range(_MOST_REDIRECTS):
-            response = self._send("GET", url, NoKey(), self._timeout, stream=True)
+            response = self._send(exchange, url, NoKey())
             if not response.is_redirect:
                 return response
-            url = urljoin(url, response.headers["Location"])
             response.close()
+            location = response.headers["Location"]
+            try:
+                url = urljoin(url, location)
+            except ValueError:
+                url = location
+            if url_problem(url) is not None:
+                got = f"a redirect to {excerpt(location)}"
+                raise UnexpectedResponse(DOWNLOAD, response.status_code, "an http(s) URL", got)
         expected = f"a file after at most {_MOST_REDIRECTS - 1} redirects"
         raise UnexpectedResponse(DOWNLOAD, response.status_code, expected, "yet another redirect")
 
@@ -244,67 +299,154 @@ class Transport:
             self.sleep(pause)
             attempt += 1
 
-    def _within(self, deadline: float | None) -> tuple[float, float]:
-        if deadline is None:
-            return self._timeout
-        # At the deadline there is still one reading to be had, if it comes quickly.
-        left = max(deadline - self.now(), 1.0)
-        connect, read = self._timeout
-        return min(connect, left), min(read, left)
+    def _answer(self, exchange: _Exchange, response: requests.Response) -> _Answer:
+        """Read the body. Of a refusal it is as much as came: the status says what counts."""
+        status, content = response.status_code, bytearray()
+        try:
+            for piece in self._pieces(exchange, response, MOST_ANSWER_BYTES):
+                content += piece
+        except (TransportError, UnexpectedResponse) as error:
+            if status < 400:
+                error.batch_id = self._id_within(content)
+                content.clear()
+                raise
+        return _Answer(exchange.operation, status, response.headers, bytes(content))
 
-    def _json(self, operation: str, response: requests.Response) -> Any:  # noqa: ANN401 - as call
-        self._raise_for_refusal(operation, response)
-        if not response.content:
+    def _pieces(
+        self, exchange: _Exchange, response: requests.Response, most: int
+    ) -> Iterator[bytes]:
+        status = response.status_code
+        try:
+            with self._explained(exchange, urlsplit(response.url or "").netloc):
+                for piece in read_pieces(response, most):
+                    if exchange.operation == DOWNLOAD:
+                        exchange.deadline.extend(len(piece))
+                    exchange.deadline.left()
+                    yield piece
+                    del piece  # or a traceback with locals would show what came
+        except BodyTooLarge:
+            error = UnexpectedResponse(
+                exchange.operation, status, f"at most {most} bytes", "more than that"
+            )
+        except UnreadableBody as unreadable:
+            got = excerpt(str(unreadable))
+            error = UnexpectedResponse(exchange.operation, status, "a body that can be read", got)
+        else:
+            return
+        raise error
+
+    def _json(self, answer: _Answer) -> Any:  # noqa: ANN401 - as call
+        if not answer.content:
             return None
         try:
-            return json.loads(response.content)
+            return _load(answer.content)
         except ValueError:
-            got = self._excerpt(response)
+            got = self._excerpt(answer.content)
+        error = UnexpectedResponse(answer.operation, answer.status, "JSON", got)
+        error.batch_id = self._id_within(answer.content)
         # Raised out here, for the frames of the decoder hold the text as it came.
-        raise UnexpectedResponse(operation, response.status_code, "JSON", got)
+        raise error
 
-    def _excerpt(self, response: requests.Response) -> str:
-        # `.text` would take long to guess an encoding.
-        text = response.content[:_TEXT_BYTES].decode(errors="replace")
+    def _raise_for_refusal(self, answer: _Answer) -> None:
+        status = answer.status
+        if status >= 400:
+            try:
+                body = self.key.redact(_load(answer.content))
+            except ValueError:
+                body = self._excerpt(answer.content)
+            asked, why = retry_after(answer.headers), answer.headers.get(WHY_HEADER, "")
+            raise error_class(status)(
+                status, _message_in(body), body, answer.operation, asked, self.key.redact(why)
+            )
+        if status >= 300:
+            location = excerpt(self.key.redact(answer.headers.get("Location", "")))
+            got = f"a redirect to {location}"
+            raise UnexpectedResponse(answer.operation, status, "an answer at this address", got)
+
+    def _id_within(self, content: bytes | bytearray) -> str | None:
+        """Return the first id in an answer that cannot be read: it may have been paid for."""
+        found = _ID.search(content)
+        return str(self.key.redact(found[1].decode())) if found else None
+
+    def _excerpt(self, content: bytes) -> str:
+        text = content[:_TEXT_BYTES].decode(errors="replace")
         # First redact, then shorten: half a key is no longer recognised, but still a secret.
         return excerpt(self.key.redact(text))
 
-    def _raise_for_refusal(self, operation: str, response: requests.Response) -> None:
-        status = response.status_code
-        if status >= 400:
-            try:
-                body = self.key.redact(json.loads(response.content))
-            except ValueError:
-                body = self._excerpt(response)
-            asked, why = retry_after(response.headers), response.headers.get(WHY_HEADER, "")
-            raise error_class(status)(
-                status, _message_in(body), body, operation, asked, self.key.redact(why)
-            )
-        if status >= 300:
-            location = excerpt(self.key.redact(response.headers.get("Location", "")))
-            got = f"a redirect to {location}"
-            raise UnexpectedResponse(operation, status, "an answer at this address", got)
-
     @contextmanager
-    def _explained(self, operation: str, method: str) -> Iterator[None]:
+    def _explained(self, exchange: _Exchange, host: str) -> Iterator[None]:
+        """Turn whatever the libraries below raise into a `TransportError`."""
         try:
             yield
-        except requests.RequestException as error:
-            # Sure not to have arrived only where no connection came about.
-            never_sent = (ConnectionRefusedError, socket.gaierror, requests.ConnectTimeout)
-            arrived = not any(isinstance(cause, never_sent) for cause in _causes(error))
+        except (OSError, ValueError, ArithmeticError, HTTPError, HTTPException) as error:
+            arrived = not (
+                exchange.deadline.nothing_sent
+                or any(isinstance(cause, _NEVER_SENT) for cause in _causes(error))
+            )
             if not arrived:
                 advice = "nothing was sent: check the base URL and the network"
-            elif method == "GET":
+            elif exchange.method == "GET":
                 advice = "check the network and try again"
             else:
                 advice = (
                     "the request may have been carried out, so it was not sent again: look before "
                     "you repeat it, since that could spend twice"
                 )
-            said = f"{excerpt(self.key.redact(_reason(error)))}; {advice}"
+            said = f"{excerpt(self.key.redact(_reason(error, host)))}; {advice}"
             # Not `from error`: the frames of http.client hold the bytes sent, and so the key.
-            raise TransportError(operation, said, arrived) from None
+            raise TransportError(exchange.operation, said, arrived) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """One attempt at an operation: the timeouts of its steps, and the deadline of the whole."""
+
+    operation: str
+    method: str
+    timeout: tuple[float, float]
+    deadline: Deadline
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What came back. Its repr leaves the content out: a server may echo the key."""
+
+    operation: str
+    status: int
+    headers: Mapping[str, str]
+    content: bytes = field(repr=False)
+
+
+class _Session(requests.Session):
+    """A session that keeps deadlines."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, DeadlineAdapter())
+
+    def get_redirect_target(self, _resp: requests.Response) -> None:
+        """Take no redirect for one: requests would read its whole body, and fail at odd targets."""
+
+
+def _load(content: bytes) -> Any:  # noqa: ANN401 - whatever JSON can hold
+    """Parse JSON.
+
+    Raises:
+        ValueError: it is none, or too deep for what handles it later.
+    """
+    try:
+        value = json.loads(content)
+    except RecursionError:
+        raise ValueError("JSON that is too deep") from None
+    level = [value]
+    for _ in range(_DEEPEST_JSON):
+        dicts = (each.values() for each in level if isinstance(each, dict))
+        lists = (each for each in level if isinstance(each, list))
+        level = [inner for items in chain(dicts, lists) for inner in items]
+        if not level:
+            return value
+    raise ValueError("JSON that is too deep")
 
 
 def _checked_base_url(base_url: str) -> str:
@@ -326,14 +468,17 @@ def _message_in(body: object) -> str:
     return body if isinstance(body, str) else excerpt(json.dumps(body))
 
 
-def _reason(error: requests.RequestException) -> str:
+def _reason(error: Exception, host: str) -> str:
     """Return in a few words why there is no answer."""
-    host = urlsplit(error.request.url or "").netloc if error.request is not None else "the service"
-    if isinstance(error, requests.ConnectTimeout):
+    causes = list(_causes(error))
+    if any(isinstance(cause, requests.ConnectTimeout) for cause in causes):
         return f"no connection to {host} in time"
-    if isinstance(error, requests.ReadTimeout):
+    if any(
+        isinstance(cause, TimeoutError | ReadTimeoutError | requests.ReadTimeout)
+        for cause in causes
+    ):
         return f"{host} did not answer in time"
-    *_, root = _causes(error)
+    root = causes[-1]
     return f"the connection to {host} failed ({str(root) or type(root).__name__})"
 
 

@@ -11,11 +11,11 @@ least once: a receiver that does not answer with 2xx within 10 seconds may get i
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Final, Protocol
-from urllib.parse import urlsplit
 
 from marshmallow import ValidationError
 
@@ -47,6 +47,7 @@ from vimmerse_contracts.vocabulary import BatchStatus
 
 _LONGEST_ID: Final = 200
 _KNOWN: Final = ("customer_id", "batch_id", "status")
+_AROUND_PATH: Final = re.compile(r"^[a-z]+://[^/?#]*|[?#].*", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,12 @@ def parse_webhook(payload: bytes | bytearray | str | Mapping[str, Any]) -> Webho
     Raises:
         InvalidWebhook: it is not a JSON object with the fields of the contract.
     """
-    data = payload if isinstance(payload, Mapping) else _json_object(payload)
+    if isinstance(payload, Mapping):
+        data: Mapping[str, Any] = payload
+    elif isinstance(payload, str | bytes | bytearray):
+        data = _json_object(payload)
+    else:
+        raise InvalidWebhook(f"a body of type {type(payload).__name__}")
     try:
         loaded = WebhookSchema().load(data)
     except ValidationError as error:
@@ -125,9 +131,9 @@ def confirm_webhook(event: WebhookEvent, client: BatchReader) -> Batch:
         raise UnknownBatch(event) from refusal
     if batch.customer_id != event.customer_id:
         raise ForeignWebhook(event, batch)
-    if not batch.status.is_final:
+    if not batch.is_final:
         raise BatchNotDone(event, batch)
-    if batch.status is not event.status:
+    if batch.status != event.status:
         raise StaleStatus(event, batch)
     return batch
 
@@ -146,8 +152,9 @@ def submission_key(batch: Batch) -> str:
 
     Where that is not enough, pass the submission to `Receiver.receive` yourself.
     """
-    end = batch.extra.get("finished_at") or urlsplit(batch.video_url or "").path
-    return f"{batch.id} {batch.status} {end or batch.updated_at.isoformat()}"
+    video = _AROUND_PATH.sub("", batch.video_url or "")
+    updated = batch.updated_at.isoformat() if batch.updated_at else ""
+    return f"{batch.id} {batch.status} {batch.extra.get('finished_at') or video or updated}"
 
 
 class SeenStore(Protocol):
@@ -249,16 +256,29 @@ class Receiver:
         return Receipt(event, batch, is_new=True)
 
 
-class Headers(Protocol):
-    """The headers of a request, as every framework has them."""
+class HeaderItems(Protocol):
+    """The headers of a request, as most frameworks have them."""
 
     def items(self) -> Iterable[tuple[str, str]]:
         """Return names and values."""
 
 
+class HeaderLists(Protocol):
+    """Headers with a list of values each, such as AWS Lambda's `multiValueHeaders`."""
+
+    def items(self) -> Iterable[tuple[str, list[str]]]:
+        """Return names and their values."""
+
+
+HeaderPairs = Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]
+"""Headers as pairs, such as those of an ASGI scope."""
+
+Headers = HeaderItems | HeaderLists | HeaderPairs
+
+
 def verify_webhook(
     headers: Headers,
-    body: bytes,
+    body: bytes | str,
     secrets: Iterable[str],
     now: float,
     tolerance: float = 300,
@@ -266,8 +286,9 @@ def verify_webhook(
     """Verify a webhook that is signed by the Standard Webhooks specification.
 
     Args:
-        headers: The request's headers; their case does not matter.
-        body: The body exactly as it came: not parsed and written again.
+        headers: The request's headers: a mapping, also with lists of values as AWS Lambda has
+            them, or pairs. The case of their names does not matter.
+        body: The body exactly as it came: not parsed and written again. A text counts as UTF-8.
         secrets: The `whsec_` secrets in use; two while one replaces the other.
         now: The present, in seconds since 1970 (`time.time()`).
         tolerance: How many seconds the timestamp may lie in the past or in the future.
@@ -277,8 +298,13 @@ def verify_webhook(
 
     Raises:
         SignatureMissing, SignatureExpired, SignatureMismatch: answer with 401.
-        ConfigurationError: no secret, or one that is none.
+        ConfigurationError: no secret, or one that is none; a body that was parsed.
     """
+    if not isinstance(body, bytes | bytearray | str):
+        raise ConfigurationError(
+            f"verify_webhook: a body of type {type(body).__name__}; expected the bytes as they came"
+        )
+    content = body.encode("utf-8", "replace") if isinstance(body, str) else bytes(body)
     keys = _keys(secrets)
     message_id, timestamp, signatures = _signature_headers(headers)
     if abs(now - int(timestamp)) > tolerance:
@@ -287,7 +313,7 @@ def verify_webhook(
             f"{'old' if now > int(timestamp) else 'ahead'}, and {tolerance:g} s are tolerated; "
             "check this machine's clock, or refuse it as a replay"
         )
-    if not is_signed(signatures, keys, message_id, timestamp, body):
+    if not is_signed(signatures, keys, message_id, timestamp, content):
         raise SignatureMismatch(
             f"none of {len(keys)} secrets made it; check that the secrets are the sender's, and "
             "that the body is verified exactly as it came"
@@ -296,7 +322,9 @@ def verify_webhook(
 
 
 def _keys(secrets: Iterable[str]) -> tuple[bytes, ...]:
-    given = (secrets,) if isinstance(secrets, str) else tuple(secrets)
+    given = (secrets,) if isinstance(secrets, str) else tuple(secrets or ())
+    if not all(isinstance(secret, str) for secret in given):
+        raise ConfigurationError("verify_webhook: expected secrets that are texts")
     try:
         keys = tuple(secret_key(secret) for secret in given)
     except ValueError as error:
@@ -307,7 +335,13 @@ def _keys(secrets: Iterable[str]) -> tuple[bytes, ...]:
 
 
 def _signature_headers(headers: Headers) -> tuple[str, str, str]:
-    lowered = {name.lower(): value for name, value in headers.items()}
+    try:
+        pairs = headers.items() if hasattr(headers, "items") else headers
+        lowered = {_header_text(name).lower(): _header_text(value) for name, value in pairs}
+    except (TypeError, ValueError):
+        raise SignatureMissing(
+            f"headers of type {type(headers).__name__}; expected a mapping, or pairs"
+        ) from None
     names = (ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)
     missing = [name for name in names if not lowered.get(name)]
     if missing:
@@ -320,3 +354,11 @@ def _signature_headers(headers: Headers) -> tuple[str, str, str]:
             f"{TIMESTAMP_HEADER} is {excerpt(timestamp)!r}; expected whole seconds since 1970"
         )
     return message_id, timestamp, signatures
+
+
+def _header_text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    if isinstance(value, list | tuple):
+        return " ".join(map(_header_text, value))
+    return value if isinstance(value, str) else ""

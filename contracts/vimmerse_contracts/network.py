@@ -10,6 +10,10 @@ from urllib.parse import urlsplit
 from vimmerse_contracts.vocabulary import PRODUCTION_DOMAIN
 
 
+_LONGEST_SECONDS: Final = 9
+"""Digits of the longest pause that `Retry-After` can ask for: thirty years."""
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host, given by address or name, is this machine and no other."""
     try:
@@ -43,9 +47,9 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     """
     asked = headers.get("Retry-After", "").strip()
     if asked.isascii() and asked.isdigit():
-        return float(asked)
+        return float(asked) if len(asked) <= _LONGEST_SECONDS else None
     try:
         until, sent = parsedate_to_datetime(asked), parsedate_to_datetime(headers.get("Date", ""))
         return max((until - sent).total_seconds(), 0.0)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # OverflowError: a zone of many digits
         return None
