@@ -29,6 +29,9 @@ def read_pieces(response: requests.Response, most: int) -> Iterator[bytes]:
         ConnectionError: it ended too early.
         OSError, urllib3.exceptions.HTTPError: whatever went wrong on the way.
     """
+    if getattr(response, "_content_consumed", False):  # by a hook of the caller's session
+        yield from _bounded([response.content], most)
+        return
     pieces = _bounded(_received(response.raw), most)
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding in {"gzip", "x-gzip", "deflate"}:

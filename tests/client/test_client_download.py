@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from vimmerse_client import (
     UnexpectedResponse,
     VideoNotReady,
 )
+from vimmerse_client.bodies import read_pieces
 
 if TYPE_CHECKING:
     from client.conftest import FakeApi, FakeTime
@@ -123,14 +126,13 @@ def test_download_is_streamed(
 ) -> None:
     """A video comes in pieces, never as a whole in memory."""
     pieces: list[int] = []
-    whole = requests.Response.iter_content
 
-    def counted(self: requests.Response, chunk_size: int) -> Iterator[bytes]:
-        for piece in whole(self, chunk_size):
+    def counted(response: requests.Response, most: int) -> Iterator[bytes]:
+        for piece in read_pieces(response, most):
             pieces.append(len(piece))
             yield piece
 
-    monkeypatch.setattr(requests.Response, "iter_content", counted)
+    monkeypatch.setattr("vimmerse_client.transport.read_pieces", counted)
     api.raw(VIDEO)
     client.download(f"{api.url}/v.mp4", target)
     assert len(pieces) >= 8
@@ -141,12 +143,90 @@ def test_batch_without_video_says_what_to_do(
     api: FakeApi, client: Client, target: Path, seed_batch: dict[str, Any]
 ) -> None:
     """There is nothing to download before the videos are composed."""
-    with pytest.raises(VideoNotReady, match="call concat, and wait again"):
-        client.download(Batch.from_dict(seed_batch), target)
+    for without in ({}, {"video_url": None}, {"video_url": ""}):
+        with pytest.raises(VideoNotReady, match="call concat, and wait again") as caught:
+            client.download(Batch.from_dict({**seed_batch, **without}), target)
+        assert caught.value.batch_id == seed_batch["id"]
     assert api.seen == []
 
 
-@pytest.mark.parametrize("source", ["", "out.mp4", "file:///etc/passwd", "ftp://host/v.mp4"])
+def test_a_link_stays_a_link(api: FakeApi, client: Client, tmp_path: Path) -> None:
+    """The file that it leads to is replaced, or made."""
+    api.raw(VIDEO)
+    (tmp_path / "disk").mkdir()
+    for name in ("old.mp4", "new.mp4"):
+        link, real = tmp_path / f"link-{name}", tmp_path / "disk" / name
+        link.symlink_to(real)
+    (tmp_path / "disk" / "old.mp4").write_bytes(b"old")
+    for name in ("old.mp4", "new.mp4"):
+        client.download(f"{api.url}/v.mp4", tmp_path / f"link-{name}")
+        assert (tmp_path / f"link-{name}").is_symlink()
+        assert (tmp_path / "disk" / name).read_bytes() == VIDEO
+    assert len(list((tmp_path / "disk").iterdir())) == 2
+
+
+def test_a_pipe_gets_the_video_once_it_is_whole(
+    api: FakeApi, client: Client, tmp_path: Path
+) -> None:
+    """A named pipe stays one, and no half of an attempt that broke off goes into it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    api.raw(VIDEO, shorten_by=1000)
+    api.raw(VIDEO)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(pipe.read_bytes)
+        client.download(f"{api.url}/v.mp4", pipe)
+        assert read.result(60) == VIDEO
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("path", ["/dev/null", "/dev/fd/{}", "/proc/self/fd/{}"])
+def test_what_is_no_file_is_written_into(
+    api: FakeApi, client: Client, tmp_path: Path, path: str
+) -> None:
+    """A device stays one, and an open file is not replaced behind its owner's back."""
+    api.raw(VIDEO)
+    with (tmp_path / "out.mp4").open("w+b") as file:
+        client.download(f"{api.url}/v.mp4", path.format(file.fileno()))
+        assert file.read() == (b"" if path == "/dev/null" else VIDEO)
+    assert list(tmp_path.iterdir()) == [tmp_path / "out.mp4"]
+    assert Path("/dev/null").is_char_device()
+
+
+def test_a_video_has_a_bound(api: FakeApi, client: Client, target: Path) -> None:
+    """More than what is accepted is refused, and leaves nothing behind."""
+    api.raw(VIDEO)
+    with pytest.raises(UnexpectedResponse, match="at most 1000 bytes"):
+        client.download(f"{api.url}/v.mp4", target, most_bytes=1000)
+    assert list(target.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("location", ["http://[::1", "file:///etc/passwd", "http://a b/"])
+def test_odd_redirects_are_refused(
+    api: FakeApi, client: Client, target: Path, location: str
+) -> None:
+    """Where a redirect leads nowhere, the error says so."""
+    api.raw(b"", 302, {"Location": location})
+    with pytest.raises(UnexpectedResponse, match="expected an http"):
+        client.download(f"{api.url}/v.mp4", target)
+    assert len(api.seen) == 1
+
+
+def test_errors_of_a_download_have_the_batch(
+    api: FakeApi, client: Client, target: Path, seed_batch: dict[str, Any]
+) -> None:
+    """The id is there whatever goes wrong after it was paid for."""
+    api.json({"message": "MEDIA_NOT_FOUND"}, 404)
+    batch = Batch.from_dict({**seed_batch, "video_url": f"{api.url}/v.mp4"})
+    with pytest.raises(NotFound, match=batch.id) as caught:
+        client.download(batch, target)
+    assert caught.value.batch_id == batch.id
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["", "out.mp4", "file:///etc/passwd", "ftp://host/v.mp4", "http://[::1", "http://\ud800"],
+)
 def test_only_http_is_downloaded(client: Client, target: Path, source: str) -> None:
     """A text that is no http(s) URL is refused."""
     with pytest.raises(ConfigurationError, match="not an http"):

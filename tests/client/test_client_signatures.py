@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import standardwebhooks
@@ -140,3 +141,43 @@ def test_no_refusal_shows_a_secret() -> None:
     with pytest.raises(InvalidSignature) as refused:
         verify_webhook(headers("v1,x"), BODY, [SECRET], NOW)
     assert SECRET.removeprefix("whsec_") not in repr(refused.value) + str(refused.value)
+
+
+def test_headers_come_in_many_shapes() -> None:
+    """A mapping, AWS Lambda's lists of values, an ASGI scope's pairs; and a body that is text."""
+    signature = sign(secret_key(SECRET), "msg_1", f"{NOW:.0f}", BODY)
+    given = headers(signature)
+    shapes: list[Any] = [
+        given,
+        {name: [value] for name, value in given.items()},
+        list(given.items()),
+        [(name.lower().encode(), value.encode()) for name, value in given.items()],
+    ]
+    for shape in shapes:
+        assert verify_webhook(shape, BODY.decode(), [SECRET], NOW) == "msg_1"
+    two = {
+        **{name: [value] for name, value in given.items()},
+        "Webhook-Signature": ["v1,x", signature],
+    }
+    assert verify_webhook(two, BODY, [SECRET], NOW) == "msg_1"
+
+
+@pytest.mark.parametrize("odd", [None, 5, "text", ["text"], [()], {"Webhook-Id": None}, {1: 2}])
+def test_what_are_no_headers_are_missing_ones(odd: Any) -> None:
+    """Whatever was handed over, the error is one of ours."""
+    with pytest.raises(SignatureMissing):
+        verify_webhook(odd, BODY, [SECRET], NOW)
+
+
+@pytest.mark.parametrize("body", [None, {"customer_id": "c"}, 5])
+def test_a_parsed_body_is_refused(body: Any) -> None:
+    """A signature is over the bytes as they came."""
+    with pytest.raises(ConfigurationError, match="expected the bytes as they came"):
+        verify_webhook(headers("v1,x"), body, [SECRET], NOW)
+
+
+@pytest.mark.parametrize("secrets", [None, [], [None], [b"whsec_c2VjcmV0"]])
+def test_a_secret_is_needed(secrets: Any) -> None:
+    """One that is not set is no secret, and no traceback of Python's own."""
+    with pytest.raises(ConfigurationError, match="verify_webhook: expected"):
+        verify_webhook(headers("v1,x"), BODY, secrets, NOW)
