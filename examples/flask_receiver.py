@@ -70,7 +70,7 @@ class Database:
         with self._transaction() as connection:
             connection.execute(
                 "INSERT INTO jobs (batch_id, status, video_url) VALUES (?, ?, ?)",
-                (batch.id, str(batch.status), batch.video_url),
+                (batch.id, batch.status.value, batch.video_url),
             )
 
     def jobs(self) -> list[tuple[str, str, str | None]]:

@@ -42,6 +42,7 @@ from vimmerse_client.errors import (
 )
 from vimmerse_client.images import ImageInput
 from vimmerse_client.models import Batch, MediaReference, PosePreset, SubmitParams
+from vimmerse_client.reading import UnknownStatus
 from vimmerse_client.transport import RetryPolicy
 from vimmerse_client.webhooks import (
     BatchReader,
@@ -97,6 +98,7 @@ __all__ = [
     "UnconfirmedWebhook",
     "UnexpectedResponse",
     "UnknownBatch",
+    "UnknownStatus",
     "ValidationFailed",
     "VideoNotReady",
     "VimmerseError",

@@ -286,7 +286,7 @@ class Client:
         on_progress: OnProgress | None = None,
         progress: bool = False,
     ) -> Batch:
-        """Poll a batch until it is done (`Batch.is_final`), and return it, whatever its status.
+        """Poll a batch until it is done (`status.is_final`), and return it, whatever its status.
 
         The reference says that generation takes 5 to 15 minutes and a concat 1 to 3, and to poll
         every 30 s (P26). Call `raise_for_status` on the batch if a failure is an error.
@@ -320,7 +320,7 @@ class Client:
                 batch = self._batch(operations.READ, answer, asked)
                 for report in filter(None, (show, on_progress)):
                     report(batch)
-                if batch.is_final:
+                if batch.status.is_final:
                     return batch
                 left = deadline - self._transport.now()
                 if left <= 0:

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeGuard, TypeVar
 
 from vimmerse_client.errors import BatchFailed, ConfigurationError, excerpt
 from vimmerse_client.reading import (
+    UnknownStatus,
     deviations_of,
     read_instant,
     read_list,
@@ -61,8 +62,8 @@ class SubmitParams:
 class Batch:
     """A batch as the API describes it (S).
 
-    `progress_percentage` is 0 to 100. `status` is a `BatchStatus`, or the text of one that the
-    contract does not know. `created_at` and `updated_at` are aware and in UTC, and None where the
+    `progress_percentage` is 0 to 100. `status` is a `BatchStatus`, or an `UnknownStatus`, a text as
+    well: `cancel` is final, any other word that nobody knows is not. `created_at` and `updated_at` are aware and in UTC, and None where the
     service wrote no instant. `video_url` is None until there is a composed video (S). `extra`
     holds, in the server's order, the keys that the contract does not know: the real object has
     grown before (P26).
@@ -95,7 +96,7 @@ class Batch:
     pose_preset: tuple[PosePreset, ...]
     submit_params: SubmitParams
     progress_percentage: int
-    status: BatchStatus | str
+    status: BatchStatus | UnknownStatus
     generate_type: str
     version: str
     created_at: datetime | None
@@ -133,21 +134,13 @@ class Batch:
         """Whether the batch ended well."""
         return self.status == BatchStatus.SUCCESS
 
-    @property
-    def is_final(self) -> bool:
-        """Whether nothing more happens until somebody updates the batch or asks for a concat.
-
-        A status that nobody knows is not final; `cancel`, which medias have (P26), is.
-        """
-        return self.status in _FINAL
-
     def raise_for_status(self) -> None:
         """Raise an error if the batch ended, but not well; else do nothing.
 
         Raises:
             BatchFailed: the status is 'fail' or 'cancel'; carries the batch and its message.
         """
-        if self.is_final and not self.succeeded:
+        if self.status.is_final and not self.succeeded:
             raise BatchFailed(self)
 
 
@@ -158,7 +151,6 @@ def is_batch(data: object) -> TypeGuard[Mapping[str, Any]]:
     )
 
 
-_FINAL: Final = frozenset({BatchStatus.SUCCESS, BatchStatus.FAIL, "cancel"})
 _KEYS: Final = tuple(BatchSchema().fields)
 
 
@@ -219,7 +211,7 @@ _READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
     if isinstance(value, datetime):
         return format_timestamp(value)
-    if isinstance(value, BatchStatus):
+    if isinstance(value, BatchStatus | UnknownStatus):
         return value.value
     if isinstance(value, tuple):
         return [_plain(item) for item in value]

@@ -63,12 +63,28 @@ def read_instant(value: object) -> datetime | None:
         return None
 
 
-def read_status(value: str) -> BatchStatus | str:
-    """Return the contract's status, in any letter case, or a word that it does not know."""
+class UnknownStatus(str):
+    """A status that the contract does not know. It has what a `BatchStatus` has."""
+
+    __slots__ = ()
+
+    @property
+    def value(self) -> str:
+        """The word itself."""
+        return str(self)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more happens: at `cancel`, which medias have (P26), and no other."""
+        return self == "cancel"
+
+
+def read_status(value: str) -> BatchStatus | UnknownStatus:
+    """Return the contract's status, in any letter case, or one that it does not know."""
     try:
         return BatchStatus(value.lower())
     except ValueError:
-        return value
+        return UnknownStatus(value)
 
 
 def deviations_of(data: Mapping[str, Any]) -> dict[str, str]:

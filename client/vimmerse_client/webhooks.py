@@ -131,7 +131,7 @@ def confirm_webhook(event: WebhookEvent, client: BatchReader) -> Batch:
         raise UnknownBatch(event) from refusal
     if batch.customer_id != event.customer_id:
         raise ForeignWebhook(event, batch)
-    if not batch.is_final:
+    if not batch.status.is_final:
         raise BatchNotDone(event, batch)
     if batch.status != event.status:
         raise StaleStatus(event, batch)

@@ -199,7 +199,8 @@ def test_whatever_has_an_id_and_a_status_is_a_batch(data: dict[str, Any]) -> Non
 )
 def test_a_status_is_final_or_not(seed_batch: dict[str, Any], status: str, *, final: bool) -> None:
     """Nobody knows what a new word means, so it is waited for."""
-    assert Batch.from_dict({**seed_batch, "status": status}).is_final is final
+    batch = Batch.from_dict({**seed_batch, "status": status})
+    assert (batch.status.is_final, batch.status.value) == (final, status)
 
 
 def test_a_cancelled_batch_is_no_success(seed_batch: dict[str, Any]) -> None:
