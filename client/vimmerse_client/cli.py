@@ -6,10 +6,14 @@ Exit codes: 0 done, 1 the service refused, failed or was not reached, 2 wrong us
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from functools import wraps
+from functools import partial, wraps
+from io import TextIOWrapper
 from os import PathLike
+from os.path import samestat
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +24,7 @@ from vimmerse_client.client import Client
 from vimmerse_client.errors import BatchFailed, ConfigurationError, VimmerseError, excerpt
 from vimmerse_client.images import is_url
 from vimmerse_client.models import Batch
+from vimmerse_client.saving import is_stream
 from vimmerse_contracts.schemas import CreateBatchSchema, UpdateBatchSchema
 from vimmerse_contracts.vocabulary import RESUBMITTING_FIELDS
 
@@ -82,21 +87,22 @@ class _Run:
             if batch.video_url is None:
                 batch = self._waited(self.client.concat(batch.id))
             self.client.download(batch, self.output)
-        self.show(batch)
+        self.show(batch, self.output)
 
-    def show(self, batch: Batch) -> None:
-        """Print the batch as JSON or for people."""
+    def show(self, batch: Batch, saved: Path | None = None) -> None:
+        """Print the batch as JSON or for people; on stderr if its video was saved to stdout."""
+        echo = partial(click.echo, err=saved is not None and _is_stdout(saved))
         if self.as_json:
-            click.echo(json.dumps(batch.to_dict(), indent=2))
+            echo(json.dumps(batch.to_dict(), indent=2))
             return
         finished, failed = len(batch.finished_medias), len(batch.failed_medias)
-        click.echo(f"batch   {excerpt(batch.id)}")
-        click.echo(f"title   {excerpt(batch.title)}")
-        click.echo(f"status  {excerpt(batch.status)} at {batch.progress_percentage} %")
-        click.echo(f"medias  {finished} of {len(batch.medias)} finished, {failed} failed")
-        click.echo(f"video   {excerpt(batch.video_url or 'none yet', _LONGEST_URL)}")
+        echo(f"batch   {excerpt(batch.id)}")
+        echo(f"title   {excerpt(batch.title)}")
+        echo(f"status  {excerpt(batch.status)} at {batch.progress_percentage} %")
+        echo(f"medias  {finished} of {len(batch.medias)} finished, {failed} failed")
+        echo(f"video   {excerpt(batch.video_url or 'none yet', _LONGEST_URL)}")
         if batch.message:
-            click.echo(f"message {excerpt(batch.message)}")
+            echo(f"message {excerpt(batch.message)}")
 
     def _waited(self, batch: Batch) -> Batch:
         done = self.client.wait(batch.id, timeout=self.wait_timeout, poll=self.poll, progress=True)
@@ -162,6 +168,13 @@ def _waiting(command: Command) -> Command:
     return click.option("--wait", is_flag=True, help="Wait until it is done.")(_patience(command))
 
 
+def _is_stdout(path: Path) -> bool:
+    try:
+        return is_stream(path) and samestat(path.stat(), os.fstat(sys.stdout.fileno()))
+    except (OSError, ValueError):  # stdout is closed, or no file
+        return False
+
+
 def _parent_exists(_ctx: click.Context, _param: click.Parameter, path: Path | None) -> Path | None:
     # Found out before credit is spent on a video that nobody could save.
     if path is not None and not path.absolute().parent.is_dir():
@@ -211,6 +224,9 @@ _IMAGE: Final = _Image(exists=True, dir_okay=False, readable=True, path_type=Pat
 @click.version_option(package_name="vimmerse-mock")
 def main() -> None:
     """Make videos from images with the Vimmerse batch API."""
+    # A letter that the terminal has no code for must not cost the id of what was paid for.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 @main.command()
@@ -267,4 +283,4 @@ def download(run: _Run, batch_id: str, path: Path) -> None:
     """Save the composed video of a batch."""
     batch = run.client.get(batch_id)
     run.client.download(batch, path)
-    run.show(batch)
+    run.show(batch, path)

@@ -63,10 +63,10 @@ class Batch:
     """A batch as the API describes it (S).
 
     `progress_percentage` is 0 to 100. `status` is a `BatchStatus`, or an `UnknownStatus`, a text as
-    well: `cancel` is final, any other word that nobody knows is not. `created_at` and `updated_at` are aware and in UTC, and None where the
-    service wrote no instant. `video_url` is None until there is a composed video (S). `extra`
-    holds, in the server's order, the keys that the contract does not know: the real object has
-    grown before (P26).
+    well. `created_at` and `updated_at` are aware and in UTC, and None where the service wrote no
+    instant. `video_url` is None until there is a composed video (S). `extra` holds, in the
+    server's order, the keys that the contract does not know: the real object has grown before
+    (P26).
 
     Whatever has an id and a status is a batch: a field that is missing or written otherwise is
     read as what it is meant to be. `deviations` says what was not as the contract has it, by its

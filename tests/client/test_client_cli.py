@@ -278,3 +278,37 @@ def test_installed_command_works(api: FakeApi, key: str, batch_id: str) -> None:
     )
     assert json.loads(done.stdout) == data
     assert done.stderr == ""
+
+
+def _run(api: FakeApi, key: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-c", "from vimmerse_client.cli import main; main()", *arguments],
+        env={
+            "VIMMERSE_API_KEY": key,
+            "VIMMERSE_BASE_URL": api.url,
+            "PYTHONUTF8": "0",
+            "PYTHONIOENCODING": "cp1252",
+        },
+        capture_output=True,
+        check=True,
+    )
+
+
+def test_a_video_goes_into_a_pipe(api: FakeApi, key: str, batch_id: str) -> None:
+    """`/dev/stdout` gets the video and nothing else; the batch is on stderr."""
+    video = bytes(range(256)) * 400
+    api.batch(status="success", video_url=f"{api.url}/v.mp4")
+    api.raw(video)
+    done = _run(api, key, "download", batch_id, "/dev/stdout")
+    assert done.stdout == video
+    assert batch_id in done.stderr.decode()
+
+
+def test_a_letter_that_cannot_be_printed_costs_nothing(
+    api: FakeApi, key: str, batch_id: str
+) -> None:
+    """The id of what was paid for is printed, whatever the title is and the terminal can show."""
+    api.batch(title="Holidays \U0001f389 \u6d77")
+    done = _run(api, key, "create", "http://images.example/1.jpg")
+    assert f"batch   {batch_id}" in done.stdout.decode()
+    assert "Holidays \\U0001f389 \\u6d77" in done.stdout.decode()
