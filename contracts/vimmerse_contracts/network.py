@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
+from typing import Final
 from urllib.parse import urlsplit
 
 from vimmerse_contracts.vocabulary import PRODUCTION_DOMAIN
-
 
 _LONGEST_SECONDS: Final = 9
 """Digits of the longest pause that `Retry-After` can ask for: thirty years."""
