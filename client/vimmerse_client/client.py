@@ -37,6 +37,7 @@ from vimmerse_client.transport import (
 from vimmerse_contracts import operations
 from vimmerse_contracts.fields import url_problem
 from vimmerse_contracts.markers import find_markers
+from vimmerse_contracts.monotonic import monotonic
 from vimmerse_contracts.network import is_production_url
 from vimmerse_contracts.operations import Operation
 from vimmerse_contracts.vocabulary import PRODUCTION_URL
@@ -81,7 +82,7 @@ class Client:
         retry: RetryPolicy | None = None,
         session: requests.Session | None = None,
         sleep: Sleep = time.sleep,  # noqa: TID251 - it waits for a real service; tests pass theirs
-        now: Now = time.monotonic,
+        now: Now = monotonic,
     ) -> None:
         if base_url is None:
             base_url = os.environ.get("VIMMERSE_BASE_URL") or PRODUCTION_URL

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Iterable
-from contextlib import ContextDecorator
-from functools import cached_property
+from collections.abc import AsyncIterator, Callable, Generator, Iterable
+from contextlib import aclosing
+from functools import cached_property, wraps
 from http.client import IncompleteRead
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import requests
@@ -42,6 +44,7 @@ _EVERYTHING: Final = re.compile("")
 _LOOPBACK: Final = re.compile(r"https?://(127(\.\d+){3}|localhost|\[::1\])(:\d+)?([/?]|$)")
 
 Others = Literal["pass", "refuse"]
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Intercepted:
@@ -62,6 +65,17 @@ class Intercepted:
         self.responses = requests_mock
         self.account = self.open_account(opening)
         self._sender = sender
+        self._floor = patch.object(
+            HTTPAdapter,
+            "get_connection_with_tls_context",
+            _floor(requests_mock, HTTPAdapter.get_connection_with_tls_context),
+        )
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self.responses.start()
+        self._floor.start()
+        self.mock.dispatcher.start()
 
     @cached_property
     def webhooks(self) -> Inbox:
@@ -76,6 +90,7 @@ class Intercepted:
         try:
             self.mock.close()
         finally:
+            self._floor.stop()
             self.responses.stop()
         if "webhooks" in self.__dict__:
             self.webhooks.close()
@@ -91,16 +106,19 @@ class Intercepted:
         return self.mock.open_account(PRODUCTION_URL, opening)
 
 
-class intercept(ContextDecorator):  # noqa: N801 - it reads as a verb: `with intercept():`
+class intercept:  # noqa: N801 - it reads as a verb: `with intercept():`
     """Answer what `requests` sends to api.vimmerse.net and its media host, in this process.
 
-    Use it as a context manager, which returns an `Intercepted`, or as a decorator. Each use has a
-    mock of its own, which starts with the account of `opening`.
+    Use it as a context manager, which returns an `Intercepted`, or as a decorator of a function:
+    also of an `async def`, or of a fixture that yields. Each use has a mock of its own, which
+    starts with the account of `opening`.
 
     Requests to other hosts go out, or fail with `others="refuse"` as if there were no network.
     Requests to the loopback always go out, so that webhooks reach a real listener. A `responses`
-    mock that is already active still answers for other hosts. Interceptions may be nested. They
-    change `requests` for the whole process, so two threads must not use them at the same time.
+    mock that is already active still answers for other hosts. One that is started inside, such as
+    moto's, answers for its own URLs, and what it passes on to the real hosts is answered here.
+    Interceptions may be nested. They change `requests` for the whole process, so two threads must
+    not use them at the same time.
     """
 
     def __init__(self, *, others: Others = "pass", opening: Opening = SAMPLE_ACCOUNT) -> None:
@@ -110,9 +128,24 @@ class intercept(ContextDecorator):  # noqa: N801 - it reads as a verb: `with int
         self._opening = opening
         self._intercepted: Intercepted | None = None
 
-    def _recreate_cm(self) -> Self:
-        """Give each call of a decorated function a mock of its own."""
-        return type(self)(others=self._others, opening=self._opening)
+    def __call__(self, function: F) -> F:
+        """Decorate a function: each call of it has a mock of its own.
+
+        Raises:
+            TypeError: it is no function, such as a class or a fixture that is made already.
+        """
+        if not (inspect.isfunction(function) or inspect.ismethod(function)):
+            raise TypeError(
+                f"intercept() decorates functions, and {function!r} is a "
+                f"{type(function).__name__}: decorate each test function (below decorators such "
+                "as @pytest.fixture), or write `with intercept():` in a fixture"
+            )
+
+        def again() -> intercept:
+            return type(self)(others=self._others, opening=self._opening)
+
+        wrap = next(wrap for is_kind, wrap in _WRAPPERS if is_kind(function))
+        return wraps(function)(wrap(function, again))  # type: ignore[return-value] # same calls
 
     def __enter__(self) -> Intercepted:
         if self._intercepted is not None:
@@ -125,8 +158,7 @@ class intercept(ContextDecorator):  # noqa: N801 - it reads as a verb: `with int
         requests_mock.add_passthru(_EVERYTHING if self._others == "pass" else _LOOPBACK)
         requests_mock.add(_ProductionHosts(mock))
         self._intercepted = Intercepted(mock, requests_mock, self._opening, sender)
-        requests_mock.start()
-        mock.dispatcher.start()
+        self._intercepted.start()
         return self._intercepted
 
     def __exit__(
@@ -138,6 +170,58 @@ class intercept(ContextDecorator):  # noqa: N801 - it reads as a verb: `with int
         intercepted, self._intercepted = self._intercepted, None
         if intercepted is not None:
             intercepted.close(quietly=error is not None)
+
+
+def _coroutine(function: Callable[..., Any], enter: Callable[[], intercept]) -> Callable[..., Any]:
+    async def inside(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as the function's
+        with enter():
+            return await function(*args, **kwargs)
+
+    return inside
+
+
+def _async_generator(
+    function: Callable[..., Any], enter: Callable[[], intercept]
+) -> Callable[..., Any]:
+    async def inside(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:  # noqa: ANN401 - as the function's
+        with enter():
+            async with aclosing(function(*args, **kwargs)) as values:
+                async for value in values:
+                    yield value
+
+    return inside
+
+
+def _generator(function: Callable[..., Any], enter: Callable[[], intercept]) -> Callable[..., Any]:
+    def inside(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:  # noqa: ANN401 - as the function's
+        with enter():
+            return (yield from function(*args, **kwargs))
+
+    return inside
+
+
+def _plain(function: Callable[..., Any], enter: Callable[[], intercept]) -> Callable[..., Any]:
+    def inside(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as the function's
+        with enter():
+            result = function(*args, **kwargs)
+            if not inspect.iscoroutine(result):
+                return result
+            result.close()
+            raise TypeError(
+                f"{function.__qualname__} returned a coroutine, whose body would run outside: "
+                "apply intercept() directly to the `async def`"
+            )
+
+    return inside
+
+
+_WRAPPERS: Final = (
+    (inspect.iscoroutinefunction, _coroutine),
+    (inspect.isasyncgenfunction, _async_generator),
+    (inspect.isgeneratorfunction, _generator),
+    (callable, _plain),
+)
+"""What runs the body of a function inside, whenever that body runs, by the kind of function."""
 
 
 class RequestsSender:
@@ -185,6 +269,48 @@ class _ProductionHosts(responses.CallbackResponse):
         answer = call_wsgi(self._app, method, url.geturl(), headers, body, {RECORD: record})
         _raise_failure(record, request)
         return answer
+
+
+def _floor(
+    requests_mock: responses.RequestsMock, connect: Callable[..., Any]
+) -> Callable[..., Any]:
+    """Return what answers where `requests` would connect.
+
+    A `responses` mock that is started later (moto has one of its own) takes the place of ours, and
+    what it passes on goes by the adapter's own `send`, which ends here.
+    """
+
+    def get_connection(
+        adapter: HTTPAdapter, request: PreparedRequest, *args: object, **kwargs: object
+    ) -> object:
+        if _passes(requests_mock, request):
+            return connect(adapter, request, *args, **kwargs)
+        settings = getattr(request, "req_kwargs", {})
+        return _Connected(requests_mock.unbound_on_send()(adapter, request, **settings))
+
+    return get_connection
+
+
+def _passes(requests_mock: responses.RequestsMock, request: PreparedRequest) -> bool:
+    for each in requests_mock.registered():
+        if each.matches(request)[0]:
+            return bool(each.passthrough)
+    url = request.url or ""
+    return any(
+        url.startswith(each) if isinstance(each, str) else each.match(url)
+        for each in requests_mock.passthru_prefixes
+    )
+
+
+class _Connected:
+    """What `requests` takes for a connection whose answer is there already."""
+
+    def __init__(self, answer: requests.Response) -> None:
+        self._answer = answer
+
+    def urlopen(self, **_kwargs: object) -> object:
+        """Return the answer."""
+        return self._answer.raw
 
 
 def _raise_failure(record: RequestRecord, request: PreparedRequest) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event
-from time import monotonic
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -27,6 +26,7 @@ from vimmerse_contracts import (
     is_production_url,
     without_credentials,
 )
+from vimmerse_contracts.monotonic import monotonic
 from vimmerse_contracts.suite import session_for
 from vimmerse_mock import Account, Inbox, Listener, MockServer, Opening, Scenario, intercept
 

@@ -7,7 +7,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from time import monotonic
 from typing import Final
 
 import requests
@@ -16,6 +15,7 @@ from lasting.books import money_problems, promise_problems, read_books, webhook_
 from lasting.callers import Caller, Crowd, Promise
 from support.serving import Serve, Victim
 from support.waiting import await_condition, pause
+from vimmerse_contracts.monotonic import monotonic
 from vimmerse_mock.app import create_mock
 from vimmerse_mock.model.clock import SECOND
 from vimmerse_mock.model.outbox import LEASE, MessageState

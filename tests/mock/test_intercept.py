@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from functools import wraps
 from io import BytesIO
 from pathlib import Path
 
@@ -9,7 +13,7 @@ import requests
 import responses
 
 from vimmerse_client import Client, NotFound
-from vimmerse_mock.interception import intercept
+from vimmerse_mock.interception import Others, intercept
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT
 from vimmerse_mock.receiving.inbox import Inbox
 from vimmerse_mock.server import MockServer
@@ -145,6 +149,122 @@ def test_an_active_responses_mock_still_answers_for_its_urls() -> None:
         create(webhook_url="https://me.example/hook")
         vimmerse.account.clock.advance(60)
     assert hook.call_count == 1
+
+
+@contextmanager
+def cloud_mock() -> Iterator[responses.RequestsMock]:
+    """What moto starts: a `responses` mock of its own, which passes on what is not its own."""
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as cloud:
+        cloud.add_passthru("http")
+        cloud.add("GET", "https://bucket.s3.amazonaws.com/", body="mine")
+        yield cloud
+
+
+@pytest.mark.parametrize("others", ["pass", "refuse"])
+def test_a_mock_that_is_started_inside_lets_the_real_hosts_be_answered_here(
+    others: Others, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever was started last, nothing leaves this machine, and both mocks answer their own."""
+
+    def refuse(*_args: object) -> None:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr("socket.socket.connect", refuse)
+    monkeypatch.setattr("socket.getaddrinfo", refuse)
+    with intercept(others=others) as vimmerse, cloud_mock():
+        batch_id = create(title="inside").json()["data"]["id"]
+        read = requests.get(f"{API}/batch/{batch_id}", headers=KEY, timeout=60)
+        assert read.json()["data"]["title"] == "inside"
+        assert requests.get("https://bucket.s3.amazonaws.com/", timeout=60).text == "mine"
+        vimmerse.responses.add("GET", "https://me.example/", body="registered")
+        assert requests.get("https://me.example/", timeout=60).text == "registered"
+        assert [each.status for each in vimmerse.account.journal.requests()] == [200, 200]
+    with cloud_mock(), intercept(others=others):
+        assert create().status_code == 200
+
+
+def test_faults_are_raised_beneath_a_mock_that_was_started_inside() -> None:
+    """A reset and a time-out are the same exceptions, and an adapter's retries are carried out."""
+    with intercept(opening=MANUAL) as vimmerse, cloud_mock():
+        vimmerse.account.faults.reset()
+        with pytest.raises(requests.ConnectionError, match="Connection aborted"):
+            create()
+        vimmerse.account.faults.latency("61s")
+        with pytest.raises(requests.ReadTimeout):
+            create()
+
+
+def test_others_are_refused_beneath_a_mock_that_was_started_inside() -> None:
+    """What it passes on goes no further than it would have without it."""
+    with intercept(others="refuse"), cloud_mock(), MockServer() as server:
+        with pytest.raises(requests.ConnectionError, match="refused by Responses"):
+            requests.get("http://images.example/1.jpg", timeout=60)
+        assert requests.get(f"{server.url}/health", timeout=60).status_code == 200
+
+
+def test_an_async_function_is_decorated() -> None:
+    """The body of an `async def` runs inside, whenever it is awaited."""
+
+    @intercept(others="refuse")
+    async def creating() -> int:
+        await asyncio.sleep(0)
+        return create().status_code
+
+    assert asyncio.run(creating()) == 200
+
+
+def test_a_fixture_that_yields_is_decorated() -> None:
+    """From the first line of a generator to its last, the test between them included."""
+
+    @contextmanager
+    @intercept(others="refuse")
+    def fixture() -> Iterator[int]:
+        yield create().status_code
+        assert create().status_code == 200
+
+    @asynccontextmanager
+    @intercept(others="refuse")
+    async def async_fixture() -> AsyncIterator[int]:
+        yield create().status_code
+        assert create().status_code == 200
+
+    async def use() -> None:
+        async with async_fixture() as status:
+            assert status == create().status_code == 200
+
+    with fixture() as status:
+        assert status == create().status_code == 200
+    asyncio.run(use())
+
+
+def test_what_cannot_be_decorated_is_refused_at_once() -> None:
+    """A class, a fixture that is made already, a static method: each is refused with what helps."""
+
+    class Tests:
+        pass
+
+    for other in (Tests, pytest.fixture(lambda: None), staticmethod(create), print):
+        with pytest.raises(TypeError, match="decorate each test function"):
+            intercept()(other)
+
+
+def test_a_coroutine_that_would_run_outside_is_refused() -> None:
+    """A decorator between it and the `async def` hides what the function is."""
+
+    def hiding(function: Callable[[], Coroutine[None, None, None]]) -> Callable[[], object]:
+        @wraps(function)
+        def wrapper() -> object:
+            return function()
+
+        return wrapper
+
+    @intercept()
+    @hiding
+    async def creating() -> None:
+        create()
+
+    with pytest.raises(TypeError, match="apply intercept\\(\\) directly to the `async def`"):
+        creating()
 
 
 def test_one_interception_is_not_entered_twice() -> None:

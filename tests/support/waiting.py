@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Event
-from time import monotonic
 from typing import Final
+
+from vimmerse_contracts.monotonic import monotonic
 
 DEADLINE_SECONDS: Final = 300.0
 """For what takes a second: so long that only what hangs exceeds it, however busy the machine."""

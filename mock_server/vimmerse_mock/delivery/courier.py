@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Final
 
+from vimmerse_contracts.monotonic import monotonic
 from vimmerse_contracts.secrecy import without_credentials
 from vimmerse_contracts.vocabulary import WEBHOOK_TIMEOUT_SECONDS
 from vimmerse_mock.delivery.sending import Post, Reply, Sender, for_the_log, post_of, secrets_of
@@ -143,7 +144,7 @@ class Courier:
         Waits at most for the webhook timeout, and not at all if it may be called by a receiver.
         """
         patience = 0 if customer_id in self._awaited else WEBHOOK_TIMEOUT_SECONDS
-        deadline = self.real_time() + seconds(patience)
+        deadline = monotonic() + patience
         claim = self._record_and_step(customer_id, until, tried, deadline)
         while claim is None:
             Event().wait(_LOOK_AGAIN_SECONDS)
@@ -152,7 +153,7 @@ class Courier:
 
     @retried
     def _record_and_step(
-        self, customer_id: str, until: Instant, tried: _Tried | None, deadline: Instant
+        self, customer_id: str, until: Instant, tried: _Tried | None, deadline: float
     ) -> _Claim | None:
         """In one transaction, record what was tried and claim what comes next.
 
@@ -161,9 +162,9 @@ class Courier:
         with self.store.transaction(customer_id) as tx:
             if tried is not None:
                 _note(tx, tried)
-            real = self.real_time()
-            message = tx.claim(until, real + LEASE, alone=real < deadline)
-            if message is None and real < deadline and tx.in_flight():
+            real, is_patient = self.real_time(), monotonic() < deadline
+            message = tx.claim(until, real + LEASE, alone=is_patient)
+            if message is None and is_patient and tx.in_flight():
                 return None
             clock, target = tx.account.clock, until if message is None else message.due_at
             moved = clock.moved_to(max(clock.at(real), target), real)

@@ -10,17 +10,18 @@ from functools import partial
 from threading import BoundedSemaphore, Event, Lock, Thread
 from typing import Final
 
+from vimmerse_contracts.monotonic import monotonic
 from vimmerse_contracts.vocabulary import WEBHOOK_TIMEOUT_SECONDS
 from vimmerse_mock.delivery.courier import Courier
 from vimmerse_mock.errors import StoreConflictError, StoreFullError, StoreUnavailableError
-from vimmerse_mock.model.clock import SECOND, Instant, Span, in_seconds
+from vimmerse_mock.model.clock import SECOND, Span, in_seconds
 from vimmerse_mock.model.outbox import LEASE, Message
 from vimmerse_mock.serving.pool import THREADS, SharedPool
 from vimmerse_mock.stores import Busy
 
 _IDLE_SECONDS: Final = 1.0
 _LOOK_AGAIN_SECONDS: Final = 0.005
-_CHORE_EVERY: Final[Span] = 60 * SECOND
+_CHORE_SECONDS: Final = 60.0
 _LOG = logging.getLogger("vimmerse_mock.delivery")
 
 AT_ONCE_OF_ACCOUNT: Final = 16
@@ -76,7 +77,7 @@ class Dispatcher:
     def __init__(self, courier: Courier, chore: Callable[[], object] = lambda: None) -> None:
         self._courier = courier
         self._chore = chore
-        self._chore_due: Instant = courier.real_time()
+        self._chore_due = monotonic()
         self._wake = Event()
         self._stopping = Event()
         self._thread: Thread | None = None
@@ -115,8 +116,8 @@ class Dispatcher:
             self._wake.clear()
             if not woken or not self._pause(senders):
                 self._dispatch(senders)
-            if (now := self._courier.real_time()) >= self._chore_due:
-                self._chore_due = now + _CHORE_EVERY
+            if (now := monotonic()) >= self._chore_due:
+                self._chore_due = now + _CHORE_SECONDS
                 self._chore()
         except (StoreUnavailableError, StoreFullError, StoreConflictError) as error:
             _LOG.warning("the store is not at hand, trying again: %s", error)

@@ -6,10 +6,10 @@ import http.client
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from time import monotonic
 from typing import Final
 from urllib.parse import urljoin
 
+from vimmerse_contracts.monotonic import monotonic
 from vimmerse_mock.delivery.allowlist import Allowlist
 from vimmerse_mock.delivery.outbound import requested
 

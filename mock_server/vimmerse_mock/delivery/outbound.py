@@ -11,10 +11,10 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from ipaddress import ip_address
 from threading import Thread, Timer
-from time import monotonic
 from typing import Final, TypeVar
 from urllib.parse import quote, urlsplit
 
+from vimmerse_contracts.monotonic import monotonic
 from vimmerse_mock.delivery.allowlist import Allowlist, Endpoint, require_no_control_plane
 from vimmerse_mock.delivery.sending import ascii_host
 from vimmerse_mock.model.outbox import Headers

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Condition
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from werkzeug.datastructures import EnvironHeaders
 
+from vimmerse_contracts.monotonic import monotonic
 from vimmerse_contracts.suite.target import ReceivedWebhook
 from vimmerse_mock.account.account import Account
 from vimmerse_mock.control.messages import WebhookInfo

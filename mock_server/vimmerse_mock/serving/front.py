@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any, Final
 
+from vimmerse_contracts.monotonic import monotonic
 from vimmerse_mock.serving.connection import Connection
 from vimmerse_mock.serving.messages import Answer, Application, Request
 from vimmerse_mock.serving.pool import SharedPool
@@ -172,6 +173,14 @@ def run_in_loop(front: Front, ready: Callable[[], None] = lambda: None) -> None:
     try:
         import uvloop  # noqa: PLC0415 - only who serves pays for it; not on every system
     except ImportError:
-        asyncio.run(front.run(ready))
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            runner.run(front.run(ready))
     else:
         uvloop.run(front.run(ready))
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """Make a loop whose time no test can freeze; uvloop's never is."""
+    loop = asyncio.new_event_loop()
+    loop.time = monotonic  # type: ignore[method-assign] # on purpose
+    return loop

@@ -13,9 +13,9 @@ from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
-from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+from vimmerse_contracts.monotonic import monotonic
 from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.videos.cache import Cache
 from vimmerse_mock.videos.prepared import Footage, number_of

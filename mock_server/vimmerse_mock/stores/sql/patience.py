@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from time import monotonic
 from typing import Final
+
+from vimmerse_contracts.monotonic import monotonic
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 from threading import Event
-from time import monotonic
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, exc
 
+from vimmerse_contracts.monotonic import monotonic
 from vimmerse_mock.errors import StoreRefusedError
 from vimmerse_mock.stores.sql.patience import LockWait, Patience
 
