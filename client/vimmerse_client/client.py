@@ -37,9 +37,9 @@ from vimmerse_client.transport import (
 from vimmerse_contracts import operations
 from vimmerse_contracts.fields import url_problem
 from vimmerse_contracts.markers import find_markers
-from vimmerse_contracts.monotonic import monotonic
 from vimmerse_contracts.network import is_production_url
 from vimmerse_contracts.operations import Operation
+from vimmerse_contracts.unfrozen import monotonic
 from vimmerse_contracts.vocabulary import PRODUCTION_URL
 
 OnProgress = Callable[[Batch], object]

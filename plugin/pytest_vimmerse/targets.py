@@ -26,8 +26,8 @@ from vimmerse_contracts import (
     is_production_url,
     without_credentials,
 )
-from vimmerse_contracts.monotonic import monotonic
 from vimmerse_contracts.suite import session_for
+from vimmerse_contracts.unfrozen import monotonic
 from vimmerse_mock import Account, Inbox, Listener, MockServer, Opening, Scenario, intercept
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from lasting.books import money_problems, promise_problems, read_books, webhook_
 from lasting.callers import Caller, Crowd, Promise
 from support.serving import Serve, Victim
 from support.waiting import await_condition, pause
-from vimmerse_contracts.monotonic import monotonic
+from vimmerse_contracts.unfrozen import monotonic
 from vimmerse_mock.app import create_mock
 from vimmerse_mock.model.clock import SECOND
 from vimmerse_mock.model.outbox import LEASE, MessageState

@@ -3,10 +3,12 @@ from __future__ import annotations
 import pytest
 
 FROZEN = """
+    import datetime
+
     import pytest
     from freezegun import freeze_time
 
-    from vimmerse_client import WaitTimeout
+    from vimmerse_client import Client, WaitTimeout
 
     PNG = b"\\x89PNG\\r\\n\\x1a\\n"
 
@@ -14,6 +16,16 @@ FROZEN = """
     def comes(vimmerse):
         batch = vimmerse.client.create([PNG], webhook_url=vimmerse.webhooks.url)
         assert vimmerse.webhooks.expect(batch_id=batch.id, within=60).status == "success"
+
+
+    @pytest.fixture
+    def frozen():
+        with freeze_time("2050-01-01"):
+            yield
+
+
+    def test_all_is_imported_while_time_is_frozen(frozen, vimmerse):
+        comes(vimmerse)
 
 
     @freeze_time("2099-01-01")
@@ -39,20 +51,19 @@ FROZEN = """
     def test_waiting_ends(vimmerse):
         vimmerse.next_batch("stuck")
         batch = vimmerse.client.create([PNG])
-        with pytest.raises(WaitTimeout):
-            vimmerse.client.wait(batch, timeout=0.2, poll=0.05)
+        with Client(vimmerse.key, vimmerse.url) as client, pytest.raises(WaitTimeout):
+            client.wait(batch.id, timeout=0.2, poll=0.05)
 
 
     @freeze_time("2001-01-01")
-    def test_a_receiver_that_hangs_is_given_up(vimmerse):
-        vimmerse.faults.latency("100ms", operation="get_batch")
-        batch = vimmerse.client.create([PNG])
-        assert vimmerse.client.get(batch.id).id == batch.id
+    def test_a_clock_is_moved_to_a_frozen_datetime(vimmerse):
+        moment = datetime.datetime(2050, 1, 1, tzinfo=datetime.timezone.utc)
+        vimmerse.clock.move_to(moment)
+        assert vimmerse.clock.now() == moment
 
 
-    @pytest.mark.vimmerse(clock="live", speed=50)
-    @pytest.mark.parametrize("number", [1, 2])
-    def test_real_time_goes_on(vimmerse, number):
+    def test_real_time_goes_on(vimmerse):
+        vimmerse.clock.set("live", speed=50)
         batch = vimmerse.client.create([PNG], webhook_url=vimmerse.webhooks.url)
         assert vimmerse.webhooks.wait_for(1, within=60)[0].batch_id == batch.id
 """

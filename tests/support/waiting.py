@@ -6,7 +6,7 @@ from collections.abc import Callable
 from threading import Event
 from typing import Final
 
-from vimmerse_contracts.monotonic import monotonic
+from vimmerse_contracts.unfrozen import monotonic
 
 DEADLINE_SECONDS: Final = 300.0
 """For what takes a second: so long that only what hangs exceeds it, however busy the machine."""

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from vimmerse_contracts.secrecy import REDACTED, is_secret_name
+from vimmerse_contracts.unfrozen import Moment
 from vimmerse_contracts.vocabulary import BatchStatus
 from vimmerse_mock.model.account import DEFAULT_CREDITS, Opening, Permission
 from vimmerse_mock.model.clock import ClockMode, in_seconds, to_datetime
@@ -89,7 +90,7 @@ class ClockInfo(Answer, frozen=True):
     mode: ClockMode
     speed: float
     step: float
-    now: datetime
+    now: Moment
 
 
 class AccountInfo(Answer, frozen=True):
@@ -109,7 +110,7 @@ class AccountInfo(Answer, frozen=True):
 class EventInfo(Answer, frozen=True):
     """One thing that happened, in a few words."""
 
-    at: datetime
+    at: Moment
     kind: EventKind
     what: str
     batch_id: str = ""
@@ -118,7 +119,7 @@ class EventInfo(Answer, frozen=True):
 class LedgerLine(Answer, frozen=True):
     """One movement of credits: negative for a charge; `balance` is what stands after it."""
 
-    at: datetime
+    at: Moment
     amount: int
     balance: int
     reason: Reason
@@ -136,7 +137,7 @@ class BatchInfo(Answer, frozen=True):
     message: str
     medias: int
     submissions: int
-    created_at: datetime
+    created_at: Moment
 
 
 class AttemptInfo(Answer, frozen=True):
@@ -147,7 +148,7 @@ class AttemptInfo(Answer, frozen=True):
     the answer in a few words.
     """
 
-    at: datetime
+    at: Moment
     status: int | None
     error: str
     took: float
@@ -173,7 +174,7 @@ class WebhookInfo(Answer, frozen=True):
     url: str
     status: str
     state: MessageState
-    due_at: datetime
+    due_at: Moment
     body: Mapping[str, Any]
     attempts: tuple[AttemptInfo, ...]
     number: int = 1
@@ -197,12 +198,19 @@ class WebhookSettingsInfo(Answer, frozen=True):
 class ExchangeInfo(Answered):
     """One request of the journal and its answer, and what it cost; `took` is in seconds."""
 
-    at: datetime
+    at: Moment
     took: float
     charges: tuple[LedgerLine, ...] = ()
 
 
-ENCODER: Final = msgspec.json.Encoder()
+def _write_moment(value: object) -> str:
+    """Write an instant of a subclass of `datetime`, such as freezegun's."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"a {type(value).__name__} cannot be sent to the control plane")
+
+
+ENCODER: Final = msgspec.json.Encoder(enc_hook=_write_moment)
 T = TypeVar("T")
 
 
@@ -224,7 +232,7 @@ def _fields(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - a type of this modul
 
 
 def _write(written: Any, value: Any) -> Any:  # noqa: ANN401 - a field's type and its value
-    if written is datetime:
+    if isinstance(written, type) and issubclass(written, datetime):
         return to_datetime(value)
     if written is float:
         return in_seconds(value)

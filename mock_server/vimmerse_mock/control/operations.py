@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Annotated, Any, Final, Generic, TypeVar
 
 from msgspec import UNSET, Meta, UnsetType
 
+from vimmerse_contracts.unfrozen import Moment
 from vimmerse_contracts.vocabulary import CONTROL_ROOT as ROOT
 from vimmerse_mock.control.messages import (
     AccountInfo,
@@ -181,7 +181,7 @@ class AdvanceBy(Body, frozen=True):
 class MoveTo(Body, frozen=True):
     """Where to move a clock forward to: an instant with its offset from UTC."""
 
-    to: Annotated[datetime, Meta(tz=True)]
+    to: Annotated[Moment, Meta(tz=True)]
 
 
 class Moved(Answer, frozen=True):
@@ -190,7 +190,7 @@ class Moved(Answer, frozen=True):
     `nothing_to_come` says that it was not moved, since nothing will happen by itself any more.
     """
 
-    now: datetime
+    now: Moment
     events: tuple[EventInfo, ...]
     nothing_to_come: bool = False
 

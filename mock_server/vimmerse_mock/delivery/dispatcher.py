@@ -10,7 +10,7 @@ from functools import partial
 from threading import BoundedSemaphore, Event, Lock, Thread
 from typing import Final
 
-from vimmerse_contracts.monotonic import monotonic
+from vimmerse_contracts.unfrozen import monotonic
 from vimmerse_contracts.vocabulary import WEBHOOK_TIMEOUT_SECONDS
 from vimmerse_mock.delivery.courier import Courier
 from vimmerse_mock.errors import StoreConflictError, StoreFullError, StoreUnavailableError

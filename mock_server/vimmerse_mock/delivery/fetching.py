@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urljoin
 
-from vimmerse_contracts.monotonic import monotonic
+from vimmerse_contracts.unfrozen import monotonic
 from vimmerse_mock.delivery.allowlist import Allowlist
 from vimmerse_mock.delivery.outbound import requested
 

@@ -6,7 +6,7 @@ import http.client
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from vimmerse_contracts.monotonic import monotonic
+from vimmerse_contracts.unfrozen import monotonic
 from vimmerse_contracts.vocabulary import WEBHOOK_TIMEOUT_SECONDS
 from vimmerse_mock.delivery.allowlist import Allowlist
 from vimmerse_mock.delivery.outbound import requested

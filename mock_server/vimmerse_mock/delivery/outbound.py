@@ -14,7 +14,7 @@ from threading import Thread, Timer
 from typing import Final, TypeVar
 from urllib.parse import quote, urlsplit
 
-from vimmerse_contracts.monotonic import monotonic
+from vimmerse_contracts.unfrozen import monotonic
 from vimmerse_mock.delivery.allowlist import Allowlist, Endpoint, require_no_control_plane
 from vimmerse_mock.delivery.sending import ascii_host
 from vimmerse_mock.model.outbox import Headers

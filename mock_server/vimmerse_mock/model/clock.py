@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Final, Literal, get_args
 
+from vimmerse_contracts.unfrozen import real_datetime
 from vimmerse_mock.errors import ClockError, SpanError
 
 Instant = int
@@ -22,7 +23,7 @@ Span = int
 """Microseconds."""
 
 SECOND: Span = 1_000_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = real_datetime()(1970, 1, 1, tzinfo=UTC)
 
 
 def wall_clock() -> Instant:

@@ -16,8 +16,8 @@ from uuid import uuid4
 
 from werkzeug.datastructures import EnvironHeaders
 
-from vimmerse_contracts.monotonic import monotonic
 from vimmerse_contracts.suite.target import ReceivedWebhook
+from vimmerse_contracts.unfrozen import monotonic
 from vimmerse_mock.account.account import Account
 from vimmerse_mock.control.messages import WebhookInfo
 from vimmerse_mock.model.outbox import MessageState

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any, Final
 
-from vimmerse_contracts.monotonic import monotonic
+from vimmerse_contracts.unfrozen import monotonic
 from vimmerse_mock.serving.connection import Connection
 from vimmerse_mock.serving.messages import Answer, Application, Request
 from vimmerse_mock.serving.pool import SharedPool

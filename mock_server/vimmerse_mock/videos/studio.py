@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from vimmerse_contracts.monotonic import monotonic
+from vimmerse_contracts.unfrozen import monotonic
 from vimmerse_mock.model.batch import Batch
 from vimmerse_mock.videos.cache import Cache
 from vimmerse_mock.videos.prepared import Footage, number_of

@@ -8,7 +8,7 @@ from typing import Any, Final
 import psycopg
 from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event
 
-from vimmerse_contracts.monotonic import monotonic
+from vimmerse_contracts.unfrozen import monotonic
 from vimmerse_mock.errors import StoreRefusedError
 from vimmerse_mock.stores.sql.patience import CONNECT_SECONDS, LockWait, Patience
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, exc
 
-from vimmerse_contracts.monotonic import monotonic
+from vimmerse_contracts.unfrozen import monotonic
 from vimmerse_mock.errors import StoreRefusedError
 from vimmerse_mock.stores.sql.patience import LockWait, Patience
 
