@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Final
 
-from vimmerse_contracts.unfrozen import monotonic
 from vimmerse_contracts.secrecy import without_credentials
+from vimmerse_contracts.unfrozen import monotonic
 from vimmerse_contracts.vocabulary import WEBHOOK_TIMEOUT_SECONDS
 from vimmerse_mock.delivery.sending import Post, Reply, Sender, for_the_log, post_of, secrets_of
 from vimmerse_mock.errors import UnknownAccountError, UnknownMessageError
