@@ -13,6 +13,7 @@ from vimmerse_mock.control.messages import Refusal
 from vimmerse_mock.control.operations import NOTHING, OPERATIONS, Operation
 
 _REFERENCE: Final = "#/components/schemas/{name}"
+_TYPES: Final = {str: "string", int: "integer"}
 _JSON: Final = "application/json"
 _CONTROL: Final = {
     "name": CONTROL_HEADER,
@@ -62,9 +63,17 @@ def _describe(operation: Operation[Any, Any], references: dict[Any, Any]) -> dic
     description: dict[str, Any] = {
         "operationId": operation.id,
         "summary": operation.summary,
-        "parameters": [_in_path(name) for name in re.findall(r"{(\w+)}", operation.path)]
-        + [_in_query(name, kind) for name, kind in operation.query.items()]
-        + ([] if operation.method == "GET" else [_CONTROL]),
+        "parameters": [
+            *(
+                {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+                for name in re.findall(r"{(\w+)}", operation.path)
+            ),
+            *(
+                {"name": name, "in": "query", "schema": {"type": _TYPES[kind]}}
+                for name, kind in operation.query.items()
+            ),
+            *([] if operation.method == "GET" else [_CONTROL]),
+        ],
         "responses": {
             str(operation.status): done,
             **{status: {"description": text, **refused} for status, text in _REFUSALS.items()},
@@ -75,12 +84,3 @@ def _describe(operation: Operation[Any, Any], references: dict[Any, Any]) -> dic
         body = {"required": True, "content": {_JSON: {"schema": references[operation.takes]}}}
         description["requestBody"] = body
     return description
-
-
-def _in_path(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-
-
-def _in_query(name: str, kind: type[str | int]) -> dict[str, Any]:
-    schema = {"type": "integer" if kind is int else "string"}
-    return {"name": name, "in": "query", "required": False, "schema": schema}

@@ -20,6 +20,8 @@ from vimmerse_mock.model.snapshot import Snapshot
 Problem = tuple[str, str]
 """The place of a problem, as a path like `.accounts[0]`, and what is wrong."""
 _LARGEST: Final = 2**63 - 1
+_LONGEST_ID: Final = 255
+"""What a database's index takes in any case."""
 
 
 def _problems(sent: Any, read: SnapshotFile) -> Iterator[Problem]:  # noqa: ANN401 - JSON
@@ -68,6 +70,8 @@ def _problems_of(place: str, snapshot: Snapshot) -> Iterator[Problem]:
     for number, message in enumerate(snapshot.messages):
         where = f"{place}.messages[{number}]"
         yield from _foreign(f"{where}.customer_id", "webhook", message.customer_id, customer_id)
+        if len(message.id) > _LONGEST_ID:
+            yield f"{where}.id", f"an id has at most {_LONGEST_ID} characters"
         if url_problem(message.url) is not None:
             yield f"{where}.url", "a webhook goes to an http or https URL"
     yield from _repeated(f"{place}.batches", "id", (b.id for b in snapshot.batches))

@@ -24,17 +24,14 @@ class Retention:
         """Go through all accounts once; return how many batches were forgotten."""
         if not self.keep.is_limited:
             return 0
-        return sum(map(self._apply_to, self.store.customers()))
+        return sum(self._forgotten(customer_id) for customer_id in self.store.customers())
 
-    def _apply_to(self, customer_id: str) -> int:
-        forgotten = 0
+    def _forgotten(self, customer_id: str) -> int:
+        """Forget a bounded number at once, so that nobody waits long for the account."""
+        forgotten, some = 0, 1
         with suppress(UnknownAccountError):  # removed meanwhile, and everything with it
-            while some := self._forget_some(customer_id):
+            while some:
+                with self.store.transaction(customer_id) as tx:
+                    some = tx.forget(self.keep, tx.account.clock.at(self.real_time()))
                 forgotten += some
         return forgotten
-
-    def _forget_some(self, customer_id: str) -> int:
-        """Forget a bounded number at once, so that nobody waits long for the account."""
-        with self.store.transaction(customer_id) as tx:
-            now = tx.account.clock.at(self.real_time())
-            return tx.forget(self.keep, now)

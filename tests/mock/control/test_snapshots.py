@@ -130,6 +130,10 @@ UNSOUND: dict[str, tuple[Spoil, str]] = {
         lambda f: f["snapshots"][0]["batches"][0].update(customer_id="you"),
         "$.snapshots[0].batches[0].customer_id",
     ),
+    "an id that no index takes": (
+        lambda f: f["snapshots"][0]["messages"][0].update(id="m" * 256),
+        "an id has at most 255 characters - at `$.snapshots[0].messages[0].id`",
+    ),
     "an unknown scenario": (
         lambda f: f.update(accounts=[{"scenario": "sucess"}]),
         "no scenario 'sucess': there are success",
