@@ -91,6 +91,29 @@ class Between(validate.Range):
         raise ValidationError([Problem(*what)])
 
 
+class AtMost(validate.Length):
+    """A text of so many characters at most."""
+
+    kind = ("string_too_long", "String")
+
+    def __init__(self, most: int) -> None:
+        super().__init__(max=most)
+
+    def __call__(self, value: Any) -> Any:  # noqa: ANN401 - marshmallow's signature
+        """Return the text, if it is short enough."""
+        if self.max is None or len(value) <= self.max:
+            return value
+        word, what = self.kind
+        problem = Problem(word, f"{what} should have at most {self.max} characters")
+        raise ValidationError([problem])
+
+
+class UrlAtMost(AtMost):
+    """A URL of so many characters at most."""
+
+    kind = ("url_too_long", "URL")
+
+
 class Choice(validate.OneOf):
     """One of a few words, in the letter case given."""
 

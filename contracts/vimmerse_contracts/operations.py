@@ -389,6 +389,12 @@ GENERAL_RULES: Final = (
         "not that the others are left out",
     ),
     assumed(
+        "text.length",
+        "A title or is_highlights of more than 1,000 characters, a description or prompt of more "
+        "than 10,000, a webhook_url of more than 2,083 and an image URL of more than 8,192: 422",
+        because="no bound is public; without one, one caller's text could fill a store",
+    ),
+    assumed(
         "errors.order",
         "401 comes before 422, 422 before 400, 400 before 404, 404 before 402",
         because="FastAPI checks the key, then the form, and then runs the handler",

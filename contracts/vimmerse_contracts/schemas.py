@@ -13,6 +13,7 @@ from marshmallow import EXCLUDE, INCLUDE, Schema, fields, pre_load, validate
 
 from vimmerse_contracts import vocabulary as v
 from vimmerse_contracts.fields import (
+    AtMost,
     Between,
     Choice,
     FormBoolean,
@@ -21,6 +22,7 @@ from vimmerse_contracts.fields import (
     Text,
     Timestamp,
     Upload,
+    UrlAtMost,
 )
 
 
@@ -48,22 +50,24 @@ class CreateBatchSchema(FormSchema):
     needs_one_of: ClassVar = ("image_files", "image_urls")
     """There is no batch without an image (P26); who lacks one gets 400, after the form was read."""
 
-    title = Text(load_default="")
-    description = Text(load_default="")
+    title = Text(load_default="", validate=AtMost(v.LINE_CHARACTERS))
+    description = Text(load_default="", validate=AtMost(v.TEXT_CHARACTERS))
     visibility_status = Text(load_default="1", validate=Choice(v.VISIBILITY_STATUSES))
     image_files = fields.List(Upload(), load_default=list)
-    image_urls = fields.List(HttpUrl(), load_default=list)
-    is_highlights = Text(load_default="")
+    image_urls = fields.List(HttpUrl(validate=UrlAtMost(v.IMAGE_URL_CHARACTERS)), load_default=list)
+    is_highlights = Text(load_default="", validate=AtMost(v.LINE_CHARACTERS))
     is_transition = FormBoolean(load_default=False)
     motion_range = FormInteger(load_default=5, validate=Between(*v.MOTION_RANGE))
     motion_type = Text(load_default="Auto", validate=Choice(v.MOTION_TYPES))
-    prompt = Text(load_default="")
+    prompt = Text(load_default="", validate=AtMost(v.TEXT_CHARACTERS))
     quantity = FormInteger(load_default=1, validate=Between(*v.QUANTITY))
     duration = FormInteger(load_default=5, validate=Between(*v.DURATION_SECONDS))
     loop = FormInteger(load_default=1, validate=Between(*v.LOOP))
     aspect_ratio = Text(load_default=None, allow_none=False, validate=Choice(v.ASPECT_RATIOS))
     sound_effects = Text(load_default="No", validate=Choice(v.YES_NO))
-    webhook_url = HttpUrl(load_default=None, allow_none=False)
+    webhook_url = HttpUrl(
+        load_default=None, allow_none=False, validate=UrlAtMost(v.WEBHOOK_URL_CHARACTERS)
+    )
 
     @pre_load
     def files_win(self, data: Mapping[str, Any], **_kwargs: object) -> dict[str, Any]:
@@ -75,12 +79,12 @@ class CreateBatchSchema(FormSchema):
 class UpdateBatchSchema(FormSchema):
     """The form of `PUT /batch/{batch_id}/edit` (S); what is not given stays as it is."""
 
-    title = Text()
-    description = Text()
+    title = Text(validate=AtMost(v.LINE_CHARACTERS))
+    description = Text(validate=AtMost(v.TEXT_CHARACTERS))
     rating = Text(validate=Choice(v.RATINGS))
     visibility_status = Text(validate=Choice(v.VISIBILITY_STATUSES))
-    webhook_url = HttpUrl()
-    prompt = Text()
+    webhook_url = HttpUrl(validate=UrlAtMost(v.WEBHOOK_URL_CHARACTERS))
+    prompt = Text(validate=AtMost(v.TEXT_CHARACTERS))
     motion_type = Text(validate=Choice(v.MOTION_TYPES))
     quantity = FormInteger(validate=Between(*v.QUANTITY))
     duration = FormInteger(validate=Between(*v.DURATION_SECONDS))

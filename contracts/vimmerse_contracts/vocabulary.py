@@ -83,6 +83,15 @@ QUANTITY: Final = (1, 4)
 DURATION_SECONDS: Final = (1, 10)
 LOOP: Final = (1, 6)
 
+LINE_CHARACTERS: Final = 1_000
+"""The longest title, and is_highlights (A)."""
+TEXT_CHARACTERS: Final = 10_000
+"""The longest description and prompt (A)."""
+WEBHOOK_URL_CHARACTERS: Final = 2_083
+"""The longest address of a receiver (A): pydantic's bound of a URL."""
+IMAGE_URL_CHARACTERS: Final = 8_192
+"""The longest address of an image (A); those that are signed have some thousand."""
+
 RESUBMITTING_FIELDS: Final = (
     "prompt",
     "motion_type",

@@ -93,6 +93,7 @@ def read(status: str, progress: int, **batch: Any) -> Step:
             step("create_batch", 422, answer='{"loc": ["body", "image_urls"]}'),
             "create.image_content",
         ),
+        (step("create_batch", 422, answer='{"type": "url_too_long"}'), "text.length"),
         (step("create_batch", form={"colour": ("blue",)}), "create.unknown_fields"),
         (step("create_batch", form={"title": ("",)}), "create.empty_is_absent"),
         (step("update_batch", form={"loop": ("1", "2")}), "create.empty_is_absent"),

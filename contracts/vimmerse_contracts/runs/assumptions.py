@@ -97,6 +97,7 @@ class _Course:
     begun_again: bool = False
 
 
+_TOO_LONG: Final = ("string_too_long", "url_too_long")
 Ends = Callable[[str], Sequence[datetime]]
 """Returns the instants at which submissions of a batch came to their end."""
 
@@ -132,6 +133,8 @@ def _by_step(step: Step) -> Iterator[str]:
     wrong = step.status == HTTPStatus.UNPROCESSABLE_ENTITY
     if wrong and any(name in step.answer for name in _LISTS):
         yield "create.image_content"
+    if wrong and any(kind in step.answer for kind in _TOO_LONG):
+        yield "text.length"
     yield from _by_form(step)
     yield from _by_transition(step)
 

@@ -30,6 +30,12 @@ from vimmerse_contracts.runs.prices import Form, creation
 from vimmerse_contracts.suite.api import IMAGE_URL, TINY, Api, File, png, upload
 from vimmerse_contracts.suite.shared import FINISHED, Shared
 from vimmerse_contracts.suite.target import Capability, Target
+from vimmerse_contracts.vocabulary import (
+    IMAGE_URL_CHARACTERS,
+    LINE_CHARACTERS,
+    TEXT_CHARACTERS,
+    WEBHOOK_URL_CHARACTERS,
+)
 
 UNKNOWN_ID: Final = "00000000-0000-4000-8000-000000000000"
 KEYED: Final = [operation for operation in OPERATIONS if operation.needs_key]
@@ -68,6 +74,16 @@ WRONG_ON_UPDATE: Final = (
     ("rating", "0", "literal_error"),
     ("rating", "6", "literal_error"),
 )
+TOO_LONG: Final = (
+    ("title", LINE_CHARACTERS, "string_too_long"),
+    ("is_highlights", LINE_CHARACTERS, "string_too_long"),
+    ("description", TEXT_CHARACTERS, "string_too_long"),
+    ("prompt", TEXT_CHARACTERS, "string_too_long"),
+    ("webhook_url", WEBHOOK_URL_CHARACTERS, "url_too_long"),
+    ("image_urls", IMAGE_URL_CHARACTERS, "url_too_long"),
+)
+"""Field, its bound in characters, and what is wrong beyond it (A)."""
+
 ALL_WRONG: Final = {
     "visibility_status": ("3", "literal_error"),
     "is_transition": ("perhaps", "bool_parsing"),
@@ -194,6 +210,16 @@ def test_a_wrong_field_of_an_update_is_named(
     """An update with one wrong field is 422 that names it and says what is wrong (error.422)."""
     answer = contract_api.update(contract_shared.finished["id"], {field: value})
     check_validation(answer, [(("body", field), problem)])
+
+
+@pytest.mark.parametrize(("field", "most", "problem"), TOO_LONG)
+def test_a_text_that_is_too_long_is_named(
+    contract_api: Api, field: str, most: int, problem: str
+) -> None:
+    """A creation with a text over its bound is 422 that names it (text.length)."""
+    value = f"https://receiver.invalid/{'a' * most}" if "url" in field else "a" * (most + 1)
+    place: tuple[str | int, ...] = ("body", field, 0) if field == "image_urls" else ("body", field)
+    check_validation(contract_api.create({**TINY, field: value}), [(place, problem)])
 
 
 def test_all_wrong_fields_are_listed_at_once(contract_api: Api) -> None:

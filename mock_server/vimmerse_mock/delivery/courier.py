@@ -13,7 +13,13 @@ from vimmerse_contracts.secrecy import without_credentials
 from vimmerse_contracts.unfrozen import monotonic
 from vimmerse_contracts.vocabulary import WEBHOOK_TIMEOUT_SECONDS
 from vimmerse_mock.delivery.sending import Post, Reply, Sender, for_the_log, post_of, secrets_of
-from vimmerse_mock.errors import UnknownAccountError, UnknownMessageError
+from vimmerse_mock.errors import (
+    MockError,
+    StoreFullError,
+    StoreUnavailableError,
+    UnknownAccountError,
+    UnknownMessageError,
+)
 from vimmerse_mock.model.clock import Instant, Span, seconds, wall_clock
 from vimmerse_mock.model.delivery_plans import OK, REFUSED, TIMEOUT
 from vimmerse_mock.model.outbox import LEASE, Attempt, Message, MessageState
@@ -78,8 +84,8 @@ class Courier:
     def deliver(self, message: Message) -> Span:
         """Try a message once and record what came of it; return how long the receiver took.
 
-        No lock is held while it is under way. Never raises: the lease brings a message back that
-        could not be recorded.
+        No lock is held while it is under way. Never raises: the lease brings back what could not be
+        recorded for want of the store, and what cannot be recorded at all is set aside.
         """
         try:
             tried = self._try(message, self._secrets(message))
@@ -87,8 +93,11 @@ class Courier:
         except UnknownAccountError:
             _LOG.debug("account of message %s was removed meanwhile", message.id)
             return 0
+        except (StoreUnavailableError, StoreFullError) as error:
+            _LOG.warning("message %s could not be recorded, and comes again: %s", message.id, error)
+            return 0
         except Exception:  # noqa: BLE001 - a sender outlives it, and an early webhook's batch is made
-            _LOG.exception("message %s could not be recorded", message.id)
+            self._set_aside(message)
             return 0
         return 0 if tried.pretended else tried.took
 
@@ -133,10 +142,16 @@ class Courier:
         receiver may move the clock, too: it does not wait for its own delivery.
         """
         claim = self._next(customer_id, until, None)
-        while claim.message is not None:
-            with self._awaiting(customer_id):
-                tried = self._try(claim.message, claim.secrets)
-            claim = self._next(customer_id, until, tried)
+        while (message := claim.message) is not None:
+            try:
+                with self._awaiting(customer_id):
+                    tried = self._try(message, claim.secrets)
+                claim = self._next(customer_id, until, tried)
+            except MockError:
+                raise
+            except Exception:  # noqa: BLE001 - it must not keep the clock from moving on
+                self._set_aside(message)
+                claim = self._next(customer_id, until, None)
 
     def _next(self, customer_id: str, until: Instant, tried: _Tried | None) -> _Claim:
         """Record what was tried, and step on as soon as nothing of the account is under way.
@@ -188,6 +203,17 @@ class Courier:
         post = post_of(message, secrets, started)
         reply = self.sender.send(post)
         return _Tried(message, post, reply, started, self.real_time() - started)
+
+    def _set_aside(self, message: Message) -> None:
+        """Give up a message that fails for a reason of its own, so that it hides no other."""
+        _LOG.exception("message %s could not be sent or recorded: it is set aside", message.id)
+        try:
+            with self.store.transaction(message.customer_id) as tx:
+                present = tx.message(*message.key) or message
+                if present.state is MessageState.PENDING:
+                    tx.save_message(replace(present, state=MessageState.SET_ASIDE))
+        except Exception:  # noqa: BLE001 - the lease keeps it from the others for a while
+            _LOG.exception("message %s could not be set aside", message.id)
 
     @contextmanager
     def _awaiting(self, customer_id: str) -> Iterator[None]:

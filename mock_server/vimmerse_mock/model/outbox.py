@@ -38,6 +38,8 @@ class MessageState(StrEnum):
     """Every attempt failed, or the receiver answered 410."""
     WITHDRAWN = "withdrawn"
     """Its submission was superseded before it ended."""
+    SET_ASIDE = "set_aside"
+    """It could not be claimed, sent or recorded, and is not tried again: a mistake of the mock."""
     DROPPED = "dropped"
     """A delivery plan says that it never comes."""
 

@@ -148,6 +148,13 @@ MOCKS: Final[Sequence[BrokenMock]] = (
         "body.rating",
     ),
     BrokenMock(
+        "texts without a bound",
+        "text.length",
+        patched("vimmerse_contracts.fields.AtMost.__call__", lambda _bound, text: text),
+        "test_errors::test_a_text_that_is_too_long_is_named",
+        "expected HTTP 422; saw 200",
+    ),
+    BrokenMock(
         "any upload is an image",
         "create.image_content",
         patched("vimmerse_mock.web.forms.accept_image", _any_upload),

@@ -252,3 +252,29 @@ def test_a_crash_between_attempt_and_record_repeats_the_attempt(
     assert (message.state, len(message.attempts)) == ("delivered", 1)
     assert sender.sent[0] == sender.sent[1]
     heir.close()
+
+
+def test_a_webhook_that_fails_by_a_mistake_of_the_mock_hides_no_other(
+    mock: Mock,
+    account: Account,
+    sender: ScriptedSender,
+    form: Form,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whatever its sender raises, it is set aside and logged, and the clock moves on."""
+    for number in range(3):
+        wanted = form(webhook_url=f"http://receiver.example/{number}")
+        mock.service.create(account.customer_id, wanted, [Image("a")])
+    mistakes = iter([RuntimeError("a mistake")])
+
+    def fail_once() -> None:
+        for mistake in mistakes:
+            raise mistake
+
+    sender.on_send = fail_once
+    account.clock.advance(3600)
+    states = sorted(message.state.value for message in account.outbox)
+    assert states == ["delivered", "delivered", "set_aside"]
+    assert "it is set aside" in caplog.text
+    mistakes = iter([RuntimeError("another")])
+    assert mock.courier.deliver(mock.courier.store.messages(account.customer_id)[0]) == 0

@@ -420,7 +420,7 @@ class TestAFullDisk:
             with server_on(f"sqlite:///{disk / 'mock.db'}") as server:
                 created = _create(server).json()["data"]["id"]
                 ballast.write_bytes(b"\0" * 100_000)
-                answers = [_create(server, title="x" * 9_000) for _ in range(60)]
+                answers = [_create(server, description="x" * 9_000) for _ in range(60)]
                 refused = [answer for answer in answers if answer.status_code != 200]
                 assert {answer.status_code for answer in refused} == {507}
                 assert refused[0].json() == {"message": "INSUFFICIENT_STORAGE"}

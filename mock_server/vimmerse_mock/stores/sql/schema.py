@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
+from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +23,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     and_,
+    bindparam,
     insert,
     inspect,
     select,
@@ -242,7 +244,7 @@ def message_row(
         "number": message.number,
         "message_id": message.id,
         "receiver": message.receiver,
-        "lane": message.lane,
+        "lane": _lane(message),
         "state": message.state.value,
         "due_at": message.due_at,
         "real_due": real_due,
@@ -251,11 +253,25 @@ def message_row(
     }
 
 
+def _shorten_lanes(connection: Connection) -> None:
+    rows = connection.execute(select(MESSAGES.c.serial, MESSAGES.c.body))
+    new = update(MESSAGES).where(MESSAGES.c.serial == bindparam("of_serial"))
+    while some := rows.fetchmany(_AT_ONCE):
+        messages = [(serial, msgspec.json.decode(body, type=Message)) for serial, body in some]
+        connection.execute(new, [{"of_serial": n, "lane": _lane(each)} for n, each in messages])
+
+
+def _lane(message: Message) -> str:
+    """Return a short name of a message's lane: an index takes no long URL."""
+    return sha256(message.lane.encode()).hexdigest()
+
+
 MIGRATIONS: Final[tuple[Migration, ...]] = (
     _change_nothing,
     _add_journal,
     _change_nothing,
     _find_what_is_new,
+    _shorten_lanes,
 )
 """The second leads from version 1 to version 2, and so on.
 

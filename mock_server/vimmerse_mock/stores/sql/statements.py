@@ -197,19 +197,25 @@ CLAIMABLE: Final = (
     .with_for_update(skip_locked=True, of=ACCOUNTS)
 )
 """Locks the account for `CLAIM`, which then sees what all claims and updates before it did."""
+_FIRST_DUE: Final = (
+    select(MESSAGES.c.serial)
+    .where(MESSAGES.c.customer_id == _OF_CUSTOMER, _DUE)
+    .order_by(MESSAGES.c.due_at, MESSAGES.c.serial)
+    .limit(1)
+    .correlate(None)
+    .scalar_subquery()
+)
 CLAIM: Final = (
     update(MESSAGES)
-    .where(
-        MESSAGES.c.serial
-        == select(MESSAGES.c.serial)
-        .where(MESSAGES.c.customer_id == _OF_CUSTOMER, _DUE)
-        .order_by(MESSAGES.c.due_at, MESSAGES.c.serial)
-        .limit(1)
-        .correlate(None)
-        .scalar_subquery()
-    )
+    .where(MESSAGES.c.serial == _FIRST_DUE)
     .values(lease_until=bindparam("lease"))
     .returning(MESSAGES.c.body)
+)
+SET_ASIDE: Final = (
+    update(MESSAGES)
+    .where(MESSAGES.c.serial == _FIRST_DUE)
+    .values(state=MessageState.SET_ASIDE.value, real_due=None)
+    .returning(MESSAGES.c.message_id)
 )
 NEXT_DUE: Final = (
     select(MESSAGES.c.real_due)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -183,6 +184,9 @@ def _decoded(decoder: msgspec.json.Decoder[T], body: bytes | None) -> T | None:
 _ACCOUNT: Final = msgspec.json.Decoder(AccountState)
 _EXCHANGE: Final = msgspec.json.Decoder(Exchange)
 _UNUSABLE: Final = (StoreUnavailableError, StoreFullError, StoreConflictError, exc.DBAPIError)
+_UNCLAIMABLE: Final = (exc.DBAPIError, msgspec.MsgspecError, UnicodeError)
+"""What a message itself can cause; the store's own errors are none of them."""
+_LOG = logging.getLogger("vimmerse_mock.stores")
 _DATABASE_TIME: Final = text(
     "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
 )
@@ -368,13 +372,27 @@ class SqlStore:
     def claim(self, now: Instant, lease_until: Instant, busy: Busy = NOBODY) -> Message | None:
         """Lease what is due first; accounts that somebody else is at are skipped."""
         due = {"now": now, **_listed(busy)}
+        while True:
+            wanted: dict[str, Any] = {}
+            try:
+                with writing(self._writers) as connection:
+                    customer_id = connection.scalar(s.CLAIMABLE, due)
+                    if customer_id is None:
+                        return None
+                    wanted = {**due, "of_customer": customer_id, "lease": lease_until}
+                    return _decoded(_MESSAGE, connection.scalar(s.CLAIM, wanted))
+            except _UNCLAIMABLE as error:
+                if not wanted:
+                    raise
+                self._set_aside(wanted, error)
+
+    def _set_aside(self, wanted: dict[str, Any], error: Exception) -> None:
+        """Give up a message that cannot be claimed, or it would hide all that come after it."""
         with writing(self._writers) as connection:
-            customer_id = connection.scalar(s.CLAIMABLE, due)
-            if customer_id is None:
-                return None
-            wanted = {**due, "of_customer": customer_id, "lease": lease_until}
-            body = connection.scalar(s.CLAIM, wanted)
-        return _decoded(_MESSAGE, body)
+            message_id = connection.scalar(s.SET_ASIDE, wanted)
+        if message_id is None:
+            raise error
+        _LOG.error("message %s cannot be claimed: it is set aside: %s", message_id, error)
 
     def next_due(self, busy: Busy = NOBODY) -> Instant | None:
         """Return when the dispatcher should look again."""
