@@ -33,6 +33,7 @@ from vimmerse_client.transport import (
     Sleep,
     Timeout,
     Transport,
+    are_seconds,
 )
 from vimmerse_contracts import operations
 from vimmerse_contracts.fields import url_problem
@@ -305,9 +306,9 @@ class Client:
             WaitTimeout: the deadline passed; carries the last reading.
             ConfigurationError: negative seconds, or a backoff under 1.
         """
-        if min(timeout, poll, longest_poll) < 0 or backoff < 1:
+        if not are_seconds(timeout, poll, longest_poll) or not backoff >= 1:
             raise ConfigurationError(
-                "wait: expected no negative seconds, and a backoff of 1 or more"
+                "wait: expected no negative seconds, a year at most, and a backoff of 1 or more"
             )
         asked = _id_of(batch_id)
         pause, deadline = poll, self._transport.now() + timeout
@@ -351,7 +352,7 @@ class Client:
             ConfigurationError: the text is no http(s) URL.
             OSError: the file can't be written.
         """
-        url, target = source, Path(path)
+        url, target = source, _path_of(path)
         if isinstance(source, Batch):
             if source.video_url is None:
                 raise VideoNotReady(source)
@@ -426,6 +427,13 @@ def _id_of(batch: Batch | str) -> str:
             f"batch id {excerpt(repr(batch_id))}: expected a Batch, or the text of its id, a UUID"
         )
     return batch_id
+
+
+def _path_of(path: str | os.PathLike[str]) -> Path:
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(text, str) or "\0" in text:
+        raise ConfigurationError(f"download: {excerpt(repr(path))} is no path of a file")
+    return Path(text)
 
 
 def _id_in(answer: object) -> str | None:

@@ -75,9 +75,10 @@ def read_images(images: Iterable[ImageInput]) -> Images:
         ConfigurationError: no images, files mixed with URLs, or something that is no image input.
         OSError: a file can't be read.
     """
-    if isinstance(images, str | bytes | bytearray | PurePath) or hasattr(images, "read"):
+    is_one = isinstance(images, str | bytes | bytearray) or hasattr(images, "read")
+    if is_one or not isinstance(images, Iterable):
         raise ConfigurationError(
-            "images: expected a list of images, got a single one; put it in []"
+            f"images: expected a list of images, got {type(images).__name__}; put a single one in []"
         )
     given = list(images)
     if not given:
@@ -122,8 +123,11 @@ def _read(image: ImageInput, number: int) -> Part:
 
 
 def _read_path(path: Path, number: int) -> bytes:
-    with path.open("rb") as file:
-        content = file.read(_MOST_BYTES + 1)
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except ValueError as error:  # a path with a null byte
+        raise ConfigurationError(f"images: image {number} cannot be read: {error}") from None
     if len(content) > _MOST_BYTES:
         raise ConfigurationError(f"images: image {number} has more than {_MOST_BYTES} bytes")
     return content

@@ -53,6 +53,8 @@ DOWNLOAD: Final = "download"
 MOST_ANSWER_BYTES: Final = 4 * 1024**2
 """The longest answer of the API that is read: a Batch of more than ten thousand medias."""
 
+_LONGEST_SECONDS: Final = 366 * 24 * 3600
+_MOST_ATTEMPTS: Final = 1000
 _DEEPEST_JSON: Final = 100
 _TEXT_BYTES: Final = 64 * 1024
 _MOST_REDIRECTS: Final = 10
@@ -68,6 +70,11 @@ _NEVER_SENT: Final = (
 )
 """What is raised only before a request is sent, in whichever adapter."""
 _LOG: Final = logging.getLogger(__name__)
+
+
+def are_seconds(*numbers: float) -> bool:
+    """Whether these are spans that somebody can wait for: no more than a year, not negative."""
+    return all(isinstance(n, int | float) and 0 <= n <= _LONGEST_SECONDS for n in numbers)
 
 
 class OutOfTime(Exception):  # noqa: N818 - internal: `wait` turns it into WaitTimeout
@@ -89,8 +96,10 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         """Refuse a policy that could not send anything, or go back in time."""
-        if self.attempts < 1 or self.backoff < 0 or self.longest < 0:
-            raise ConfigurationError(f"{self}: expected attempts >= 1 and no negative seconds")
+        if not (are_seconds(self.backoff, self.longest) and 1 <= self.attempts <= _MOST_ATTEMPTS):
+            raise ConfigurationError(
+                f"{self}: expected attempts >= 1, at most {_MOST_ATTEMPTS}, and no negative seconds"
+            )
 
     def pause(self, attempt: int, asked: float | None) -> float:
         """Return the seconds to wait after this attempt (the first is 1)."""
@@ -107,7 +116,7 @@ class Key(AuthBase):
     """
 
     def __init__(self, key: str) -> None:
-        if not key:
+        if not isinstance(key, str) or not key:
             raise ConfigurationError("no API key: pass api_key, or set VIMMERSE_API_KEY")
         # requests' own complaint about such a header would quote it.
         if not (key.isascii() and key.isprintable()) or " " in key:
@@ -158,7 +167,7 @@ class Transport:
         self.sleep, self.now = sleep, now
         self.key = Key(api_key)
         connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-        if not (connect > 0 and read > 0):
+        if not (are_seconds(connect, read) and connect > 0 and read > 0):
             raise ConfigurationError(f"timeout {timeout!r}: expected seconds greater than 0")
         self._timeout = connect, read
         self._retry = retry or RetryPolicy()
@@ -451,8 +460,8 @@ def _load(content: bytes) -> Any:  # noqa: ANN401 - whatever JSON can hold
 
 def _checked_base_url(base_url: str) -> str:
     expected = "expected an address like 'https://api.vimmerse.net' (VIMMERSE_BASE_URL)"
-    if url_problem(base_url) is not None:
-        raise ConfigurationError(f"base URL {excerpt(base_url)!r}: {expected}")
+    if not isinstance(base_url, str) or url_problem(base_url) is not None:
+        raise ConfigurationError(f"base URL {excerpt(str(base_url))!r}: {expected}")
     parts = urlsplit(base_url)
     if parts.query or parts.fragment or parts.username is not None:
         raise ConfigurationError(f"base URL: {expected}, without user, query or fragment")

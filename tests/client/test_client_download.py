@@ -231,3 +231,11 @@ def test_only_http_is_downloaded(client: Client, target: Path, source: str) -> N
     """A text that is no http(s) URL is refused."""
     with pytest.raises(ConfigurationError, match="not an http"):
         client.download(source, target)
+
+
+@pytest.mark.parametrize("path", [None, 5, b"bytes", "null\0byte"])
+def test_what_is_no_path_is_refused(api: FakeApi, client: Client, path: Any) -> None:
+    """Before anything is sent."""
+    with pytest.raises(ConfigurationError, match="is no path of a file"):
+        client.download(f"{api.url}/v.mp4", path)
+    assert api.seen == []

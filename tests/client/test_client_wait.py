@@ -117,7 +117,18 @@ def test_silence_does_not_outlast_the_deadline() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"timeout": -1.0}, {"poll": -1.0}, {"longest_poll": -1.0}, {"backoff": 0.5}]
+    "wrong",
+    [
+        {"timeout": -1.0},
+        {"poll": -1.0},
+        {"longest_poll": -1.0},
+        {"backoff": 0.5},
+        {"timeout": float("nan")},
+        {"poll": float("nan")},
+        {"timeout": float("inf")},
+        {"timeout": "5"},
+        {"backoff": float("nan")},
+    ],
 )
 def test_impossible_waits_are_refused(api: FakeApi, client: Client, wrong: dict[str, Any]) -> None:
     """Negative seconds and shrinking pauses are an error before anything is sent."""
