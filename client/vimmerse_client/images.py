@@ -78,7 +78,7 @@ def read_images(images: Iterable[ImageInput]) -> Images:
     is_one = isinstance(images, str | bytes | bytearray) or hasattr(images, "read")
     if is_one or not isinstance(images, Iterable):
         raise ConfigurationError(
-            f"images: expected a list of images, got {type(images).__name__}; put a single one in []"
+            f"images: expected a list of images, got {type(images).__name__}; put one in []"
         )
     given = list(images)
     if not given:
