@@ -32,6 +32,7 @@ from vimmerse_mock.delivery.sending import KEPT_BODY, explain
 from vimmerse_mock.model.account import SAMPLE_ACCOUNT, Opening
 from vimmerse_mock.receiving.in_process import InProcessSender
 from vimmerse_mock.receiving.inbox import Inbox
+from vimmerse_mock.receiving.session import receiver_session
 from vimmerse_mock.web.record import RECORD, RequestRecord
 from vimmerse_mock.web.render import FILES_PATH
 from vimmerse_mock.wsgi import call_wsgi
@@ -231,7 +232,7 @@ class RequestsSender:
         """POST a webhook, and read the beginning of the answer."""
         try:
             require_no_control_plane(urlsplit(post.url))
-            with requests.Session() as session:
+            with receiver_session() as session:
                 session.trust_env = False
                 answer = session.post(
                     post.url,

@@ -14,6 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     import pytest
 
+WITHOUT_ASSERTIONS: Final = (
+    "Python leaves out assertions (PYTHONOPTIMIZE, or -O), so the contract suite would find "
+    "nothing: unset PYTHONOPTIMIZE, and run it again"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Number:

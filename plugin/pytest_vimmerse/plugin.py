@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_vimmerse.options import add_options, setting_of
+from pytest_vimmerse.options import WITHOUT_ASSERTIONS, add_options, setting_of
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -85,6 +85,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Note which rules a test holds the target to, so that any report can name them."""
     ours = [item for item in items if TARGET in getattr(item, "fixturenames", ())]
+    if ours and not __debug__:
+        raise pytest.UsageError(WITHOUT_ASSERTIONS)
     if ours:
         from pytest_vimmerse.report import RULES, rules_of_test  # noqa: PLC0415 - see above
 

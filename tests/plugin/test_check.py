@@ -47,6 +47,24 @@ def test_a_target_that_holds_is_0_whatever_surrounds_it(tmp_path: Path) -> None:
     assert not (tmp_path / ".pytest_cache").exists()
 
 
+def test_without_assertions_nothing_is_run(tmp_path: Path) -> None:
+    """Python that leaves assertions out would hold a target to nothing: it is refused, said why."""
+    done = check("--target", "intercept", PYTHONOPTIMIZE="2")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "unset PYTHONOPTIMIZE" in done.stderr
+    command = [sys.executable, "-m", "pytest", "--pyargs", "vimmerse_contracts.suite"]
+    done = subprocess.run(
+        [*command, "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONOPTIMIZE": "1"},
+    )
+    assert done.returncode == 4
+    assert "unset PYTHONOPTIMIZE" in done.stderr
+
+
 def _shout(answer: flask.Response) -> flask.Response:
     if not flask.request.path.startswith(CONTROL_ROOT) and answer.status_code == 404:
         answer.set_data('{"message": "NOTHING HERE"}')

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import click
 
-from pytest_vimmerse.options import SETTINGS, Setting
+from pytest_vimmerse.options import SETTINGS, WITHOUT_ASSERTIONS, Setting
 from vimmerse_mock.cli.options import fail
 
 _SUITE: Final = "vimmerse_contracts.suite"
@@ -58,6 +58,8 @@ def command(*, explain: str | None, **settings: Any) -> None:  # noqa: ANN401 - 
         except rules.UnknownRuleError as error:
             fail(str(error))
         return
+    if not __debug__:
+        fail(WITHOUT_ASSERTIONS)
     for name in _LEAKING:
         os.environ.pop(name, None)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"

@@ -22,6 +22,7 @@ from vimmerse_mock.model.outbox import Headers
 T = TypeVar("T")
 
 _PORTS: Final = {"http": 80, "https": 443}
+_INFORMATIONAL: Final = frozenset(range(100, 200)) - {http.HTTPStatus.SWITCHING_PROTOCOLS}
 _SAFE: Final = "%/:?@!$&'()*+,;=-._~"
 
 
@@ -63,11 +64,24 @@ def requested(
         connection.close()
 
 
+class FinalResponse(http.client.HTTPResponse):
+    """Passes over informational answers, such as 103 Early Hints; Python does so with 100 alone."""
+
+    def begin(self) -> None:
+        """Read heads until one is that of the answer."""
+        super().begin()
+        while self.status in _INFORMATIONAL:
+            self.headers = self.msg = None  # type: ignore[assignment] # as before the first head
+            super().begin()
+
+
 class _Connection(http.client.HTTPConnection):
     """A connection to where it was allowed: nothing is resolved again.
 
     Over TLS the certificate is verified for the name, not for the address.
     """
+
+    response_class = FinalResponse
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ from werkzeug.http import is_hop_by_hop_header
 from vimmerse_contracts.network import is_loopback_url
 from vimmerse_contracts.secrecy import without_credentials
 from vimmerse_contracts.vocabulary import WEBHOOK_TIMEOUT_SECONDS
+from vimmerse_mock.receiving.session import receiver_session
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 KEPT_BODY: Final = 64 * 1024
 """Bytes of an answer that are passed back."""
 
-_NOT_PASSED: Final = frozenset(
-    {"host", "content-length", "content-encoding", "proxy-connection", "expect"}
-)
+_NOT_PASSED: Final = frozenset({"host", "content-length", "proxy-connection", "expect"})
 """Headers that requests, or the server, writes anew; besides those of one connection."""
+_NOT_PASSED_BACK: Final = _NOT_PASSED | {"content-encoding"}
+"""The body of an answer is decoded, and of a long one the beginning is passed back."""
 
 
 class Forwarder:
@@ -38,7 +39,7 @@ class Forwarder:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Forward a request."""
         try:
-            with requests.Session() as session:
+            with receiver_session() as session:
                 session.trust_env = not is_loopback_url(self._url)
                 with session.post(
                     self._url,
@@ -55,13 +56,15 @@ class Forwarder:
             where = without_credentials(self._url)
             return [f"{where} gave no answer ({type(error).__name__})".encode()]
         status = f"{answer.status_code} {answer.reason or 'Unknown'}"
-        start_response(status, list(_passed(answer.headers.items()).items()))
+        start_response(status, list(_passed(answer.headers.items(), _NOT_PASSED_BACK).items()))
         return [body]
 
 
-def _passed(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+def _passed(
+    headers: Iterable[tuple[str, str]], without: frozenset[str] = _NOT_PASSED
+) -> dict[str, str]:
     return {
         name: value
         for name, value in headers
-        if name.lower() not in _NOT_PASSED and not is_hop_by_hop_header(name)
+        if name.lower() not in without and not is_hop_by_hop_header(name)
     }

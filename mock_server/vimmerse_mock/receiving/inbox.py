@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS: Final = 5.0
 """Real seconds that an expectation waits where nothing else is said."""
 
+TEST_HOST: Final = "testserver"
+"""The host of requests in Django's tests."""
 _LOOK_AGAIN_SECONDS: Final = 0.02
 _SHOWN: Final = 10
 """Webhooks that an explanation lists at most, of those that came and of those planned."""
@@ -139,19 +141,29 @@ class Inbox:
         """
         self._answers.plan(answers)
 
-    def deliver_to(self, app: WSGIApplication, path: str = "/", *, raises: bool = True) -> str:
+    def deliver_to(
+        self,
+        app: WSGIApplication,
+        path: str = "/",
+        *,
+        raises: bool = True,
+        host: str = TEST_HOST,
+    ) -> str:
         """Pass each webhook to a WSGI application (Flask, Django) and answer as it does.
 
         Returns the new `url`. The application is called in this process, without a socket if the
         mock runs in this process, too. If it raises, the answer is 500, and the next expectation
         or the end of the test raises the same exception, unless `raises` is False.
 
+        `host` is the name by which the application sees itself called. Django in tests allows the
+        default, whatever its ALLOWED_HOSTS.
+
         Raises:
             ValueError: the path does not begin with a slash.
         """
         if not path.startswith("/"):
             raise ValueError(f"the path of a receiver begins with a slash, not {path!r}")
-        self._answers.app = app
+        self._answers.app = _called_as(host, app)
         self._raises = raises
         base = self._bases[0] if self._sender is None else self._mounted()
         self._bases.append(base)
@@ -354,6 +366,13 @@ class Inbox:
 
     def _line(self, arrival: Arrival) -> str:
         return f"{arrival.number}. {json.dumps(arrival.body)[:300]} answered {arrival.answered}"
+
+
+def _called_as(host: str, app: WSGIApplication) -> WSGIApplication:
+    def call(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return app({**environ, "HTTP_HOST": host}, start_response)
+
+    return call
 
 
 def _outbox_line(webhook: WebhookInfo, now: datetime) -> str:

@@ -13,8 +13,9 @@ import pytest
 import trustme
 
 from support.sockets import answering, read_request
-from vimmerse_mock.delivery import Allowlist, HttpSender, Post, Reply
+from vimmerse_mock.delivery import Allowlist, HttpSender, Post, Reply, Sender
 from vimmerse_mock.delivery.sending import KEPT_BODY, post_of
+from vimmerse_mock.interception import RequestsSender
 from vimmerse_mock.model.outbox import Message
 from vimmerse_mock.receiving.inbox import Listener
 from vimmerse_mock.serving.thread import WsgiThread
@@ -89,6 +90,27 @@ def test_an_answer_that_breaks_off_after_its_status_counts() -> None:
     with answering(break_off) as port:
         reply = HttpSender().send(post(f"http://127.0.0.1:{port}/"))
     assert (reply.status, reply.body, reply.error) == (200, b"abc", "")
+
+
+@pytest.mark.parametrize("sender", [HttpSender(), RequestsSender()])
+def test_informational_answers_are_passed_over(sender: Sender) -> None:
+    """100, 102 and 103 come before the answer, as often as a receiver likes; 101 is an answer."""
+
+    def hinting(connection: socket.socket) -> None:
+        read_request(connection)
+        hint = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n")
+        connection.sendall(hint + hint + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    def switching(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+
+    with answering(hinting) as port:
+        reply = sender.send(post(f"http://127.0.0.1:{port}/"))
+    assert (reply.status, reply.body, reply.error) == (200, b"ok", "")
+    with answering(switching) as port:
+        assert sender.send(post(f"http://127.0.0.1:{port}/")).status == 101
 
 
 def test_a_refused_connection_is_a_reply_with_its_reason() -> None:

@@ -86,7 +86,9 @@ def django_receiver() -> tuple[Any, list[Any]]:
         urlpatterns = (path("hook/", hook),)
 
     if not settings.configured:
-        settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=Urls, MIDDLEWARE=[])
+        settings.configure(
+            ALLOWED_HOSTS=["testserver", "api.mine.example"], ROOT_URLCONF=Urls, MIDDLEWARE=[]
+        )
     settings.ROOT_URLCONF = Urls
     import django
 
@@ -144,13 +146,17 @@ def test_a_flask_receiver_of_the_fixture_may_call_back(vimmerse: Vimmerse) -> No
 
 
 def test_a_django_receiver_gets_the_webhook(vimmerse: Vimmerse) -> None:
-    """A view of Django is called as by a server."""
+    """A view of Django is called as by a server, with a host that ALLOWED_HOSTS has in tests."""
     app, taken = django_receiver()
     url = vimmerse.webhooks.deliver_to(app, path="/hook/")
     batch = vimmerse.client.create([PNG], webhook_url=url)
     assert vimmerse.webhooks.expect().answered == 204
     ((host, body),) = taken
-    assert (url, body["batch_id"]) == (f"http://{host}/hook/", batch.id)
+    assert (host, body["batch_id"]) == ("testserver", batch.id)
+    url = vimmerse.webhooks.deliver_to(app, path="/hook/", host="api.mine.example")
+    vimmerse.client.create([PNG], webhook_url=url)
+    assert vimmerse.webhooks.expect().answered == 204
+    assert taken[1][0] == "api.mine.example"
 
 
 def test_an_exception_of_the_receiver_ends_the_interception() -> None:
