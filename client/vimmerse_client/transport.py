@@ -258,7 +258,7 @@ class Transport:
         host = parts.hostname or ""
         # Loopback goes through no proxy; requests takes the most specific entry first.
         proxies = {f"{parts.scheme}://{host}": ""} if is_loopback(host) else {}
-        with self._explained(exchange, parts.netloc), exchange.deadline.applied():
+        with self._explained(exchange, url), exchange.deadline.applied():
             response = self._session.request(
                 exchange.method,
                 url,
@@ -326,7 +326,7 @@ class Transport:
     ) -> Iterator[bytes]:
         status = response.status_code
         try:
-            with self._explained(exchange, urlsplit(response.url or "").netloc):
+            with self._explained(exchange, response.url or ""):
                 for piece in read_pieces(response, most):
                     if exchange.operation == DOWNLOAD:
                         exchange.deadline.extend(len(piece))
@@ -383,7 +383,7 @@ class Transport:
         return excerpt(self.key.redact(text))
 
     @contextmanager
-    def _explained(self, exchange: _Exchange, host: str) -> Iterator[None]:
+    def _explained(self, exchange: _Exchange, url: str) -> Iterator[None]:
         """Turn whatever the libraries below raise into a `TransportError`."""
         try:
             yield
@@ -401,7 +401,7 @@ class Transport:
                     "the request may have been carried out, so it was not sent again: look before "
                     "you repeat it, since that could spend twice"
                 )
-            said = f"{excerpt(self.key.redact(_reason(error, host)))}; {advice}"
+            said = f"{excerpt(self.key.redact(_reason(error, url)))}; {advice}"
             # Not `from error`: the frames of http.client hold the bytes sent, and so the key.
             raise TransportError(exchange.operation, said, arrived) from None
 
@@ -477,8 +477,9 @@ def _message_in(body: object) -> str:
     return body if isinstance(body, str) else excerpt(json.dumps(body))
 
 
-def _reason(error: Exception, host: str) -> str:
+def _reason(error: Exception, url: str) -> str:
     """Return in a few words why there is no answer."""
+    host = urlsplit(url).netloc.rpartition("@")[2]  # without a login
     causes = list(_causes(error))
     if any(isinstance(cause, requests.ConnectTimeout) for cause in causes):
         return f"no connection to {host} in time"

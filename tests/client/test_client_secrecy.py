@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from support.sockets import reserved_port
 from vimmerse_client import Client, ConfigurationError, VimmerseError
 from vimmerse_client.errors import EXCERPT_CHARACTERS
 
@@ -147,3 +148,13 @@ def test_netrc_is_not_sent_in_place_of_the_key(
     sent = [request.headers["Authorization"] for request in api.seen]
     assert sent[:2] == [None, None]
     assert sent[2], "without the client, requests does send it"
+
+
+def test_a_login_in_a_link_shows_in_no_error(client: Client, tmp_path: Path) -> None:
+    """A video may be kept behind one."""
+    with (
+        reserved_port() as port,
+        pytest.raises(VimmerseError, match=f"127.0.0.1:{port} failed") as caught,
+    ):
+        client.download(f"http://me:s3cret@127.0.0.1:{port}/v.mp4", tmp_path / "v.mp4")
+    assert "s3cret" not in str(caught.value)
