@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 _PREFIX: Final = "VIMMERSE_MOCK"
+_OF_SERVICE: Final = ("tcp://", "udp://", "sctp://")
 _ADMIN_URL: Final = "http://127.0.0.1:8765"
 PORT: Final = click.IntRange(0, 65535)
 NATURAL: Final = click.IntRange(0, 10**15)
@@ -29,6 +30,25 @@ def fail(sentence: str) -> NoReturn:
     sys.exit(2)
 
 
+class _Option(click.Option):
+    """An option whose variable Kubernetes may have set, for a Service that is called as the mock.
+
+    Every pod then has `VIMMERSE_MOCK_PORT=tcp://10.0.0.1:8765`, which is nobody's setting.
+    """
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Return the variable's value, none if it is a Service's."""
+        value = super().resolve_envvar_value(ctx)
+        if value is None or not value.startswith(_OF_SERVICE):
+            return value
+        click.echo(
+            f"vimmerse-mock: {self.envvar}={value} is ignored: Kubernetes and Docker set it for a "
+            f"service of that name; set {self.opts[0]} instead",
+            err=True,
+        )
+        return None
+
+
 def option(
     *names: str,
     of: str = "",
@@ -40,7 +60,8 @@ def option(
     command that the variable names, where it should not be set for all.
     """
     variable = "_".join(filter(None, [_PREFIX, of, *names[0].lstrip("-").split("-")])).upper()
-    return click.option(*names, envvar=variable, show_envvar=True, show_default=True, **attributes)
+    shown: dict[str, Any] = {"show_envvar": True, "show_default": True}
+    return click.option(*names, cls=_Option, envvar=variable, **shown, **attributes)
 
 
 def with_control_plane(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -49,6 +49,16 @@ def test_it_announces_the_real_address_and_answers_there(tmp_path: Path) -> None
         assert create(mock).status_code == 200
 
 
+def test_a_kubernetes_service_of_its_name_stops_no_start(tmp_path: Path) -> None:
+    """What is set for a Service `vimmerse-mock` is no port: it is named, and the default stands."""
+    of_service = {"VIMMERSE_MOCK_PORT": "tcp://10.43.7.62:8765"}
+    asked = CliRunner().invoke(main, ["serve", "--workers", "2"], env=of_service)
+    assert "VIMMERSE_MOCK_PORT=tcp://10.43.7.62:8765 is ignored: Kubernetes" in asked.stderr
+    assert "cannot share a store in memory" in asked.stderr
+    with Serve(tmp_path, **of_service) as mock:
+        assert create(mock).status_code == 200
+
+
 def test_speed_makes_time_run_faster_and_the_webhook_arrives(tmp_path: Path, inbox: Inbox) -> None:
     """A batch of four seconds is done in a moment at speed 200, and a real listener hears of it."""
     with Serve(tmp_path, "--speed", "200") as mock:
