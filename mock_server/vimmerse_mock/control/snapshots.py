@@ -132,6 +132,9 @@ class SnapshotFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     accounts: tuple[OpenAccount, ...] = ()
     snapshots: tuple[Snapshot, ...] = ()
 
+    def __repr__(self) -> str:  # all that is kept of an account has secrets in many places
+        return f"<SnapshotFile: {len(self.accounts)} accounts, {len(self.snapshots)} snapshots>"
+
 
 def read_snapshots(content: bytes) -> SnapshotFile:
     """Read a snapshot file.

@@ -8,7 +8,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from vimmerse_contracts.secrecy import (
     REDACTED,
@@ -114,9 +114,11 @@ def explain(error: Exception) -> str:
 
 
 def secrets_of(post: Post) -> Secrets:
-    """Return what a receiver may echo that no log may show: the login of its URL."""
-    sent = dict(post.headers).get("Authorization", "")
-    return Secrets(each for each in credentials_in(sent) if len(each) >= _LEAST_SECRET)
+    """Return what a receiver may echo that no log may show: the credentials in its URL."""
+    login = credentials_in(dict(post.headers).get("Authorization", ""))
+    query = parse_qsl(urlsplit(post.url).query)
+    found = [*login, *(value for name, value in query if is_secret_name(name))]
+    return Secrets(each for each in found if len(each) >= _LEAST_SECRET)
 
 
 def for_the_log(headers: Headers, secrets: Secrets) -> Headers:
