@@ -28,13 +28,14 @@ from vimmerse_mock.account.account import Account
 SECRETS: Final[Mapping[str, str]] = {
     "the served account's key": "Kq+served/7Hx2Vw9Tz==",
     "another account's key": "Kq+other/5Jm8Rb3Nc1Y==",
+    "the key of a target that fails": "Kq+poor/8Tg1Zd6Xb0Vr==",
     "a key that nobody has": "Kq+nobody/6Df4Gs0Lp==",
     "the admin token": "Tk-admin-9Zr5Xe1Wu7Ov-q",
     "the password of a webhook's URL": "Pw-hook-4Ya8Sk2Bi6Qt-m",
     "a token in a webhook's URL": "Qt-query-3Cn7Fl1Hj5Dg-x",
     "the signing secret": "whsec_" + b64encode(b"Sg-sign-2Mv6Pu0Rw8Ez-yyyyyyy").decode(),
 }
-KEY, OTHER, NOBODYS, TOKEN, PASSWORD, QUERY, SIGNING = SECRETS.values()
+KEY, OTHER, POOR, NOBODYS, TOKEN, PASSWORD, QUERY, SIGNING = SECRETS.values()
 DEAD: Final = "http://127.0.0.1:9"
 PROMISED: Final = "data"
 """The folder of what holds secrets by design: the store, the export, the token's file."""
@@ -171,6 +172,7 @@ def use_api_and_control_plane(run: Run, url: str) -> None:
     """Send secrets wherever somebody may send them, rightly or by mistake."""
     remote, listener = RemoteMock(url, TOKEN), Listener()
     account = remote.open_account(Opening(api_key=OTHER, clock="manual"))
+    remote.open_account(Opening(api_key=POOR, credits=1))
     account.sign_webhooks(SIGNING)
     inbox = listener.open_inbox()
     body = " ".join([*spellings(PASSWORD), *spellings(QUERY)]).encode()
@@ -235,10 +237,12 @@ def use_commands(run: Run, url: str) -> None:
     run.command("create", program, "create", "http://images.example/1.jpg", "--wait", **client)
     run.command("refused", program, "show", "x", **client | {"VIMMERSE_API_KEY": NOBODYS})
     suite = ("-m", "pytest", "-p", "pytest_vimmerse.plugin", "-p", "no:cacheprovider", "-l", "-v")
-    where = ("--pyargs", *(f"vimmerse_contracts.suite.test_{each}" for each in ("read", "health")))
-    record = ("--vimmerse-evidence=evidence.jsonl", "--vimmerse-max-credits=100000")
-    target = (f"--vimmerse-target={url}", "--vimmerse-poll=0.05", "--junitxml=suite.xml")
-    run.command("suite", sys.executable, *suite, *where, *record, *target, **client, **admin)
+    target = (f"--vimmerse-target={url}", "--vimmerse-poll=0.05")
+    for name, tests, key in (("suite", "test_read", KEY), ("failing-suite", "test_create", POOR)):
+        left = (f"--vimmerse-evidence={name}.jsonl", f"--junitxml={name}.xml", "--maxfail=3")
+        what = ("--pyargs", f"vimmerse_contracts.suite.{tests}", *left, *target)
+        variables = {**client, **admin, "VIMMERSE_API_KEY": key, "VIMMERSE_OTHER_API_KEY": OTHER}
+        run.command(name, sys.executable, *suite, *what, **variables)
 
 
 def use_pytest(run: Run, url: str) -> None:
@@ -269,11 +273,12 @@ def fail_as_clients_do(run: Run) -> None:
 def test_the_run_used_it_all(left: Path) -> None:
     """The hunt would not find what was never written."""
     names = {each.name for each in left.iterdir()}
-    assert {"evidence.jsonl", "suite.xml", "failing.xml", "serve.log", "cmdlines"} <= names
+    assert {"suite.jsonl", "suite.xml", "failing.xml", "serve.log", "cmdlines"} <= names
     assert "3 failed" in (left / "failing").read_text()
+    assert "3 failed" in (left / "failing-suite").read_text()
     assert "UnknownAccountError" in (left / "remote-echo").read_text()
     assert "ControlError" in (left / "remote-dead").read_text()
-    assert '"kind": "exchange"' in (left / "evidence.jsonl").read_text()
+    assert '"kind": "exchange"' in (left / "suite.jsonl").read_text()
     assert "admin-token-file" in (left / "cmdlines").read_text()
     assert "vimmerse_mock.cli" in (left / "all-cmdlines").read_text()
     assert "batch " in (left / "create").read_text()

@@ -158,6 +158,15 @@ class TestJournal:
             lambda api: api.post("/batch", headers={"Authorization": f"Bearer {SECRET}"}),
             lambda api: api.post("/batch", headers={"Cookie": f"session={SECRET}"}),
             lambda api: api.post("/batch", headers={"Proxy-Authorization": SECRET}),
+            lambda api: api.post("/batch", headers={"Api-Key": SECRET}),
+            lambda api: api.post("/batch", headers={**KEY, "X-Auth-Token": SECRET}),
+            lambda api: api.post("/batch", headers={"X-Whatever": SECRET}),
+            lambda api: api.post(f"/batch?accessToken={SECRET}&x={SECRET[:12]}"),
+            lambda api: api.get(f"/batch?u=http%3A%2F%2Fme%3A{SECRET}%40host%2F"),
+            lambda api: api.post(
+                "/batch", headers=KEY, data={**FORM, "webhook_url": f"http://me:{SECRET}@host/"}
+            ),
+            lambda api: api.post("/batch", headers=KEY, data={**FORM, "password": "x" + SECRET}),
             lambda api: api.post(
                 "/batch", headers=KEY, data={"image_files": (BytesIO(b"x"), f"{SECRET}.png")}
             ),
