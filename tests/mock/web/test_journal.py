@@ -162,7 +162,7 @@ class TestJournal:
             lambda api: api.post("/batch", headers={**KEY, "X-Auth-Token": SECRET}),
             lambda api: api.post("/batch", headers={"X-Whatever": SECRET}),
             lambda api: api.post(f"/batch?accessToken={SECRET}&x={SECRET[:12]}"),
-            lambda api: api.get(f"/batch?u=http%3A%2F%2Fme%3A{SECRET}%40host%2F"),
+            lambda api: api.get(f"/batch?key=1&u=http%3A%2F%2Fme%3A{SECRET}%40host%2F"),
             lambda api: api.post(
                 "/batch", headers=KEY, data={**FORM, "webhook_url": f"http://me:{SECRET}@host/"}
             ),
