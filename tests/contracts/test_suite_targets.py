@@ -30,6 +30,9 @@ NEED_OTHER_ACCOUNT: Final = {
     "test_errors::test_a_foreign_batch_is_not_found": 3,
     "test_read::test_the_batch_of_another_is_not_found": 1,
 }
+NEED_READ_ONLY_ACCOUNT: Final = {
+    "test_errors::test_a_key_that_may_only_read_is_forbidden_to_change": 3,
+}
 NEED_BROKE_ACCOUNT: Final = {
     "test_errors::test_a_creation_without_credit_is_refused": 1,
     "test_errors::test_a_refused_creation_is_never_processed": 1,
@@ -64,7 +67,9 @@ def test_a_service_behind_a_url_passes(pytester: pytest.Pytester, live: MockServ
         f"--vimmerse-broke-key={live.open_account(replace(STEPPING, credits=1)).key}",
     )
     assert run.said == ""
-    assert names(run.skipped) == NEED_BALANCE | NEED_FAILING_MEDIAS | TOO_FAST
+    assert (
+        names(run.skipped) == NEED_BALANCE | NEED_FAILING_MEDIAS | NEED_READ_ONLY_ACCOUNT | TOO_FAST
+    )
     assert len(run.passed) > 100
 
 

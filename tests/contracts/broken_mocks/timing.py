@@ -94,8 +94,10 @@ def _partial_is_failure(batch: Json) -> None:
 
 def _ended_before_the_last_media(*submitted: Any) -> Timeline:
     timeline = plan(*submitted)
-    ends = timeline.media_ends
-    return replace(timeline, halts_at=ends[-1] - SECOND // 4) if ends else timeline
+    if not timeline.media_ends:
+        return timeline
+    early = timeline.media_ends[-1] - SECOND // 4
+    return replace(timeline, halts_at=early, video_at=early)
 
 
 def _broken_link(batch: Json) -> None:
