@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from random import Random
-from typing import Final, Literal, get_args
+from typing import Annotated, Final, Literal, get_args
 from uuid import UUID
 
 from vimmerse_contracts.vocabulary import SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
-from vimmerse_mock.errors import OpeningError
+from vimmerse_mock.errors import InvalidRequestError, OpeningError
+from vimmerse_mock.model.bounds import COUNT, CREDITS, NAME, PLANNED, is_writable, quoted
 from vimmerse_mock.model.clock import Clock, ClockMode, ClockSetting
 from vimmerse_mock.model.faults import Fault
 from vimmerse_mock.model.limits import Throttle
@@ -22,7 +23,7 @@ PERMISSIONS: Final[tuple[Permission, ...]] = get_args(Permission)
 DEFAULT_CREDITS: Final = 100_000
 """Credits that an account starts with where nothing else is said."""
 _KEY: Final = re.compile(r"[!-~]*")
-_CUSTOMER_ID: Final = re.compile(r"(?!\.\.?$)[^\x00-\x20\x7f/]*")
+_NO_CUSTOMER_ID: Final = re.compile(r"\.\.?|.*[\s/].*", re.DOTALL)
 
 
 def require_usable(api_key: str, customer_id: str) -> None:
@@ -31,12 +32,15 @@ def require_usable(api_key: str, customer_id: str) -> None:
     Raises:
         OpeningError: it says which, and what is possible.
     """
-    if not _KEY.fullmatch(api_key):
-        raise OpeningError("an api_key has only visible ASCII characters, no spaces")
-    if not _CUSTOMER_ID.fullmatch(customer_id):
+    if not _KEY.fullmatch(api_key) or api_key not in NAME:
+        raise OpeningError(f"an api_key has {NAME} visible ASCII characters, no spaces")
+    if _NO_CUSTOMER_ID.fullmatch(customer_id) or not customer_id.isprintable():
         raise OpeningError(
-            f"a customer_id is part of URLs: no spaces and no slashes, unlike {customer_id!r}"
+            "a customer_id is part of URLs: printable, no spaces and no slashes, unlike "
+            f"{quoted(customer_id)}"
         )
+    if customer_id not in NAME:
+        raise OpeningError(f"a customer_id has {NAME} characters, not {len(customer_id)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class Opening:
 
     api_key: str = field(default="", repr=False)
     customer_id: str = ""
-    credits: int = DEFAULT_CREDITS
+    credits: Annotated[int, CREDITS] = DEFAULT_CREDITS
     clock: ClockMode = "live"
     speed: float = 1.0
     step: str | float = 1.0
@@ -81,13 +85,17 @@ class Opening:
 
     def __post_init__(self) -> None:
         """Refuse a balance that no account has, a clock that there is not, and unusable names."""
-        if self.credits < 0:
-            raise OpeningError(f"an account starts with 0 credits or more, not {self.credits}")
+        if self.credits not in CREDITS:
+            raise OpeningError(
+                f"an account starts with {CREDITS} credits, not {quoted(self.credits)}"
+            )
         if self.permission not in PERMISSIONS:
             raise OpeningError(
-                f"a key's permission is {', '.join(PERMISSIONS)}, not {self.permission!r}"
+                f"a key's permission is {', '.join(PERMISSIONS)}, not {quoted(self.permission)}"
             )
         require_usable(self.api_key, self.customer_id)
+        if self.seed not in NAME or not is_writable(self.seed):
+            raise OpeningError(f"a seed is a text of {NAME} characters, not {quoted(self.seed)}")
         _ = self.clock_setting, self.first_scenario
 
     @property
@@ -115,12 +123,12 @@ class AccountState:
     """
 
     customer_id: str
-    manager_id: str
+    manager_id: Annotated[str, NAME]
     api_key: str = field(repr=False)
     clock: Clock
-    seed: str
+    seed: Annotated[str, NAME]
     scenario: Scenario = field(default_factory=Scenario)
-    batches: int = 0
+    batches: Annotated[int, COUNT] = 0
     webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     faults: tuple[Fault, ...] = ()
     throttle: Throttle = field(default_factory=Throttle)
@@ -128,6 +136,15 @@ class AccountState:
     strict: bool = False
     why: bool = True
     permission: Permission = "full"
+
+    def __post_init__(self) -> None:
+        """Refuse more than an account has waiting."""
+        for waiting in (self.faults, self.next_scenarios, self.webhooks.next_plans):
+            if waiting not in PLANNED:
+                raise InvalidRequestError(
+                    f"of faults, scenarios and delivery plans an account has {PLANNED} each "
+                    f"waiting, not {len(waiting)}: clear those that are no longer wanted"
+                )
 
     def random(self, *purpose: object) -> Random:
         """Return a random source for one purpose; it draws the same for the same seed."""

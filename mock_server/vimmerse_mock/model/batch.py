@@ -6,12 +6,17 @@ from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
+from vimmerse_contracts import vocabulary
+from vimmerse_mock.model.bounds import BYTES, NUMBER, PLACE, PLACES, Bounds
 from vimmerse_mock.model.clock import Instant
 from vimmerse_mock.model.scenarios import Script
 
 V = TypeVar("V", bound=Hashable)
+
+
+_Places = Annotated[tuple[Annotated[int, PLACE], ...], PLACES]
 
 
 @lru_cache(512)
@@ -30,7 +35,7 @@ class Image:
 
     name: str
     format: str = ""
-    size: int = 0
+    size: Annotated[int, BYTES] = 0
     is_missing: bool = False
 
 
@@ -53,12 +58,12 @@ class VideoSettings:
 
     motion_type: str
     prompt: str
-    quantity: int
-    duration: int
-    loop: int
+    quantity: Annotated[int, Bounds(*vocabulary.QUANTITY)]
+    duration: Annotated[int, Bounds(*vocabulary.DURATION_SECONDS)]
+    loop: Annotated[int, Bounds(*vocabulary.LOOP)]
     aspect_ratio: str | None
     sound_effects: str
-    motion_range: int
+    motion_range: Annotated[int, Bounds(*vocabulary.MOTION_RANGE)]
     is_transition: bool
 
 
@@ -77,12 +82,12 @@ class Submission:
     generation starts from none.
     """
 
-    number: int
+    number: Annotated[int, NUMBER]
     kind: SubmissionKind
     at: Instant
     script: Script
-    finished: tuple[int, ...] = ()
-    failed: tuple[int, ...] = ()
+    finished: _Places = ()
+    failed: _Places = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,7 @@ class Batch:
     is_highlights: str
     webhook_url: str | None
     settings: VideoSettings
-    medias: tuple[Media, ...]
+    medias: Annotated[tuple[Media, ...], PLACES]
     submissions: tuple[Submission, ...]
 
     @property

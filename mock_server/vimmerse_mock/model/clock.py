@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from math import ceil
-from typing import Final, Literal, get_args
+from typing import Annotated, Final, Literal, get_args
 
 from vimmerse_contracts.unfrozen import real_datetime
 from vimmerse_mock.errors import ClockError, SpanError
+from vimmerse_mock.model import bounds
+from vimmerse_mock.model.bounds import CLOCK, SPAN, SPEED, quoted
 
-Instant = int
+Instant = Annotated[int, bounds.INSTANT]
 """Microseconds since 1970-01-01T00:00:00Z."""
 
-Span = int
+Span = Annotated[int, SPAN]
 """Microseconds."""
 
 SECOND: Span = 1_000_000
@@ -55,10 +58,12 @@ ClockMode = Literal["live", "manual", "stepping"]
 """What moves a clock: see `ClockSetting`."""
 CLOCK_MODES: Final[tuple[ClockMode, ...]] = get_args(ClockMode)
 
-FASTEST = 1_000_000.0
+FASTEST: Final = SPEED.most
 """A clock that runs faster would soon leave the calendar."""
-LAST: Instant = 221_845_392_000 * SECOND
+LAST: Instant = round(CLOCK.most)
 """9000-01-01T00:00:00Z: no clock goes further, so that what it shows is always a date."""
+_NEVER: Instant = round(bounds.INSTANT.most)
+"""Real time does not come there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +81,11 @@ class Clock:
 
     def __post_init__(self) -> None:
         """Refuse a rate or a step that would run backwards."""
-        if not 0 <= self.rate <= FASTEST:
-            raise ClockError(f"the rate of a clock is 0 (manual) to {FASTEST:g}, not {self.rate}")
-        if self.step < 0 or (self.step and self.rate):
+        if self.rate and self.rate not in SPEED:
+            raise ClockError(f"the rate of a clock is 0 (manual), or {SPEED}, not {self.rate}")
+        if self.step not in SPAN or (self.step and self.rate):
             raise ClockError("a clock that steps has no rate, and its step is a positive span")
-        if not 0 <= self.origin <= LAST:
+        if self.origin not in CLOCK:
             raise ClockError(f"a clock shows instants from 1970 to {to_datetime(LAST)}")
 
     @property
@@ -105,7 +110,7 @@ class Clock:
             return self.anchor
         if self.is_manual:
             return None
-        return self.anchor + ceil((virtual - self.origin) / self.rate)
+        return min(_NEVER, self.anchor + ceil((virtual - self.origin) / self.rate))
 
     def stepped(self, real: Instant) -> Clock:
         """Return the clock moved forward by its step; it stops at `LAST`."""
@@ -134,13 +139,16 @@ class Clock:
 
 UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 """Seconds in each unit."""
-LONGEST: Final = 366 * 86_400 * 100
-"""A span beyond a hundred years of seconds is taken for a mistake."""
-_WRITTEN: Final = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d)?", re.ASCII)
+_SIZES: Final = (1, *reversed(UNITS.values()))
+_NUMBER: Final = r"(\d{1,12}(?:\.\d{1,6})?)"
+_WRITTEN: Final = re.compile(
+    f"(?=.){_NUMBER}?|(?=.)" + "".join(f"(?:{_NUMBER}{unit})?" for unit in reversed(UNITS)),
+    re.ASCII,
+)
 
 
 def parse_span(written: str | float) -> Span:
-    """Read a span: a text like `90s`, or a number of seconds.
+    """Read a span: a text like `90s` or `14m50s`, or a number of seconds.
 
     Raises:
         SpanError: it is neither, negative, or longer than a hundred years.
@@ -148,12 +156,16 @@ def parse_span(written: str | float) -> Span:
     number: object = written
     if isinstance(written, str):
         found = _WRITTEN.fullmatch(written.strip())
-        number = float(found[1]) * UNITS[found[2] or "s"] if found else None
-    if isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number <= LONGEST:
-        return seconds(number)
+        parts = zip(found.groups(), _SIZES, strict=True) if found else ()
+        number = sum(float(part) * size for part, size in parts if part) if found else None
+    if isinstance(number, int | float) and not isinstance(number, bool):
+        with suppress(OverflowError, ValueError):  # infinite, or no number
+            if (span := seconds(number)) in SPAN:
+                return span
     raise SpanError(
-        f"{written!r} is no span of time: expected a number of seconds, or a number with "
-        f"{', '.join(UNITS)}, such as '90s'; not negative, and no more than a hundred years"
+        f"{quoted(written)} is no span of time: expected a number of seconds, or numbers with "
+        f"{', '.join(UNITS)}, such as '90s' or '14m50s'; not negative, and no more than a hundred "
+        "years"
     )
 
 
@@ -186,16 +198,16 @@ class ClockSetting:
     def __post_init__(self) -> None:
         """Refuse what moves no clock, and what the mode would ignore."""
         if self.mode not in CLOCK_MODES:
-            raise ClockError(f"a clock is {', '.join(CLOCK_MODES)}, not {self.mode!r}")
+            raise ClockError(f"a clock is {', '.join(CLOCK_MODES)}, not {quoted(self.mode)}")
         step = parse_span(self.step)
         if self.mode != "live" and self.speed != 1:
             raise ClockError(f"a {self.mode} clock has no speed, only a live one has")
         if self.mode != "stepping" and step != SECOND:
             raise ClockError(f"a {self.mode} clock has no step, only a stepping one has")
-        if not 0 < self.speed <= FASTEST:
+        if self.speed not in SPEED:
             raise ClockError(
-                f"a live clock runs at more than 0 and up to {FASTEST:g} times real time, "
-                f"not {self.speed:g}; a clock that stands still is 'manual'"
+                f"a live clock runs at {SPEED.least:g} to {SPEED.most:g} times real time, "
+                f"not {quoted(self.speed)}; a clock that stands still is 'manual'"
             )
         if not step:
             raise ClockError(

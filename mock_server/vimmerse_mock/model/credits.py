@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final
 
+from vimmerse_mock.errors import InvalidLimitError
 from vimmerse_mock.model.batch import VideoSettings
+from vimmerse_mock.model.bounds import BOOKED, COUNT, CREDITS, NAME, PRICE, quoted
 from vimmerse_mock.model.clock import Instant
 
 
@@ -32,11 +34,11 @@ class LedgerEntry:
     """
 
     at: Instant
-    amount: int
-    balance: int
+    amount: Annotated[int, BOOKED]
+    balance: Annotated[int, CREDITS]
     reason: Reason
-    batch_id: str = ""
-    submission: int = 0
+    batch_id: Annotated[str, NAME] = ""
+    submission: Annotated[int, COUNT] = 0
 
 
 _PER_SECOND: Final[dict[str, int]] = {
@@ -67,6 +69,16 @@ class PriceList:
 
     per_second: Mapping[str, int] = field(default_factory=_PER_SECOND.copy, hash=False)
     concat: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a price that is none.
+
+        Raises:
+            InvalidLimitError: it is no whole number, or out of its bounds.
+        """
+        for price in (*self.per_second.values(), self.concat):
+            if price not in PRICE:
+                raise InvalidLimitError(f"a price is {PRICE} credits, not {quoted(price)}")
 
     def generation(self, settings: VideoSettings, images: int) -> int:
         """Return seconds x quantity x images at the motion type's rate."""

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from sys import getsizeof
-from typing import Final
+from typing import Annotated, Final
 
+from vimmerse_mock.model.bounds import PERCENT, STATUS
 from vimmerse_mock.model.clock import Instant, Span
 from vimmerse_mock.model.credits import LedgerEntry
 
@@ -32,14 +33,14 @@ class Answered:
     method: str
     path: str
     operation: str
-    status: int
+    status: Annotated[int, STATUS]
     headers: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     answer_headers: Mapping[str, str] = field(default_factory=dict)
     answer: str = ""
     batch_id: str = ""
     batch_status: str = ""
-    progress: int = 0
+    progress: Annotated[int, PERCENT] = 0
     fault: str = ""
     why: str = ""
 

@@ -6,21 +6,33 @@ a socket or without one, and knows no kind.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from random import Random
-from typing import Final, Self
+from typing import Annotated, Final, Self
 
 from vimmerse_contracts.operations import OPERATIONS
 from vimmerse_mock.errors import FaultError
-from vimmerse_mock.model.clock import Span, parse_span
+from vimmerse_mock.model.bounds import COUNT, NUMBER, TEXT, Bounds, is_writable, quoted
+from vimmerse_mock.model.clock import SECOND, Span, format_span, parse_span
 
 ANY_OPERATION: Final = ""
 """Stands in an operation's place for every one that needs a key."""
 _OPERATIONS: Final = tuple(operation.id for operation in OPERATIONS if operation.needs_key)
-_STATUSES: Final = range(200, 600)
+_STATUS: Final = Bounds(200, 599)
+_HEADERS: Final = Bounds(0, 64)
+_HEADER: Final = Bounds(1, 8_192)
+"""Name and value together."""
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_FRAMING: Final = frozenset(
+    {"connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+"""Headers that say where an answer ends; whoever sends it writes them."""
+_LONGEST_DELAY: Final[Span] = 86_400 * SECOND
 _BAD_GATEWAY: Final = (
     "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n"
     "<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n"
@@ -135,29 +147,36 @@ class Fault:
 
     kind: FaultKind
     operation: str = ANY_OPERATION
-    nth: int = 1
-    times: int | None = 1
-    status: int = 500
+    nth: Annotated[int, NUMBER] = 1
+    times: Annotated[int, NUMBER] | None = 1
+    status: Annotated[int, _STATUS] = 500
     headers: Mapping[str, str] = field(default_factory=dict)
     body: str | None = None
     delay: str | float = 1.0
     delay_to: str | float | None = None
-    matched: int = 0
-    fired: int = 0
+    matched: Annotated[int, COUNT] = 0
+    fired: Annotated[int, COUNT] = 0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.kind, FaultKind):
+            object.__setattr__(self, "kind", _kind(self.kind))
         if self.operation not in (ANY_OPERATION, *_OPERATIONS):
             raise FaultError(
-                f"no operation {self.operation!r} to aim at: there are {', '.join(_OPERATIONS)}, "
-                "and an empty text for any"
+                f"no operation {quoted(self.operation)} to aim at: there are "
+                f"{', '.join(_OPERATIONS)}, and an empty text for any"
             )
-        if self.nth < 1 or (self.times is not None and self.times < 1):
-            raise FaultError("nth and times are 1 or more; times null means always")
-        if self.status not in _STATUSES:
-            raise FaultError(f"an HTTP status is 200 to 599, not {self.status}")
+        if self.nth not in NUMBER or (self.times is not None and self.times not in NUMBER):
+            raise FaultError(f"nth and times are {NUMBER}; times null means always")
+        if self.status not in _STATUS:
+            raise FaultError(f"an HTTP status is {_STATUS}, not {quoted(self.status)}")
+        if self.body is not None and (self.body not in TEXT or not is_writable(self.body)):
+            raise FaultError(f"a body is a text of {TEXT} characters that UTF-8 can write")
+        _require_sendable(self.headers)
         shortest, longest = self._delays
         if shortest > longest:
             raise FaultError(f"delay_to ({self.delay_to}) is shorter than delay ({self.delay})")
+        if longest > _LONGEST_DELAY:
+            raise FaultError(f"a delay passes in real time: at most {format_span(_LONGEST_DELAY)}")
 
     def __str__(self) -> str:
         detail = f" {self.status}" if self.kind is FaultKind.STATUS else ""
@@ -176,6 +195,34 @@ class Fault:
     def draw_delay(self, random: Random) -> Span:
         """Draw a delay."""
         return random.randint(*self._delays)
+
+
+def _kind(name: object) -> FaultKind:
+    try:
+        return FaultKind(name)  # type: ignore[call-overload, no-any-return]  # a member has an effect, its value is a name
+    except ValueError:
+        raise FaultError(
+            f"no kind of fault {quoted(name)}: there are {', '.join(FaultKind)}"
+        ) from None
+
+
+def _require_sendable(headers: Mapping[str, str]) -> None:
+    """Refuse headers that no answer can have."""
+    if len(headers) not in _HEADERS:
+        raise FaultError(f"an answer has {_HEADERS} headers of a fault, not {len(headers)}")
+    for name, value in headers.items():
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise FaultError(
+                f"no header can be {quoted(f'{name}: {value}')}: a name is a word, a value one "
+                "line of Latin-1"
+            )
+        if len(name) + len(value) not in _HEADER:
+            raise FaultError(f"a header is {_HEADER} characters long, name and value together")
+        if name.lower() in _FRAMING:
+            raise FaultError(
+                f"{name} says where an answer ends, which the mock decides: for an answer that "
+                "is cut off use the kinds reset_midway and truncate"
+            )
 
 
 def count_call(faults: tuple[Fault, ...], operation: str) -> tuple[tuple[Fault, ...], Fault | None]:

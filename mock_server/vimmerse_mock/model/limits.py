@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Annotated, Final
 
 from vimmerse_mock.errors import InvalidLimitError, RetentionError, SpanError, ThrottledError
+from vimmerse_mock.model.bounds import COUNT, NUMBER, quoted
 from vimmerse_mock.model.clock import SECOND, Instant, Span, parse_span
 
 MEBIBYTE: Final = 1024 * 1024
@@ -34,16 +35,18 @@ class Throttle:
     `count` of them since `since`.
     """
 
-    requests_per_minute: int | None = None
-    concurrent_batches: int | None = None
+    requests_per_minute: Annotated[int, NUMBER] | None = None
+    concurrent_batches: Annotated[int, NUMBER] | None = None
     since: Instant = 0
-    count: int = 0
+    count: Annotated[int, COUNT] = 0
 
     def __post_init__(self) -> None:
         """Refuse limits that let nothing through."""
         for limit in (self.requests_per_minute, self.concurrent_batches):
-            if limit is not None and limit < 1:
-                raise InvalidLimitError(f"a limit is 1 or more, or null for no limit, not {limit}")
+            if limit is not None and limit not in NUMBER:
+                raise InvalidLimitError(
+                    f"a limit is {NUMBER}, or null for no limit, not {quoted(limit)}"
+                )
 
     def admit(self, now: Instant) -> Throttle:
         """Count a request.
@@ -71,7 +74,7 @@ class Throttle:
             raise ThrottledError(f"{self.concurrent_batches} batches at once", room_in)
 
 
-_KEEP: Final = re.compile(r"[1-9]\d{0,11}(?P<unit>[smhd])?", re.ASCII)
+_COUNT: Final = re.compile(r"[1-9]\d{0,11}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +101,11 @@ def parse_keep(text: str) -> Keep:
     """
     if not text:
         return Keep()
-    found = _KEEP.fullmatch(text)
+    if _COUNT.fullmatch(text):
+        return Keep(count=int(text))
     with suppress(SpanError):
-        if found:
-            return Keep(age=parse_span(text)) if found["unit"] else Keep(count=int(text))
+        if not text.isdecimal() and (age := parse_span(text)):
+            return Keep(age=age)
     raise RetentionError(
-        f"{text!r} is neither an age like 7d, 12h, 30m or 90s nor a number of batches"
+        f"{quoted(text)} is neither an age like 7d, 12h30m or 90s nor a number of batches"
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
+from vimmerse_mock.model.bounds import NAME, NUMBER, STATUS
 from vimmerse_mock.model.clock import SECOND, Instant, Span
 
 RETRY_DELAYS: Final[tuple[Span, ...]] = (10 * SECOND, 60 * SECOND, 300 * SECOND, 1800 * SECOND)
@@ -70,7 +71,7 @@ class Attempt:
     """
 
     at: Instant
-    status: int | None
+    status: Annotated[int, STATUS] | None
     error: str
     took: Span
     url: str = ""
@@ -104,16 +105,16 @@ class Message:
     knows the message, where that is another message's, and `at_once` lifts the order.
     """
 
-    id: str
+    id: Annotated[str, NAME]
     customer_id: str
     batch_id: str
-    submission: int
+    submission: Annotated[int, NUMBER]
     url: str
     status: str
     due_at: Instant
     state: MessageState = MessageState.PENDING
     attempts: tuple[Attempt, ...] = ()
-    number: int = 1
+    number: Annotated[int, NUMBER] = 1
     variant: Variant = Variant.NONE
     answers: tuple[str, ...] = ()
     changes: tuple[tuple[str, str | None], ...] = ()

@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from vimmerse_mock.errors import ScenarioError, SpanError, UnknownScenarioError
+from vimmerse_mock.model.bounds import PERCENT, PLACE, PLACES, TEXT, is_writable, quoted
 from vimmerse_mock.model.clock import Span, format_span, in_seconds, parse_span, seconds
 
 ALL_FAILED_MESSAGE: Final = "All medias failed to process."
 REFUSED_MESSAGE: Final = "An image was refused: NSFW content detected."
-_LAST_PLACE: Final = 999_999
 _MOST_PERCENT: Final = 99
 """Only a success is at 100."""
+_LISTED: Final = 10
+"""How many of the fields that there are not a refusal names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,7 @@ class Scenario:
     message: str = ""
     waits_as_new: bool = False
     video_after: str | float | None = None
-    translated_prompt: str = ""
+    translated_prompt: Annotated[str, TEXT] = ""
 
     def __post_init__(self) -> None:
         """Check every value, and keep equal ones alike."""
@@ -72,28 +74,28 @@ class Scenario:
                 raise ScenarioError(f"{name}: {error}") from error
         for name, (expected, is_right) in _CHECKS.items():
             if not is_right(value := getattr(self, name)):
-                raise ScenarioError(f"{name}: expected {expected}, not {value!r}")
+                raise ScenarioError(f"{name}: expected {expected}, not {quoted(value)}")
         for name in ("fail_medias", "refuse_medias"):
             object.__setattr__(self, name, tuple(sorted(set(getattr(self, name)))))
         if self.fail_at is not None and self.stuck_at is not None:
             raise ScenarioError("a batch that fails at a percent is not stuck: give one of the two")
 
 
-def _is_whole(value: object, most: int = _LAST_PLACE) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
-
-
 def _are_places(value: object) -> bool:
-    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes) or value not in PLACES:
         return False
-    return all(_is_whole(place) for place in value)
+    return all(place in PLACE for place in value)
 
 
 _SPANS: Final = ("queue", "processing", "video_after")
-_PLACES: Final = (f"a list of places of media, 0 to {_LAST_PLACE}", _are_places)
+_PLACES: Final = (f"a list of places of media, {PLACE}", _are_places)
+_TEXT: Final = (
+    f"a text of {TEXT} characters that UTF-8 can write",
+    lambda value: isinstance(value, str) and value in TEXT and is_writable(value),
+)
 _PERCENT: Final = (
     f"a percent, 0 to {_MOST_PERCENT}",
-    lambda value: value is None or _is_whole(value, _MOST_PERCENT),
+    lambda value: value is None or (value in PERCENT and value != PERCENT.most),
 )
 _CHECKS: Final[Mapping[str, tuple[str, Callable[[object], bool]]]] = MappingProxyType(
     {
@@ -102,9 +104,9 @@ _CHECKS: Final[Mapping[str, tuple[str, Callable[[object], bool]]]] = MappingProx
         "fail_all": ("true or false", lambda value: isinstance(value, bool)),
         "fail_at": _PERCENT,
         "stuck_at": _PERCENT,
-        "message": ("a text", lambda value: isinstance(value, str)),
+        "message": _TEXT,
         "waits_as_new": ("true or false", lambda value: isinstance(value, bool)),
-        "translated_prompt": ("a text", lambda value: isinstance(value, str)),
+        "translated_prompt": _TEXT,
     }
 )
 """What the fields take that are no spans."""
@@ -167,7 +169,7 @@ def scenario(name: str) -> Scenario:
         UnknownScenarioError: the name is none of `SCENARIOS`.
     """
     if name not in SCENARIOS:
-        raise UnknownScenarioError(f"no scenario {name!r}: there are {', '.join(SCENARIOS)}")
+        raise UnknownScenarioError(f"no scenario {quoted(name)}: there are {', '.join(SCENARIOS)}")
     return SCENARIOS[name]
 
 
@@ -187,14 +189,14 @@ def read_scenario(written: object) -> Scenario:
     if not isinstance(written, Mapping):
         raise ScenarioError(
             f"expected a scenario's name ({', '.join(SCENARIOS)}) or an object with "
-            f"{', '.join(FIELDS)}, not {written!r}"
+            f"{', '.join(FIELDS)}, not {quoted(written)}"
         )
     fields = dict(written)
     name = fields.pop("name", "success")
     if not isinstance(name, str):
-        raise ScenarioError(f"name: expected a text, not {name!r}")
+        raise ScenarioError(f"name: expected a text, not {quoted(name)}")
     base = scenario(name)
-    if unknown := [repr(field) for field in fields if field not in FIELDS]:
+    if unknown := [quoted(field) for field in fields if field not in FIELDS][:_LISTED]:
         raise ScenarioError(
             f"a scenario has no {', '.join(unknown)}: its fields are name, {', '.join(FIELDS)}"
         )
@@ -234,15 +236,15 @@ class Script:
     queue: Span
     media: Span
     finish: Span
-    fail_medias: tuple[int, ...] = ()
-    message: str = ""
-    refuse_medias: tuple[int, ...] = ()
-    fail_at: int | None = None
-    stuck_at: int | None = None
+    fail_medias: Annotated[tuple[Annotated[int, PLACE], ...], PLACES] = ()
+    message: Annotated[str, TEXT] = ""
+    refuse_medias: Annotated[tuple[Annotated[int, PLACE], ...], PLACES] = ()
+    fail_at: Annotated[int, PERCENT] | None = None
+    stuck_at: Annotated[int, PERCENT] | None = None
     queue_counts: bool = True
     waits_as_new: bool = False
     video_after: Span = 0
-    translated_prompt: str = ""
+    translated_prompt: Annotated[str, TEXT] = ""
 
 
 _MODEL_SLOWNESS: Final[dict[str, float]] = {
