@@ -14,7 +14,7 @@ from werkzeug.routing import Map, Rule
 
 from vimmerse_contracts.vocabulary import CONTROL_ROOT as ROOT
 from vimmerse_mock.control.access import Access
-from vimmerse_mock.control.messages import ENCODER, Refusal
+from vimmerse_mock.control.messages import ENCODER, Refusal, explain
 from vimmerse_mock.control.operations import NOTHING, OPERATIONS, Operation
 from vimmerse_mock.control.plane import ControlPlane
 from vimmerse_mock.control.snapshots import SnapshotFile, read_snapshots
@@ -102,7 +102,7 @@ def _body(operation: Operation[Any, Any], sent: bytes) -> dict[str, Any]:
         if isinstance(error.__cause__, MockError):  # a dataclass of the model refused its values
             raise error.__cause__ from error
         raise InvalidRequestError(
-            f"{error}; expected a JSON object of {', '.join(fields)}"
+            f"{explain(error, operation.takes)}; expected a JSON object of {', '.join(fields)}"
         ) from error
     return {"body": body}
 

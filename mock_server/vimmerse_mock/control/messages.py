@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from enum import EnumType
 from functools import cache
 from typing import Annotated, Any, Final, TypeVar, cast, get_args, get_origin, get_type_hints
 
@@ -15,6 +17,7 @@ from vimmerse_contracts.secrecy import REDACTED, is_secret_name
 from vimmerse_contracts.unfrozen import Moment
 from vimmerse_contracts.vocabulary import BatchStatus
 from vimmerse_mock.model.account import DEFAULT_CREDITS, Opening, Permission
+from vimmerse_mock.model.bounds import CREDITS, TOP_UP
 from vimmerse_mock.model.clock import ClockMode, in_seconds, to_datetime
 from vimmerse_mock.model.credits import Reason
 from vimmerse_mock.model.exchange import Answered
@@ -24,8 +27,8 @@ from vimmerse_mock.model.story import EventKind
 
 WrittenSpan = str | float
 """A span: a text like `90s`, or a number of seconds."""
-Natural = Annotated[int, Meta(ge=0, le=10**15)]
-Positive = Annotated[int, Meta(ge=1, le=10**15)]
+Credits = Annotated[int, Meta(ge=round(CREDITS.least), le=round(CREDITS.most))]
+TopUp = Annotated[int, Meta(ge=round(TOP_UP.least), le=round(TOP_UP.most))]
 
 
 class _Written(Struct, frozen=True, kw_only=True):
@@ -59,7 +62,7 @@ class OpenAccount(Body, frozen=True):
 
     api_key: str = ""
     customer_id: str = ""
-    credits: Natural = DEFAULT_CREDITS
+    credits: Credits = DEFAULT_CREDITS
     clock: ClockMode = "live"
     speed: float = 1.0
     step: WrittenSpan = 1.0
@@ -243,3 +246,17 @@ def _write(written: Any, value: Any) -> Any:  # noqa: ANN401 - a field's type an
     if isinstance(written, type) and issubclass(written, Answer):
         return view(written, value)
     return value
+
+
+_PLACE: Final = re.compile(r"^Invalid enum value .* - at `\$\.(.*)`$", re.DOTALL)
+_STEP: Final = re.compile(r"\.?([A-Za-z_]\w*)|\[\d+\]|\[\.\.\.\]")
+
+
+def explain(error: Exception, kind: Any) -> str:  # noqa: ANN401 - the type that was read
+    """Return what is wrong with JSON that was read as a type; msgspec does not name the choices."""
+    found = _PLACE.match(str(error))
+    for step in _STEP.finditer(found[1]) if found else ():
+        kind = _fields(kind)[step[1]] if step[1] else get_args(kind)[0]
+        kind = next((each for each in get_args(kind) if isinstance(each, EnumType)), kind)
+    words = kind if isinstance(kind, EnumType) else get_args(kind)
+    return f"{error}: one of {', '.join(map(str, words))}" if found else str(error)

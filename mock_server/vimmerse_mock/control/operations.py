@@ -20,7 +20,7 @@ from vimmerse_mock.control.messages import (
     ExchangeInfo,
     LedgerLine,
     OpenAccount,
-    Positive,
+    TopUp,
     WebhookInfo,
     WebhookSettingsInfo,
     WrittenSpan,
@@ -149,7 +149,7 @@ CLOSE_ACCOUNT: Final = Operation(
 class PayIn(Body, frozen=True):
     """Credits to add."""
 
-    amount: Positive
+    amount: TopUp
 
 
 class Ledger(Listed, frozen=True):

@@ -28,6 +28,7 @@ from vimmerse_mock.errors import (
 from vimmerse_mock.model import story
 from vimmerse_mock.model.account import AccountState
 from vimmerse_mock.model.batch import Batch
+from vimmerse_mock.model.bounds import CREDITS
 from vimmerse_mock.model.clock import (
     LAST,
     ClockSetting,
@@ -130,7 +131,10 @@ class ControlPlane:
     @retried
     def pay_in(self, customer_id: str, body: o.PayIn) -> r.AccountInfo:
         with self.store.transaction(customer_id) as tx:
-            tx.book(body.amount, Reason.TOP_UP, tx.account.clock.at(self.courier.real_time()))
+            now = tx.account.clock.at(self.courier.real_time())
+            paid = tx.book(body.amount, Reason.TOP_UP, now)
+            if paid.balance not in CREDITS:
+                raise InvalidRequestError(f"an account has {CREDITS} credits, not {paid.balance}")
         return self.show_account(customer_id)
 
     def show_ledger(
@@ -289,14 +293,7 @@ class ControlPlane:
         return SnapshotFile(format=FORMAT, version=VERSION, snapshots=(taken,))
 
     def import_accounts(self, body: SnapshotFile) -> o.AccountList:
-        added: list[AccountState] = []
-        try:
-            added.extend(self.accounts.open(each.opening()) for each in body.accounts)
-            added.extend(map(self.accounts.restore, body.snapshots))
-        except Exception:
-            for account in added:
-                self.store.remove_account(account.customer_id)
-            raise
+        added = self.accounts.add([each.opening() for each in body.accounts], body.snapshots)
         self.accounts.wake()
         opened = tuple(self.show_account(account.customer_id) for account in added)
         return o.AccountList(accounts=opened, next="")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -37,6 +37,10 @@ class AccountRegistry:
         Raises:
             DuplicateAccountError: its key or customer id is taken.
         """
+        (account,) = self.add((opening,), ())
+        return account
+
+    def _opened(self, opening: Opening) -> Snapshot:
         real = self.courier.real_time()
         account = AccountState(
             customer_id=opening.customer_id or str(uuid4()),
@@ -50,8 +54,7 @@ class AccountRegistry:
             permission=opening.permission,
         )
         account = replace(account, manager_id=random_uuid(account.random("manager")))
-        self.store.add(opened(account, opening.credits))
-        return account
+        return opened(account, opening.credits)
 
     def ensure(self, opening: Opening) -> AccountState:
         """Open an account; one that the store has already stays, but for its clock and scenario.
@@ -72,10 +75,24 @@ class AccountRegistry:
         Raises:
             DuplicateAccountError: its key or customer id is taken.
         """
-        clock = replace(snapshot.account.clock, anchor=self.courier.real_time())
-        account = replace(snapshot.account, clock=clock)
-        self.store.add(replace(snapshot, account=account))
+        (account,) = self.add((), (snapshot,))
         return account
+
+    def add(
+        self, openings: Iterable[Opening], snapshots: Iterable[Snapshot]
+    ) -> tuple[AccountState, ...]:
+        """Open accounts and restore others, all of them together or none.
+
+        Raises:
+            DuplicateAccountError: a key or customer id is taken.
+        """
+        real = self.courier.real_time()
+        added = list(map(self._opened, openings))
+        for snapshot in snapshots:
+            clock = replace(snapshot.account.clock, anchor=real)
+            added.append(replace(snapshot, account=replace(snapshot.account, clock=clock)))
+        self.store.add(*added)
+        return tuple(each.account for each in added)
 
     def ensure_restored(self, snapshot: Snapshot) -> AccountState:
         """Add the account of a snapshot; one that the store has already stays as it is.

@@ -4,121 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
-from itertools import accumulate
+from codecs import BOM_UTF8
+from collections.abc import Iterator
+from math import isfinite
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from vimmerse_contracts.fields import url_problem
-from vimmerse_mock.control.messages import OpenAccount
-from vimmerse_mock.errors import OpeningError, SnapshotError
-from vimmerse_mock.model.account import require_usable
+from vimmerse_mock.control.messages import OpenAccount, explain
+from vimmerse_mock.control.soundness import problems_of
+from vimmerse_mock.errors import SnapshotError
+from vimmerse_mock.model.bounds import BOOKED, ITEMS, TEXT, Place, Problem, is_writable, quoted
 from vimmerse_mock.model.snapshot import Snapshot
-
-Problem = tuple[str, str]
-"""The place of a problem, as a path like `.accounts[0]`, and what is wrong."""
-_LARGEST: Final = 2**63 - 1
-_LONGEST_ID: Final = 255
-"""What a database's index takes in any case."""
-
-
-def _problems(sent: Any, read: SnapshotFile) -> Iterator[Problem]:  # noqa: ANN401 - JSON
-    """Find what is wrong with a file: `sent` is its JSON, `read` what it was read as."""
-    yield from _misfits("", sent, msgspec.to_builtins(read))
-    for number, account in enumerate(read.accounts):
-        try:
-            account.opening()
-        except ValueError as error:
-            yield f".accounts[{number}]", str(error)
-    for number, snapshot in enumerate(read.snapshots):
-        yield from _problems_of(f".snapshots[{number}]", snapshot)
-    yield from _taken_twice(read)
-
-
-def _misfits(place: str, sent: Any, read: Any) -> Iterator[Problem]:  # noqa: ANN401 - JSON
-    """Find fields that nothing reads, such as typos, and numbers that no store keeps."""
-    if isinstance(sent, dict) and isinstance(read, dict):
-        for name, value in sent.items():
-            if name not in read:
-                yield f"{place}.{name}", f"there is no field `{name}`: {', '.join(read)}"
-            else:
-                yield from _misfits(f"{place}.{name}", value, read[name])
-    elif isinstance(sent, list):
-        for number, (one, other) in enumerate(zip(sent, read, strict=True)):
-            yield from _misfits(f"{place}[{number}]", one, other)
-    elif isinstance(sent, int) and abs(sent) > _LARGEST:
-        yield place, "the number is too large"
-
-
-def _problems_of(place: str, snapshot: Snapshot) -> Iterator[Problem]:
-    """Find in one account what belongs to nobody or to somebody else, and unsound money."""
-    customer_id = snapshot.account.customer_id
-    if not customer_id or not snapshot.account.api_key:
-        yield f"{place}.account", "an account has a customer_id and an api_key"
-    try:
-        require_usable(snapshot.account.api_key, customer_id)
-    except OpeningError as error:
-        yield f"{place}.account", str(error)
-    yield from _unsound_money(f"{place}.ledger", snapshot)
-    for number, batch in enumerate(snapshot.batches):
-        where = f"{place}.batches[{number}]"
-        yield from _foreign(f"{where}.customer_id", "batch", batch.customer_id, customer_id)
-        if not batch.submissions or not batch.medias:
-            yield where, "a batch has at least one submission and one media"
-    for number, message in enumerate(snapshot.messages):
-        where = f"{place}.messages[{number}]"
-        yield from _foreign(f"{where}.customer_id", "webhook", message.customer_id, customer_id)
-        if len(message.id) > _LONGEST_ID:
-            yield f"{where}.id", f"an id has at most {_LONGEST_ID} characters"
-        if url_problem(message.url) is not None:
-            yield f"{where}.url", "a webhook goes to an http or https URL"
-    yield from _repeated(f"{place}.batches", "id", (b.id for b in snapshot.batches))
-    messages = ((m.batch_id, m.submission, m.number) for m in snapshot.messages)
-    yield from _repeated(f"{place}.messages", "batch_id, submission and number", messages)
-
-
-def _foreign(place: str, what: str, owner: str, customer_id: str) -> Iterator[Problem]:
-    if owner != customer_id:
-        yield place, f"the {what} belongs to another customer than {customer_id}"
-
-
-def _unsound_money(place: str, snapshot: Snapshot) -> Iterator[Problem]:
-    sums = accumulate(entry.amount for entry in snapshot.ledger)
-    for number, balance in enumerate(sums):
-        if balance < 0:
-            yield f"{place}[{number}]", f"the ledger comes to {balance} credits, not 0 or more"
-    if snapshot.ledger and snapshot.ledger[-1].balance != snapshot.balance:
-        last = f"{place}[{len(snapshot.ledger) - 1}].balance"
-        yield last, f"the last balance is the ledger's sum, {snapshot.balance}"
-
-
-def _taken_twice(read: SnapshotFile) -> Iterator[Problem]:
-    """Find keys and customer ids that two accounts of the file have."""
-    places = [f".accounts[{number}]" for number in range(len(read.accounts))]
-    places += [f".snapshots[{number}].account" for number in range(len(read.snapshots))]
-    accounts = [*read.accounts, *(snapshot.account for snapshot in read.snapshots)]
-    for name in ("api_key", "customer_id"):
-        seen: set[str] = set()
-        for place, account in zip(places, accounts, strict=True):
-            value: str = getattr(account, name)
-            if value and value in seen:
-                yield f"{place}.{name}", f"another account of the file has this {name} already"
-            seen.add(value)
-
-
-def _repeated(place: str, name: str, values: Iterable[object]) -> Iterator[Problem]:
-    seen: set[object] = set()
-    for number, value in enumerate(values):
-        if value in seen:
-            yield f"{place}[{number}]", f"another one has this {name} already"
-        seen.add(value)
-
 
 FORMAT: Final = "vimmerse-mock snapshot"
 VERSION: Final = 1
-_PLACE: Final = re.compile(r" - at `\$(.*)`$")
+_PATH: Final = re.compile(r" - at `\$(.*)`$")
 _STEP: Final = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+|\.\.\.)\]")
 _DECODER: Final = json.JSONDecoder()
 _BLANK: Final = re.compile(r"[ \t\r\n]*")
@@ -142,21 +44,98 @@ def read_snapshots(content: bytes) -> SnapshotFile:
     Raises:
         SnapshotError: it is no JSON, of another format or version, or a field is wrong.
     """
+    content = content.removeprefix(BOM_UTF8)
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise SnapshotError(f"line {line}: a snapshot is JSON in UTF-8, this is not") from error
-    sent = _checked_header(text)
     try:
+        sent = _checked_header(text)
+        _require_sound(text, _unkeepable((), sent))
         read = msgspec.json.decode(content, type=SnapshotFile)
-    except msgspec.ValidationError as error:
-        found = _PLACE.search(str(error))  # msgspec names the field by its path
-        line = _line_of(text, found[1] if found else "")
-        raise SnapshotError(f"line {line}: {error}") from error
-    for place, problem in _problems(sent, read):
-        raise SnapshotError(f"line {_line_of(text, place)}: {problem} - at `${place}`")
+        _require_sound(text, _problems(sent, read))
+    except msgspec.MsgspecError as error:
+        found = _PATH.search(str(error))  # msgspec names the field by its path
+        line = _line_of(text, _steps(found[1] if found else ""))
+        raise SnapshotError(f"line {line}: {explain(error, SnapshotFile)}") from error
+    except RecursionError as error:
+        raise SnapshotError("line 1: the file is nested too deeply for a snapshot") from error
     return read
+
+
+def _require_sound(text: str, problems: Iterator[Problem]) -> None:
+    for place, problem in problems:
+        path = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in place)
+        raise SnapshotError(f"line {_line_of(text, place)}: {problem} - at `${path}`")
+
+
+def _unkeepable(place: Place, sent: Any) -> Iterator[Problem]:  # noqa: ANN401 - JSON
+    """Find what no store keeps, wherever it stands."""
+    if problem := _problem_with(sent):
+        yield place, problem
+    elif isinstance(sent, list):
+        for number, each in enumerate(sent):
+            yield from _unkeepable((*place, number), each)
+    elif isinstance(sent, dict):
+        for name, each in sent.items():
+            yield from _unkeepable(place, name)
+            yield from _unkeepable((*place, name), each)
+
+
+def _problem_with(sent: object) -> str:
+    match sent:
+        case str() if sent not in TEXT or not is_writable(sent):
+            return f"a text has {TEXT} characters that UTF-8 can write"
+        case float() if not isfinite(sent):
+            return "there is no such number in JSON"
+        case int() if not isinstance(sent, bool) and sent not in BOOKED:
+            return "the number is too large"
+        case list() | dict() if sent not in ITEMS:
+            return f"a list has {ITEMS} items"
+    return ""
+
+
+def _problems(sent: Any, read: SnapshotFile) -> Iterator[Problem]:  # noqa: ANN401 - JSON
+    """Find what is wrong with a file: `sent` is its JSON, `read` what it was read as."""
+    yield from _unread((), sent, msgspec.to_builtins(read))
+    for number, account in enumerate(read.accounts):
+        try:
+            account.opening()
+        except ValueError as error:
+            yield ("accounts", number), str(error)
+    for number, snapshot in enumerate(read.snapshots):
+        yield from problems_of(("snapshots", number), snapshot)
+    yield from _taken_twice(read)
+
+
+def _unread(place: Place, sent: Any, read: Any) -> Iterator[Problem]:  # noqa: ANN401 - JSON
+    """Find fields that nothing reads, such as typos."""
+    if isinstance(sent, dict) and isinstance(read, dict):
+        for name, value in sent.items():
+            if name not in read:
+                yield (*place, name), f"there is no field {quoted(name)}: {', '.join(read)}"
+            else:
+                yield from _unread((*place, name), value, read[name])
+    elif isinstance(sent, list):
+        if len(sent) != len(read):  # of a scenario, which keeps equal ones alike
+            yield place, "each place is named once"
+        for number, (one, other) in enumerate(zip(sent, read, strict=False)):
+            yield from _unread((*place, number), one, other)
+
+
+def _taken_twice(read: SnapshotFile) -> Iterator[Problem]:
+    """Find keys and customer ids that two accounts of the file have."""
+    places: list[Place] = [("accounts", number) for number in range(len(read.accounts))]
+    places += [("snapshots", number, "account") for number in range(len(read.snapshots))]
+    accounts = [*read.accounts, *(snapshot.account for snapshot in read.snapshots)]
+    for name in ("api_key", "customer_id"):
+        seen: set[str] = set()
+        for place, account in zip(places, accounts, strict=True):
+            value: str = getattr(account, name)
+            if value and value in seen:
+                yield (*place, name), f"another account of the file has this {name} already"
+            seen.add(value)
 
 
 def _checked_header(text: str) -> dict[str, Any]:
@@ -167,8 +146,8 @@ def _checked_header(text: str) -> dict[str, Any]:
         raise SnapshotError(
             f"line {error.lineno}: a snapshot is JSON, this is not ({error.msg})"
         ) from error
-    except RecursionError as error:
-        raise SnapshotError("line 1: the file is nested too deeply for a snapshot") from error
+    except ValueError as error:
+        raise SnapshotError("line 1: a number of the file has thousands of digits") from error
     if not isinstance(read, dict) or read.get("format") != FORMAT:
         raise SnapshotError(
             f'line 1: expected {{"format": "{FORMAT}", "version": {VERSION}, ...}}, the file that '
@@ -176,24 +155,36 @@ def _checked_header(text: str) -> dict[str, Any]:
         )
     if read.get("version") != VERSION:
         raise SnapshotError(
-            f"line {_line_of(text, '.version')}: the snapshot has version {read.get('version')!r}, "
+            f"line {_line_of(text, ('version',))}: the snapshot has version "
+            f"{quoted(read.get('version'))}, "
             f"this vimmerse-mock reads version {VERSION}: export it again with this version"
         )
     return read
 
 
-def _line_of(text: str, path: str) -> int:
-    """Return the line of a JSON text where the value at a path begins, as far as the path leads."""
-    position = _skip_blank(text, 0)
+def _steps(path: str) -> Place:
+    """Read a path of msgspec's; it ends where msgspec writes `[...]` for an element."""
+    steps: list[str | int] = []
     for name, index in _STEP.findall(path):
-        found = _member(text, position, name) if name else _element(text, position, index)
+        if index == "...":
+            break
+        steps.append(name or int(index))
+    return tuple(steps)
+
+
+def _line_of(text: str, place: Place) -> int:
+    """Return the line of a JSON text where a value begins, as far as the steps lead."""
+    position = _skip_blank(text, 0)
+    for step in place:
+        find = _member if isinstance(step, str) else _element
+        found = find(text, position, step)
         if found is None:
             break
         position = found
     return text.count("\n", 0, position) + 1
 
 
-def _member(text: str, position: int, name: str) -> int | None:
+def _member(text: str, position: int, name: str | int) -> int | None:
     """Find where the value of an object's member begins."""
     if text[position] != "{":
         return None
@@ -207,9 +198,9 @@ def _member(text: str, position: int, name: str) -> int | None:
     return None
 
 
-def _element(text: str, position: int, index: str) -> int | None:
-    """Find where an element of an array begins; msgspec writes `...` where it does not know it."""
-    if text[position] != "[" or not index.isdecimal():
+def _element(text: str, position: int, index: str | int) -> int | None:
+    """Find where an element of an array begins."""
+    if text[position] != "[":
         return None
     position = _skip_blank(text, position + 1)
     for _ in range(int(index)):

@@ -7,27 +7,26 @@ what is outside. All are within what every store keeps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sized
+from collections.abc import Hashable, Iterator, Mapping, Sized
 from dataclasses import dataclass, is_dataclass
 from functools import cache
 from types import NoneType
-from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, cast, get_args, get_origin, get_type_hints
 
 _QUOTED: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bounds:
-    """From `least` to `most`, both included: of a number, or of the length of a text or a list.
+    """From `least` to `most`, both included, of a number: `number in bounds` asks.
 
-    `value in bounds` asks; a float is in no bounds of whole numbers, a truth value in none at all.
+    A float is in no bounds of whole numbers, and a truth value in none at all.
     """
 
     least: float
     most: float
 
-    def __contains__(self, value: object) -> bool:
-        number = len(value) if isinstance(value, Sized) else value
+    def __contains__(self, number: object) -> bool:
         kinds = int if isinstance(self.least, int) else (int, float)
         if isinstance(number, bool) or not isinstance(number, kinds):
             return False
@@ -35,6 +34,13 @@ class Bounds:
 
     def __str__(self) -> str:
         return f"{self.least:,} to {self.most:,}"
+
+
+class Lengths(Bounds):
+    """How long a text or a list may be: `text in lengths` asks."""
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, Sized) and super().__contains__(len(value))
 
 
 CREDITS: Final = Bounds(0, 10**15)
@@ -57,19 +63,21 @@ NUMBER: Final = Bounds(1, 2**31 - 1)
 """What is counted from 1, and limits that let something through."""
 PLACE: Final = Bounds(0, 999_999)
 """Of a media in its batch."""
-PLACES: Final = Bounds(0, 1_000_000)
+PLACES: Final = Lengths(0, 1_000_000)
 BYTES: Final = Bounds(0, 2**40)
 PERCENT: Final = Bounds(0, 100)
+HALT: Final = Bounds(0, 99)
+"""The percent at which something ends that is no success."""
 STATUS: Final = Bounds(0, 999)
 """Of HTTP; 0 where there was no answer."""
 
-NAME: Final = Bounds(0, 255)
+NAME: Final = Lengths(0, 255)
 """The length of a key, a customer's id, a seed."""
-TEXT: Final = Bounds(0, 65_536)
+TEXT: Final = Lengths(0, 65_536)
 """The length of any other text."""
-PLANNED: Final = Bounds(0, 1_000)
+PLANNED: Final = Lengths(0, 1_000)
 """How many scenarios, faults or delivery plans an account has waiting."""
-ITEMS: Final = Bounds(0, 1_000_000)
+ITEMS: Final = Lengths(0, 1_000_000)
 """The length of any other list."""
 
 
@@ -91,11 +99,13 @@ def is_writable(text: str) -> bool:
     return True
 
 
-Problem = tuple[str, str]
-"""A place, as a path like `.accounts[0].credits`, and what is wrong there."""
+Place = tuple[str | int, ...]
+"""The steps that lead to a value: names of fields, and numbers in lists."""
+Problem = tuple[Place, str]
+"""A place, and what is wrong there."""
 
 
-def out_of_bounds(value: Any, written: Any, place: str = "") -> Iterator[Problem]:  # noqa: ANN401 - any value of the model, and its type
+def out_of_bounds(value: Any, written: Any, place: Place = ()) -> Iterator[Problem]:  # noqa: ANN401 - any value of the model, and its type
     """Find what is out of the bounds of its type in a value that has the right type otherwise."""
     if value is None:
         return
@@ -105,22 +115,22 @@ def out_of_bounds(value: Any, written: Any, place: str = "") -> Iterator[Problem
             if isinstance(bounds, Bounds) and value not in bounds:
                 yield place, f"expected {_what(value)}{bounds}, not {quoted(value)}"
     for step, part, kind in _parts(value, written):
-        yield from out_of_bounds(part, kind, place + step)
+        yield from out_of_bounds(part, kind, (*place, *step))
 
 
-def _parts(value: Any, written: Any) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401 - as above
+def _parts(value: Any, written: Any) -> Iterator[tuple[Place, Any, Any]]:  # noqa: ANN401 - as above
     """Yield what a value is made of: the step that leads there, the part, and its type."""
     kinds = get_args(written)
     if NoneType in kinds:
-        yield from (("", value, kind) for kind in kinds)
+        yield from (((), value, kind) for kind in kinds if kind is not NoneType)
     elif is_dataclass(value):
-        for name, kind in _fields(type(value)).items():
-            yield f".{name}", getattr(value, name), kind
-    elif isinstance(value, tuple):
+        for name, kind in _fields(cast(Hashable, type(value))).items():
+            yield (name,), getattr(value, name), kind
+    elif get_origin(written) is tuple:
         for number, part in enumerate(value):
-            yield f"[{number}]", part, kinds[0] if kinds[1:] == (...,) else kinds[number]
+            yield (number,), part, kinds[0] if kinds[1:] == (...,) else kinds[number]
     elif isinstance(value, Mapping):
-        yield from ((f".{name}", part, kinds[1]) for name, part in value.items())
+        yield from (((name,), part, kinds[1]) for name, part in value.items())
 
 
 def _what(value: object) -> str:

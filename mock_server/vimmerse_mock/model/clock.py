@@ -50,8 +50,15 @@ def to_datetime(instant: Instant) -> datetime:
 
 
 def from_datetime(moment: datetime) -> Instant:
-    """Return the instant of an aware datetime."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    """Return the instant of an aware datetime.
+
+    Raises:
+        ClockError: the datetime is at the end of the calendar, and beyond it in UTC.
+    """
+    try:
+        return (moment - _EPOCH) // timedelta(microseconds=1)
+    except OverflowError as error:
+        raise ClockError(f"{moment} is not in the calendar in UTC") from error
 
 
 ClockMode = Literal["live", "manual", "stepping"]

@@ -17,6 +17,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from vimmerse_mock.errors import PlanError, SpanError
+from vimmerse_mock.model.bounds import TEXT, quoted
 from vimmerse_mock.model.clock import Instant, Span, parse_span
 from vimmerse_mock.model.outbox import BODY_FIELDS, Message, MessageState, Variant
 
@@ -52,7 +53,7 @@ class Step:
         try:
             return self.kind.read(self.argument)
         except PlanError as error:
-            raise PlanError(f"{self.verb!r}: {error}") from error
+            raise PlanError(f"{quoted(self.verb)}: {error}") from error
 
     @property
     def kind(self) -> Verb:
@@ -146,18 +147,22 @@ class Planned:
 
 def _read_nothing(argument: str) -> None:
     if argument:
-        raise PlanError(f"this step takes no argument, not {argument!r}")
+        raise PlanError(f"this step takes no argument, not {quoted(argument)}")
 
 
 def _read_field(argument: str) -> str:
     if argument not in BODY_FIELDS:
-        raise PlanError(f"expected a field after it ({', '.join(BODY_FIELDS)}), not {argument!r}")
+        raise PlanError(
+            f"expected a field after it ({', '.join(BODY_FIELDS)}), not {quoted(argument)}"
+        )
     return argument
 
 
 def _read_copies(argument: str) -> int:
     if not _COPIES.fullmatch(argument) or not 2 <= int(argument) <= MOST_COPIES:
-        raise PlanError(f"expected a number from 2 to {MOST_COPIES} after it, not {argument!r}")
+        raise PlanError(
+            f"expected a number from 2 to {MOST_COPIES} after it, not {quoted(argument)}"
+        )
     return int(argument)
 
 
@@ -168,10 +173,10 @@ def _read_delay(argument: str) -> tuple[Span, Span]:
         longest = parse_span(longest_written) if dots else shortest
     except SpanError as error:
         raise PlanError(
-            f"expected a span like 30s, or two like 1s..30s, after it, not {argument!r}"
+            f"expected a span like 30s, or two like 1s..30s, after it, not {quoted(argument)}"
         ) from error
     if shortest > longest:
-        raise PlanError(f"write the shorter span of {argument!r} first")
+        raise PlanError(f"write the shorter span of {quoted(argument)} first")
     return shortest, longest
 
 
@@ -272,9 +277,9 @@ def parse_plan(text: str) -> DeliveryPlan:
     Raises:
         PlanError: it makes no sense; the sentence says what is allowed.
     """
-    words = [word.split() for word in text.split(",")]
-    if not text.strip() or not all(words):
-        raise PlanError(f"the plan {text!r} has an empty step: {allowed()}")
+    words = [word.split() for word in text.split(",")] if text in TEXT else []
+    if not words or not all(words):
+        raise PlanError(f"the plan {quoted(text)} has an empty step: {allowed()}")
     return DeliveryPlan(tuple(Step(verb.lower(), " ".join(rest)) for verb, *rest in words))
 
 

@@ -16,14 +16,14 @@ from typing import Annotated, Final, Self
 
 from vimmerse_contracts.operations import OPERATIONS
 from vimmerse_mock.errors import FaultError
-from vimmerse_mock.model.bounds import COUNT, NUMBER, TEXT, Bounds, is_writable, quoted
+from vimmerse_mock.model.bounds import COUNT, NUMBER, TEXT, Bounds, Lengths, is_writable, quoted
 from vimmerse_mock.model.clock import SECOND, Span, format_span, parse_span
 
 ANY_OPERATION: Final = ""
 """Stands in an operation's place for every one that needs a key."""
 _OPERATIONS: Final = tuple(operation.id for operation in OPERATIONS if operation.needs_key)
 _STATUS: Final = Bounds(200, 599)
-_HEADERS: Final = Bounds(0, 64)
+_HEADERS: Final = Lengths(0, 64)
 _HEADER: Final = Bounds(1, 8_192)
 """Name and value together."""
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -92,6 +92,10 @@ class FaultKind(StrEnum):
         kind.effect = effect
         return kind
 
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        raise FaultError(f"no kind of fault {quoted(value)}: there are {', '.join(cls)}")
+
     STATUS = Effect(
         "status",
         "answers with the given `status`, `headers` and `body`",
@@ -158,8 +162,7 @@ class Fault:
     fired: Annotated[int, COUNT] = 0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.kind, FaultKind):
-            object.__setattr__(self, "kind", _kind(self.kind))
+        object.__setattr__(self, "kind", FaultKind(self.kind))  # type: ignore[arg-type]  # a name is one, too
         if self.operation not in (ANY_OPERATION, *_OPERATIONS):
             raise FaultError(
                 f"no operation {quoted(self.operation)} to aim at: there are "
@@ -197,18 +200,9 @@ class Fault:
         return random.randint(*self._delays)
 
 
-def _kind(name: object) -> FaultKind:
-    try:
-        return FaultKind(name)  # type: ignore[call-overload, no-any-return]  # a member has an effect, its value is a name
-    except ValueError:
-        raise FaultError(
-            f"no kind of fault {quoted(name)}: there are {', '.join(FaultKind)}"
-        ) from None
-
-
 def _require_sendable(headers: Mapping[str, str]) -> None:
     """Refuse headers that no answer can have."""
-    if len(headers) not in _HEADERS:
+    if headers not in _HEADERS:
         raise FaultError(f"an answer has {_HEADERS} headers of a fault, not {len(headers)}")
     for name, value in headers.items():
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):

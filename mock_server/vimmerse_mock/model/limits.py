@@ -74,7 +74,7 @@ class Throttle:
             raise ThrottledError(f"{self.concurrent_batches} batches at once", room_in)
 
 
-_COUNT: Final = re.compile(r"[1-9]\d{0,11}", re.ASCII)
+_COUNT: Final = re.compile(r"\d{1,12}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +101,9 @@ def parse_keep(text: str) -> Keep:
     """
     if not text:
         return Keep()
-    if _COUNT.fullmatch(text):
-        return Keep(count=int(text))
     with suppress(SpanError):
+        if _COUNT.fullmatch(text) and int(text):
+            return Keep(count=int(text))
         if not text.isdecimal() and (age := parse_span(text)):
             return Keep(age=age)
     raise RetentionError(

@@ -12,13 +12,11 @@ from types import MappingProxyType
 from typing import Annotated, Any, Final
 
 from vimmerse_mock.errors import ScenarioError, SpanError, UnknownScenarioError
-from vimmerse_mock.model.bounds import PERCENT, PLACE, PLACES, TEXT, is_writable, quoted
+from vimmerse_mock.model.bounds import HALT, PLACE, PLACES, TEXT, is_writable, quoted
 from vimmerse_mock.model.clock import Span, format_span, in_seconds, parse_span, seconds
 
 ALL_FAILED_MESSAGE: Final = "All medias failed to process."
 REFUSED_MESSAGE: Final = "An image was refused: NSFW content detected."
-_MOST_PERCENT: Final = 99
-"""Only a success is at 100."""
 _LISTED: Final = 10
 """How many of the fields that there are not a refusal names."""
 
@@ -94,8 +92,8 @@ _TEXT: Final = (
     lambda value: isinstance(value, str) and value in TEXT and is_writable(value),
 )
 _PERCENT: Final = (
-    f"a percent, 0 to {_MOST_PERCENT}",
-    lambda value: value is None or (value in PERCENT and value != PERCENT.most),
+    f"a percent, {HALT}",
+    lambda value: value is None or value in HALT,
 )
 _CHECKS: Final[Mapping[str, tuple[str, Callable[[object], bool]]]] = MappingProxyType(
     {
@@ -239,8 +237,8 @@ class Script:
     fail_medias: Annotated[tuple[Annotated[int, PLACE], ...], PLACES] = ()
     message: Annotated[str, TEXT] = ""
     refuse_medias: Annotated[tuple[Annotated[int, PLACE], ...], PLACES] = ()
-    fail_at: Annotated[int, PERCENT] | None = None
-    stuck_at: Annotated[int, PERCENT] | None = None
+    fail_at: Annotated[int, HALT] | None = None
+    stuck_at: Annotated[int, HALT] | None = None
     queue_counts: bool = True
     waits_as_new: bool = False
     video_after: Span = 0

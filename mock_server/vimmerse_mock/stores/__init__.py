@@ -121,8 +121,8 @@ class Store(Protocol):
     def real_time(self) -> Instant:
         """Return real time, the same for everybody who shares the store."""
 
-    def add(self, snapshot: Snapshot) -> None:
-        """Add an account and everything of it, together, or nothing.
+    def add(self, *snapshots: Snapshot) -> None:
+        """Add accounts and everything of them, together, or nothing.
 
         Raises:
             DuplicateAccountError: its customer id or key is taken.

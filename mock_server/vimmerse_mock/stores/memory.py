@@ -25,6 +25,20 @@ _AT_ONCE: Final[Instant] = 0
 """Earlier than any instant of real time."""
 
 
+def _restored(snapshot: Snapshot) -> AccountData:
+    data = AccountData(snapshot.account)
+    for exchange in snapshot.journal:
+        data.journal.add(LazyExchange(exchange), len(snapshot.journal))
+    for batch in snapshot.batches:
+        data.keep(batch)
+    for entry in snapshot.ledger:
+        data.ledger.add(data.next_serial(), entry)
+    for message in snapshot.messages:
+        data.put(message)
+        data.note_attempts(message.key, None)
+    return data
+
+
 class _MemoryTransaction:
     """Stages what is written, and puts it into the account at the end.
 
@@ -128,27 +142,20 @@ class MemoryStore:
         """Return real time."""
         return wall_clock()
 
-    def add(self, snapshot: Snapshot) -> None:
-        """Add an account and everything of it."""
-        account = snapshot.account
-        data = AccountData(account)
-        for exchange in snapshot.journal:
-            data.journal.add(LazyExchange(exchange), len(snapshot.journal))
-        for batch in snapshot.batches:
-            data.keep(batch)
-        for entry in snapshot.ledger:
-            data.ledger.add(data.next_serial(), entry)
-        for message in snapshot.messages:
-            data.put(message)
-            data.note_attempts(message.key, None)
+    def add(self, *snapshots: Snapshot) -> None:
+        """Add accounts and everything of them."""
+        added = list(map(_restored, snapshots))
+        by_id = {data.account.customer_id: data for data in added}
+        by_key = {data.account.api_key: data for data in added}
         with self._lock:
-            if account.customer_id in self._accounts:
-                raise DuplicateAccountError(f"customer {account.customer_id!r} already exists")
-            if account.api_key in self._by_key:
+            if taken := by_id.keys() & self._accounts.keys():
+                raise DuplicateAccountError(f"customer {min(taken)!r} already exists")
+            if by_key.keys() & self._by_key.keys() or len(by_key) < len(added):
                 raise DuplicateAccountError("another account already has this API key")
-            self._accounts[account.customer_id] = data
-            self._by_key[account.api_key] = data
-        self._schedule(data)
+            self._accounts |= by_id
+            self._by_key |= by_key
+        for data in added:
+            self._schedule(data)
 
     def remove_account(self, customer_id: str) -> None:
         """Close an account and forget everything of it."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from json import JSONEncoder
 from typing import Any, Final
+from urllib.parse import quote
 
 import flask
 
@@ -54,8 +55,9 @@ class BatchRenderer:
     def render(self, view: BatchView, files_url: str) -> bytes:
         """Write `{"data": Batch}`; `files_url` is where the files of all customers begin."""
         batch = view.batch
-        text = len(batch.title) + len(batch.description) + len(batch.settings.prompt)
-        is_small = len(batch.medias) <= _KEPT_MEDIAS and text <= _KEPT_CHARACTERS
+        texts = (batch.title, batch.description, batch.settings.prompt, files_url)
+        size = sum(map(len, texts))
+        is_small = len(batch.medias) <= _KEPT_MEDIAS and size <= _KEPT_CHARACTERS
         write = self._write if is_small else _write
         return write(batch, view.seen, view.account.manager_id, files_url)
 
@@ -115,7 +117,8 @@ def batch_fields(
         "updated_at": format_timestamp(to_datetime(updated_at)),
     }
     if seen.composed:
-        fields["video_url"] = f"{files_url}/{batch.customer_id}/{batch.id}/{video_name(batch)}"
+        customer = quote(batch.customer_id, safe="")
+        fields["video_url"] = f"{files_url}/{customer}/{batch.id}/{video_name(batch)}"
     return fields
 
 

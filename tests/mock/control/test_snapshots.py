@@ -120,7 +120,7 @@ UNSOUND: dict[str, tuple[Spoil, str]] = {
     ),
     "a typo deep inside": (
         lambda f: f["snapshots"][0]["account"].update(sed="s"),
-        "there is no field `sed`",
+        "there is no field 'sed'",
     ),
     "a ledger under zero": (
         lambda f: f["snapshots"][0]["ledger"].pop(0),

@@ -83,8 +83,8 @@ def test_a_lone_fault_is_met_by_exactly_the_calls_that_were_meant(
     [
         ({"operation": "delete_batch"}, "no operation 'delete_batch' .*get_batch"),
         ({"operation": "health"}, "no operation 'health'"),
-        ({"nth": 0}, "nth and times are 1 or more"),
-        ({"times": 0}, "nth and times are 1 or more"),
+        ({"nth": 0}, "nth and times are 1 to 2,147,483,647"),
+        ({"times": 0}, "nth and times are 1 to 2,147,483,647"),
         ({"status": 99}, "200 to 599, not 99"),
         ({"delay": "2s", "delay_to": "1s"}, "delay_to .* is shorter"),
     ],
@@ -243,7 +243,7 @@ class TestLimits:
         self, account: Account, limit: int
     ) -> None:
         """It says what was expected, and changes nothing."""
-        with pytest.raises(InvalidLimitError, match="1 or more, or null for no limit"):
+        with pytest.raises(InvalidLimitError, match="1 to 2,147,483,647, or null for no limit"):
             account.limit(requests_per_minute=limit)
         with pytest.raises(InvalidLimitError):
             replace(Throttle(), concurrent_batches=limit)
