@@ -223,27 +223,11 @@ class SqlStore:
     def add(self, *snapshots: Snapshot) -> None:
         """Add accounts and everything of them."""
         try:
-<<<<<<< HEAD
             with writing(self._writers) as connection:
-                connection.execute(insert(ACCOUNTS), row)
-                tx = SqlTransaction(connection, account)
-                for entry in snapshot.ledger:
-                    tx.add_entry(entry)
-                for batch in snapshot.batches:
-                    tx.save_batch(batch)
-                for message in snapshot.messages:
-                    tx.save_message(message)
-                for exchange in snapshot.journal:
-                    connection.execute(insert(JOURNAL), journal_row(account.customer_id, exchange))
-        except exc.IntegrityError:
-            raise DuplicateAccountError("the customer id or the API key is taken") from None
-=======
-            with writing(self._engine) as connection:
                 for snapshot in snapshots:
                     _add(connection, snapshot)
-        except exc.IntegrityError as error:
-            raise DuplicateAccountError("the customer id or the API key is taken") from error
->>>>>>> 713f1f8 (What comes in has bounds on both sides: bodies, faults, openings, snapshots; imports are one transaction)
+        except exc.IntegrityError:
+            raise DuplicateAccountError("the customer id or the API key is taken") from None
 
     def remove_account(self, customer_id: str) -> None:
         """Close an account and forget everything of it."""
@@ -426,27 +410,6 @@ def _entry(row: Sequence[Any]) -> LedgerEntry:
     return LedgerEntry(at, amount, balance, Reason(reason), batch_id, submission)
 
 
-<<<<<<< HEAD
-def _bring_up_to_date(engine: Engine) -> None:
-    """Migrate a database that is the mock's; another application's is not touched."""
-    is_sqlite = engine.dialect.name == "sqlite"
-    if is_sqlite:
-        require_own(tables_in(engine.url))
-        make_private(engine.url)
-    with writing(engine) as connection:
-        migrate(connection)
-    if is_sqlite:
-        with translated():
-            write_ahead(engine)
-
-
-def _listed(busy: Busy) -> dict[str, list[str]]:
-    """List who is busy for `NOT IN`, which is quickest to prepare where it is never empty."""
-    return {
-        "busy_receivers": sorted(busy.receivers) or [""],
-        "busy_customers": sorted(busy.customers) or [""],
-    }
-=======
 def _add(connection: Connection, snapshot: Snapshot) -> None:
     account = snapshot.account
     row = {
@@ -467,10 +430,25 @@ def _add(connection: Connection, snapshot: Snapshot) -> None:
         connection.execute(insert(JOURNAL), journal_row(account.customer_id, exchange))
 
 
-def _listed(avoiding: AbstractSet[str]) -> list[str]:
-    """List receivers for `NOT IN`, which is quickest to prepare where it is never empty."""
-    return sorted(avoiding) or [""]
->>>>>>> 713f1f8 (What comes in has bounds on both sides: bodies, faults, openings, snapshots; imports are one transaction)
+def _bring_up_to_date(engine: Engine) -> None:
+    """Migrate a database that is the mock's; another application's is not touched."""
+    is_sqlite = engine.dialect.name == "sqlite"
+    if is_sqlite:
+        require_own(tables_in(engine.url))
+        make_private(engine.url)
+    with writing(engine) as connection:
+        migrate(connection)
+    if is_sqlite:
+        with translated():
+            write_ahead(engine)
+
+
+def _listed(busy: Busy) -> dict[str, list[str]]:
+    """List who is busy for `NOT IN`, which is quickest to prepare where it is never empty."""
+    return {
+        "busy_receivers": sorted(busy.receivers) or [""],
+        "busy_customers": sorted(busy.customers) or [""],
+    }
 
 
 def _account(body: bytes | None, customer_id: str) -> AccountState:
