@@ -128,11 +128,18 @@ def _deeds(*columns: str) -> Select[Any]:
 
 DEEDS_SINCE: Final = _deeds("batch_id", "submission", "number", "attempt")
 DONE_TO_BATCHES: Final = _BATCHES_OF.where(BATCHES.c.batch_id.in_(_deeds("batch_id")))
-TRIED: Final = MESSAGES_OF.where(
-    tuple_(MESSAGES.c.batch_id, MESSAGES.c.submission, MESSAGES.c.number).in_(
-        _deeds("batch_id", "submission", "number").where(DEEDS.c.attempt > 0)
+TRIED: Final = (
+    _deeds()
+    .add_columns(MESSAGES.c.body)
+    .where(
+        DEEDS.c.attempt > 0,
+        MESSAGES.c.customer_id == DEEDS.c.customer_id,
+        MESSAGES.c.batch_id == DEEDS.c.batch_id,
+        MESSAGES.c.submission == DEEDS.c.submission,
+        MESSAGES.c.number == DEEDS.c.number,
     )
 )
+"""Messages with new attempts, once for each."""
 LAST_SERIALS: Final = select(
     *(
         select(func.coalesce(func.max(table.c.serial), 0))

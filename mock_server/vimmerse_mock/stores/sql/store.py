@@ -336,13 +336,14 @@ class SqlStore:
             moved = {"of_customer": customer_id, "now": position.at, "until": until}
             bodies = [*new("deeds", s.DONE_TO_BATCHES), *connection.execute(s.MOVED, moved)]
             batches = {body: _BATCH.decode(body) for (body,) in bodies}
+            tried = new("deeds", s.TRIED)
             exchanges = new("journal", s.JOURNAL_SINCE)
             deeds = frozenset(map(tuple, new("deeds", s.DEEDS_SINCE)))
             written = Snapshot(
                 account=_account(body, customer_id),
                 ledger=tuple(map(_entry, new("ledger", s.LEDGER_SINCE))),
                 batches=tuple(batches.values()),
-                messages=tuple(_MESSAGE.decode(body) for (body,) in new("deeds", s.TRIED)),
+                messages=tuple(_MESSAGE.decode(body) for (body,) in dict.fromkeys(tried)),
                 journal=tuple(_EXCHANGE.decode(body) for (body,) in exchanges),
             )
         return Recent(written, deeds, position, reached)
