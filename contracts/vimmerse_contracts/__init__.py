@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     )
     from vimmerse_contracts.secrecy import without_credentials
     from vimmerse_contracts.suite.target import Capability, ReceivedWebhook, Target
+    from vimmerse_contracts.unfrozen import monotonic
     from vimmerse_contracts.vocabulary import (
         API_KEY_HEADER,
         CONTROL_ROOT,
@@ -90,6 +91,7 @@ __all__ = [
     "is_loopback_url",
     "is_production_url",
     "json_schemas",
+    "monotonic",
     "openapi_document",
     "without_credentials",
 ]
@@ -98,7 +100,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     __all__,
     (
-        *("vocabulary", "network", "secrecy", "provenance", "markers", "schemas"),
+        *("vocabulary", "network", "secrecy", "unfrozen", "provenance", "markers", "schemas"),
         *("operations", "suite.target", "checks", "openapi"),
     ),
 )

@@ -24,10 +24,10 @@ from vimmerse_contracts import (
     Target,
     is_loopback_url,
     is_production_url,
+    monotonic,
     without_credentials,
 )
 from vimmerse_contracts.suite import session_for
-from vimmerse_contracts.unfrozen import monotonic
 from vimmerse_mock import Account, Inbox, Listener, MockServer, Opening, Scenario, intercept
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ PUBLIC = """
     MessageErrorSchema Operation ReceivedWebhook Rule Source Target UpdateBatchSchema
     ValidationErrorSchema WebhookSchema all_rules check_batch check_batch_answer check_error
     check_progress check_unchanged check_validation check_video check_webhook find_markers
-    is_loopback_url is_production_url json_schemas openapi_document without_credentials
+    is_loopback_url is_production_url json_schemas monotonic openapi_document without_credentials
 """
 
 
