@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test mutants soak docs lint format bench clean
+.PHONY: help install demo test mutants soak lowest docs lint format bench clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -34,6 +34,9 @@ mutants: $(READY) ## Run the contract suite against every broken mock; show whic
 soak: $(READY) ## Kill the mock a hundred times under load, on SQLite and PostgreSQL, and lose nothing
 	@scripts/engines.sh
 	@PYTHONPATH=tests $(BIN)/python -m lasting
+
+lowest: $(READY) ## Run the contract suite on the lowest versions that pyproject.toml allows
+	@scripts/lowest.sh
 
 docs: $(READY) ## Write the tables of the documents that are made from the code
 	@PYTHONPATH=tests $(BIN)/python -m tables
