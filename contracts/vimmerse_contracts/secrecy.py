@@ -18,6 +18,8 @@ REDACTED: Final = "[redacted]"
 _SECRET_ENDINGS: Final = ("key", "auth", "session", "sessionid", "pwd", "jwt", "bearer")
 _SECRET_WORDS: Final = re.compile("apikey|token|authorization|secret|passw|credential|cookie")
 _NO_SECRETS: Final = ("idempotencykey", "websocketkey")
+_NO_LETTER: Final = re.compile("[^a-z0-9]+")
+_USUAL_NAME: Final = 64
 _LOGIN: Final = re.compile(
     r"""((?::|%3a)(?:/|\\/|%2f){2})
         (?: (?:(?!%2f|%3f|%23)[^\s/?#"'<>])*
@@ -42,7 +44,12 @@ _LEAST_CUT: Final = 16
 
 def is_secret_name(name: str) -> bool:
     """Whether a header, a field or a parameter of this name holds what authorises somebody."""
-    plain = re.sub("[^a-z0-9]", "", name.lower())
+    return _is_secret_name(name) if len(name) <= _USUAL_NAME else _is_secret_name.__wrapped__(name)
+
+
+@lru_cache(4096)
+def _is_secret_name(name: str) -> bool:
+    plain = _NO_LETTER.sub("", name.lower())
     if plain.endswith(_NO_SECRETS):
         return False
     return plain.endswith(_SECRET_ENDINGS) or _SECRET_WORDS.search(plain) is not None
@@ -52,7 +59,9 @@ def without_credentials(text: str) -> str:
     """Return a URL, or a text with URLs, without logins and the values of secret parameters."""
     if "@" in text or "%40" in text:
         text = _LOGIN.sub(r"\1", text)
-    return _PARAMETER.sub(_without_value, text) if "=" in text or "%3" in text else text
+    if "%3" in text or ("=" in text and ("?" in text or "&" in text or ";" in text)):
+        text = _PARAMETER.sub(_without_value, text)
+    return text
 
 
 def _without_value(parameter: re.Match[str]) -> str:
@@ -84,10 +93,12 @@ class Secrets:
 
     def hide(self, text: str, stand_in: Callable[[str], str] = lambda _found: REDACTED) -> str:
         """Return a text with a stand-in for each place where one of them is written."""
+        if not (_is_escaped(text) or self._is_in(text)):
+            return text
         spans = {
             (begin, end) if places is None else (places[begin], places[end])
             for layer, places in _layers(text)
-            if any(map(layer.__contains__, self._blocks))
+            if self._is_in(layer)
             for spelling in self._spellings
             for begin, end in spelling.spans(layer)
         }
@@ -98,6 +109,9 @@ class Secrets:
             shown += [text[done:begin], stand_in(text[begin:end])]
             done = end
         return "".join([*shown, text[done:]])
+
+    def _is_in(self, text: str) -> bool:
+        return any(map(text.__contains__, self._blocks))
 
     def hide_in(self, value: Any) -> Any:  # noqa: ANN401 - any JSON
         """Hide them in all texts of a JSON value, its keys included."""
@@ -162,6 +176,10 @@ def _in_base64(raw: bytes) -> Iterator[str]:
             yield encode(bytes(before) + raw).decode()[changed:whole]
 
 
+def _is_escaped(text: str) -> bool:
+    return "%" in text or "\\" in text or "&" in text
+
+
 def _layers(text: str) -> Iterator[tuple[str, list[int] | None]]:
     """Yield a text, and what it says once its escapes are undone, layer by layer.
 
@@ -170,7 +188,7 @@ def _layers(text: str) -> Iterator[tuple[str, list[int] | None]]:
     yield text, None
     places: list[int] | None = None
     for _ in range(_MOST_LAYERS):
-        if not ("%" in text or "\\" in text or "&" in text):
+        if not _is_escaped(text):
             return
         pieces, kept, done = [], [], 0
         for escape in _ESCAPE.finditer(text):

@@ -113,17 +113,11 @@ class _Token:
 
     def __init__(self, token: str) -> None:
         self._token = token
-        self._secrets = Secrets([token])
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Put it into a request, as an authentication of `requests`."""
-        if self._token:
-            request.headers["Authorization"] = f"Bearer {self._token}"
+        request.headers["Authorization"] = f"Bearer {self._token}"
         return request
-
-    def hide(self, said: bytes) -> bytes:
-        """Hide it in what a server says: some echo what they were sent."""
-        return self._secrets.hide(said.decode(errors="replace")).encode()
 
 
 class HttpCaller:
@@ -136,7 +130,8 @@ class HttpCaller:
         import requests  # noqa: PLC0415 - only who calls over HTTP pays for it
 
         self._base_url = base_url.rstrip("/")
-        self._token = _Token(token)
+        self._token = _Token(token) if token else None
+        self._secrets = Secrets([token])
         self._session = requests.Session()
         self._session.trust_env = not is_loopback_url(base_url)
         self._session.headers.update({"Content-Type": "application/json", CONTROL_HEADER: "1"})
@@ -147,11 +142,10 @@ class HttpCaller:
 
     def send(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         """Send a request."""
-        url = self._base_url + path
         try:
             answer = self._session.request(
                 method,
-                url,
+                self._base_url + path,
                 data=body,
                 auth=self._token,
                 timeout=_SECONDS,
@@ -161,7 +155,7 @@ class HttpCaller:
             reason = type(error).__name__
         else:
             status, said = answer.status_code, answer.content
-            return status, said if status < _ERROR else self._token.hide(said)
+            return status, said if status < _ERROR else self._without_token(said)
         # Raised out here: the frames of http.client, which would come along, hold the token.
         raise ControlError(
             f"no control plane at {without_credentials(self._base_url)} ({reason}): start a mock "
@@ -171,6 +165,10 @@ class HttpCaller:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+    def _without_token(self, said: bytes) -> bytes:
+        """Hide the token in what a server says: some echo what they were sent."""
+        return self._secrets.hide(said.decode(errors="replace")).encode()
 
 
 class InProcessCaller:

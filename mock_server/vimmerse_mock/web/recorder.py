@@ -183,14 +183,15 @@ class _Redaction:
     def of(cls, environ: Environ, form: Form, *, is_known: bool) -> _Redaction:
         """Find what a request authorises itself by."""
         named = [
-            *EnvironHeaders(environ),
-            *parse_qsl(environ.get("QUERY_STRING", "")),
-            *((name, value) for name, values in form.items() for value in values),
+            *((name, [value]) for name, value in EnvironHeaders(environ)),
+            *((name, [value]) for name, value in parse_qsl(environ.get("QUERY_STRING", ""))),
+            *form.items(),
         ]
         found = {
             credential
-            for name, value in named
+            for name, values in named
             if is_secret_name(name)
+            for value in values
             for credential in credentials_in(value)
             if len(credential) >= _LEAST_SECRET
         }
@@ -223,8 +224,9 @@ class _Redaction:
         left = _FORM_CHARACTERS
         for name, values in list(sent.items())[:_FIELDS]:
             kept = []
+            is_secret = is_secret_name(name)
             for value in values[:_FIELDS]:
-                text = REDACTED if is_secret_name(name) else self.text(value)
+                text = REDACTED if is_secret else self.text(value)
                 kept.append(text[: min(left, BODY_CHARACTERS)])
                 left -= len(kept[-1])
             form[self.text(name)[:_NAME_CHARACTERS]] = tuple(kept)
