@@ -19,6 +19,14 @@ _TIMEOUT_SECONDS: Final = 60
 _IMAGE: Final = "http://images.example/1.jpg"
 
 
+_HOSTILE_PATHS: Final = (
+    *("", "/", "?", "/%00%ff/%2e%2e/..", "/;'--", "/{0}%s", "/\u00fc/\u65e5\u672c"),
+    *("/" + "%F0%9F%92%A5" * 150, "?" + "a" * 1_900, "/" + "a/" * 900),
+)
+"""Paths that a webhook's address may have, and that nobody may trip over."""
+_HOSTILE_TEXTS: Final = ("", "'; DROP TABLE batches; --", "\u202e%s{0}", "\U0001f4a5" * 400)
+
+
 class Outcome(Enum):
     """What a caller knows of a request afterwards."""
 
@@ -88,7 +96,8 @@ class Caller:
 
     def _create(self) -> None:
         title = self._new_title()
-        form = {"image_urls": _IMAGE, "title": title, "webhook_url": self.webhook_url}
+        url = self.webhook_url + self._hostile_path()
+        form = {"image_urls": _IMAGE, "title": title, "webhook_url": url}
         outcome, batch = self._ask("POST", "/batch", form)
         if outcome is Outcome.DONE:
             self.promises.append(Promise(batch["id"], {title}))
@@ -110,7 +119,13 @@ class Caller:
         promise.resubmitted(outcome)
 
     def _new_title(self) -> str:
-        return f"{self.name}-{next(self._numbers)}"
+        return f"{self.name}-{next(self._numbers)} {self.random.choice(_HOSTILE_TEXTS)}".strip()
+
+    def _hostile_path(self) -> str:
+        """Choose an end of a webhook's address; some are random, and so cannot be compressed."""
+        if self.random.random() < 0.2:
+            return f"/{self.random.randbytes(900).hex()}"
+        return self.random.choice(_HOSTILE_PATHS)
 
     def _ask(
         self, method: str, path: str, form: dict[str, str], *, may_be_early: bool = False

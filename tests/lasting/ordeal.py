@@ -22,9 +22,11 @@ from vimmerse_mock.model.outbox import LEASE, MessageState
 from vimmerse_mock.receiving.inbox import Inbox, Listener
 from vimmerse_mock.stores import Store, open_store
 
-KEYS: Final = ("YOUR_API_KEY", "second", "third", "fourth")
+KEYS: Final = ("YOUR_API_KEY", 'it\'s"mine";--', "%00%ff{0}%s", "k" * 250)
+"""Keys that a careless query, format or index would trip over."""
 _OPTIONS: Final = (
     *("--workers", "2"),
+    *("--customer-id", "O'Brien;--?a=%2F&#é"),
     *("--speed", "20"),
     *("--credits", "100000000"),
     *("--concat-price", "1"),
