@@ -200,14 +200,14 @@ class TestJournal:
     def test_bodies_are_bounded(self, api: FlaskClient, account: Account) -> None:
         """Of a long value, a long answer and many fields the beginning is kept."""
         urls = [f"http://images.example/{'x' * 200}/{i}.jpg" for i in range(90)]
-        form = {"image_urls": urls, "title": "t" * 9_000, **{f"f{i}": "1" for i in range(90)}}
+        form = {"image_urls": urls, "note": "t" * 9_000, **{f"f{i}": "1" for i in range(90)}}
         answer = api.post("/batch", headers={**KEY, "X-Long": "l" * 9_000}, data=form)
         assert len(answer.data) > BODY_CHARACTERS
         (shown,) = account.journal.requests()
         assert len(shown.answer) == BODY_CHARACTERS
         assert len(shown.headers["x-long"]) == BODY_CHARACTERS
         assert len(shown.form["image_urls"]) == len(shown.form) == 64
-        assert len(shown.form["title"][0]) == BODY_CHARACTERS
+        assert len(shown.form["note"][0]) == BODY_CHARACTERS
         api.get("/" + "p" * 9_000, headers=KEY)
         assert len(account.journal.requests()[-1].path) == BODY_CHARACTERS
 
