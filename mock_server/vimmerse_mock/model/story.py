@@ -151,7 +151,7 @@ def _requests(exchange: Exchange) -> Iterator[Event]:
     what = f"{exchange.method} {exchange.path} ({known}): {answered}"
     if exchange.batch_status:
         what += f", {exchange.batch_status} {exchange.progress} %"
-    if exchange.why:
+    if exchange.why and not exchange.fault:
         what += f": {exchange.why}"
     yield Event(exchange.at, EventKind.REQUEST, what, exchange.batch_id)
     if exchange.fault:

@@ -125,9 +125,11 @@ def test_a_fault_stands_behind_the_request_that_met_it(
 def test_a_path_that_matches_nothing_stands_out(
     account: Account, call: Callable[..., dict[str, Any]]
 ) -> None:
-    """A typo is shown as what it is."""
+    """A typo is shown as what it is, with the nearest operation."""
     call("GET", "/bacth/1")
-    assert lines(account, "request") == ["GET /bacth/1 (no such operation): 404"]
+    (line,) = lines(account, "request")
+    assert line.startswith("GET /bacth/1 (no such operation): 404: there is no GET '/bacth/1'")
+    assert "did you mean GET /batch/{batch_id}?" in line
 
 
 def test_it_is_written_for_a_terminal(
