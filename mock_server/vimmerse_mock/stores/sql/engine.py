@@ -14,12 +14,11 @@ from vimmerse_mock.errors import (
     StoreRefusedError,
     StoreUnavailableError,
 )
-from vimmerse_mock.stores.sql.patience import AT_START, FOR_REQUESTS, Patience
+from vimmerse_mock.stores.sql.patience import AT_START, FOR_REQUESTS, LOCKED, Patience
 from vimmerse_mock.stores.sql.sqlite import READING, sqlite_engine
 
 _CONFLICTS: Final = frozenset({"40001", "40P01"})
 """Serialization failure, deadlock."""
-_LOCKED: Final = "55P03"
 _FULL: Final = frozenset({"53100", "53200"})
 _UNREACHABLE: Final = ("08", "57", "53")
 """Connections lost or refused, the server stopping, too many connections."""
@@ -98,7 +97,7 @@ def translated() -> Iterator[None]:
         lost = isinstance(error, exc.OperationalError) and not state
         if (
             error.connection_invalidated
-            or state == _LOCKED
+            or state == LOCKED
             or state.startswith(_UNREACHABLE)
             or (lost and "no such table" not in words)
         ):

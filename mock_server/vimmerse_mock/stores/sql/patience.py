@@ -26,6 +26,8 @@ FOR_REQUESTS: Final = Patience(lock=1.2, queue=0.6, answer=5.0)
 AT_START: Final = Patience(lock=30.0, queue=30.0, answer=600.0)
 """Others may be starting, too, and a migration takes as long as it takes."""
 CONNECT_SECONDS: Final = 5
+LOCKED: Final = "55P03"
+"""What PostgreSQL says when a lock was waited for in vain."""
 _HARDLY: Final = 0.1
 
 

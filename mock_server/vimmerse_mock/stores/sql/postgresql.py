@@ -10,10 +10,8 @@ from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine,
 
 from vimmerse_contracts.unfrozen import monotonic
 from vimmerse_mock.errors import StoreRefusedError
-from vimmerse_mock.stores.sql.patience import CONNECT_SECONDS, LockWait, Patience
+from vimmerse_mock.stores.sql.patience import CONNECT_SECONDS, LOCKED, LockWait, Patience
 
-LOCKED: Final = "55P03"
-"""What PostgreSQL says when a lock was waited for in vain."""
 _CONNECTIONS: Final = 48
 _LOOK_AGAIN_SECONDS: Final = 0.1
 
