@@ -201,7 +201,7 @@ class TokenMissingError(MockError):
 
 
 class ForeignOriginError(MockError):
-    """The request is from a web page of another origin, or has the Host of another machine."""
+    """Without a token: the request may be a web page's, a webhook's, a proxy's, another machine's."""
 
     status = HTTPStatus.FORBIDDEN
 
