@@ -201,7 +201,7 @@ class TokenMissingError(MockError):
 
 
 class ForeignOriginError(MockError):
-    """Without a token: the request may be a web page's, a webhook's, a proxy's, another machine's."""
+    """Without a token, the request may be of a web page, a webhook, a proxy, another machine."""
 
     status = HTTPStatus.FORBIDDEN
 
