@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
@@ -36,6 +38,8 @@ from vimmerse_mock.model.timeline import Observation, Timeline, plan
 from vimmerse_mock.stores import Store, Transaction
 from vimmerse_mock.stores.conflicts import retried
 
+_UUID: Final = re.compile(r"(urn:uuid:)?\{?[0-9a-fA-F-]{32,36}\}?")
+"""What may be one: Python's own reading takes digits of every script, and `1_0`."""
 _SETTINGS: Final = tuple(VideoSettings.__dataclass_fields__)
 
 
@@ -256,10 +260,10 @@ def checked_id(batch_id: str) -> str:
     Raises:
         InvalidBatchIdError: it is no UUID.
     """
-    try:
-        return str(UUID(batch_id))
-    except ValueError as error:
-        raise InvalidBatchIdError("a batch id is a UUID") from error
+    if _UUID.fullmatch(batch_id):
+        with suppress(ValueError):
+            return str(UUID(batch_id))
+    raise InvalidBatchIdError("a batch id is a UUID")
 
 
 def _view(account: AccountState, batch: Batch | None, now: Instant) -> BatchView:

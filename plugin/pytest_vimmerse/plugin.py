@@ -33,6 +33,8 @@ MOCK_URL = "VIMMERSE_ADMIN_URL"
 """Variable that names a running mock; `vimmerse-mock run` sets it."""
 TOKEN = "VIMMERSE_ADMIN_TOKEN"  # noqa: S105 - the name of a variable
 STORY_LINES = 80
+SETTINGS = {"unfired_faults": ("fail", "ignore"), "assumptions": ("count", "fail")}
+"""What the marker `vimmerse` takes; the first word of each is what holds without one."""
 _STORY_TITLE = "Vimmerse: what happened, on the account's clock"
 _FAILED: pytest.StashKey[bool] = pytest.StashKey()
 _HANDLES: pytest.StashKey[list[Vimmerse]] = pytest.StashKey()
@@ -83,7 +85,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Note which rules a test holds the target to, so that any report can name them."""
+    """Check the markers, and note which rules a test holds the target to, for any report."""
+    for item in items:
+        _require_known(item)
     ours = [item for item in items if TARGET in getattr(item, "fixturenames", ())]
     if ours and not __debug__:
         raise pytest.UsageError(WITHOUT_ASSERTIONS)
@@ -136,12 +140,16 @@ def vimmerse(
 ) -> Iterator[Vimmerse]:
     """A new account for this test, with a manual clock, a client and an inbox for webhooks."""
     from pytest_vimmerse.handle import Vimmerse  # noqa: PLC0415 - see the module's docstring
+    from vimmerse_mock import ControlError  # noqa: PLC0415 - as above
 
-    handle = Vimmerse(vimmerse_server, vimmerse_listener)
+    try:
+        handle = Vimmerse(vimmerse_server, vimmerse_listener)
+    except ControlError as error:  # the mock at `VIMMERSE_ADMIN_URL` is none, or does not let us in
+        pytest.fail(str(error), pytrace=False)
     item: pytest.Item = request.node
     item.stash.setdefault(_HANDLES, []).append(handle)
     yield handle
-    strict = _asked(item, "unfired_faults", ("fail", "ignore"), "fail") == "fail"
+    strict = _asked(item, "unfired_faults") == "fail"
     # A test that failed anyway is not blamed twice.
     unfired = handle.faults.unfired if strict and not item.stash.get(_FAILED, False) else ()
     handle.close()
@@ -159,13 +167,37 @@ def vimmerse(
         )
 
 
-def _asked(item: pytest.Item, name: str, words: tuple[str, str], default: str) -> str:
+def _asked(item: pytest.Item, name: str) -> str:
     """Return what the marker `vimmerse` of a test says."""
     marker = item.get_closest_marker(MARK)
-    wanted: str = marker.kwargs.get(name, default) if marker else default
-    if wanted not in words:
-        raise pytest.UsageError(f"{name} is {' or '.join(map(repr, words))}, not {wanted!r}")
+    wanted: str = marker.kwargs.get(name, SETTINGS[name][0]) if marker else SETTINGS[name][0]
     return wanted
+
+
+def _require_known(item: pytest.Item) -> None:
+    """Refuse markers that say nothing known.
+
+    Raises:
+        pytest.UsageError: it names the test, and what there is.
+    """
+    for marker in item.iter_markers(MARK):
+        for name, value in [*((str(each), None) for each in marker.args), *marker.kwargs.items()]:
+            words = SETTINGS.get(name, ())
+            if value not in words:
+                listed = ", ".join(
+                    f"{each}={' or '.join(map(repr, SETTINGS[each]))}" for each in SETTINGS
+                )
+                raise pytest.UsageError(
+                    f"{item.nodeid}: the marker {MARK} takes {listed}; not {name}={value!r}"
+                )
+    needed = [each for marker in item.iter_markers(NEEDS) for each in marker.args]
+    if needed:
+        from vimmerse_contracts import Capability  # noqa: PLC0415 - see the module's docstring
+
+        for each in set(needed) - set(Capability):
+            raise pytest.UsageError(
+                f"{item.nodeid}: the marker {NEEDS} takes {', '.join(Capability)}; not {each!r}"
+            )
 
 
 @pytest.hookimpl(wrapper=True)
@@ -176,8 +208,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     if handles:
         from pytest_vimmerse.report import note_assumptions  # noqa: PLC0415 - see above
 
-        wanted = _asked(item, "assumptions", ("fail", "count"), "count")
-        note_assumptions(item, handles, fail=wanted == "fail")
+        note_assumptions(item, handles, fail=_asked(item, "assumptions") == "fail")
 
 
 @pytest.hookimpl(wrapper=True)

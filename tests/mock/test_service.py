@@ -199,7 +199,20 @@ def test_changing_the_scenario_changes_no_batch_that_exists(
     assert mock.service.read(state, batch.id).seen.status is BatchStatus.SUCCESS
 
 
-@pytest.mark.parametrize("batch_id", ["", "1", "not-a-uuid", "g" * 32])
+@pytest.mark.parametrize(
+    "batch_id",
+    [
+        "",
+        "1",
+        "not-a-uuid",
+        "g" * 32,
+        "\N{FULLWIDTH DIGIT ONE}" * 32,
+        "1_0" * 10 + "11",
+        " " * 30 + "11",
+        "x" * 40_000,
+        "-" * 33,
+    ],
+)
 def test_an_id_that_is_no_uuid_is_told_from_one_that_is_unknown(
     mock: Mock, account: Account, batch_id: str
 ) -> None:

@@ -151,3 +151,16 @@ def test_plugin_tests_find_the_installed_entry_point() -> None:
         text=True,
     )
     assert "vimmerse_server [session scope]" in listed.stdout
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://[::1", "http://127.0.0.1:9"])
+def test_an_address_without_a_mock_is_one_line(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """A wrong `VIMMERSE_ADMIN_URL` is named under each test, without a traceback."""
+    monkeypatch.setenv("VIMMERSE_ADMIN_URL", url)
+    pytester.makepyfile("def test_it(vimmerse): ...")
+    result = pytester.runpytest_subprocess("-q")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"no control plane at {url.replace('[', '[[]')} *ADMIN_URL)"])
+    assert len(result.outlines) < 20

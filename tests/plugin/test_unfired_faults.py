@@ -59,16 +59,26 @@ def test_a_test_that_failed_is_not_blamed_twice(pytester: pytest.Pytester) -> No
     pytester.runpytest_subprocess().assert_outcomes(failed=1)
 
 
-def test_a_wrong_word_in_the_marker_is_refused(pytester: pytest.Pytester) -> None:
-    """A typo in the marker says what there is."""
-    pytester.makepyfile(
-        """
+@pytest.mark.parametrize(
+    ("marker", "refusal"),
+    [
+        ('vimmerse(unfired_faults="ignored")', "unfired_faults='fail' or 'ignore', *'ignored'"),
+        ('vimmerse(unfired="ignore")', "takes unfired_faults=*, assumptions=*not unfired='ignore'"),
+        ('vimmerse("ignore")', "takes unfired_faults=*, assumptions=*not ignore=None"),
+        ('vimmerse_needs("money")', "takes webhooks, *; not 'money'"),
+    ],
+)
+def test_a_marker_that_says_nothing_known_is_refused(
+    pytester: pytest.Pytester, marker: str, refusal: str
+) -> None:
+    """In one line, before any test is run, with the test's name and what there is."""
+    pytester.makepyfile(f"""
         import pytest
 
-        @pytest.mark.vimmerse(unfired_faults="ignored")
+        @pytest.mark.{marker}
         def test_it(vimmerse):
             vimmerse.faults.html()
-        """
-    )
+        """)
     result = pytester.runpytest_subprocess()
-    result.stdout.fnmatch_lines(["*unfired_faults is 'fail' or 'ignore', not 'ignored'*"])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: *::test_it: the marker *{refusal}"])

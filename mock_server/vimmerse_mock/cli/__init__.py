@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
+from io import TextIOWrapper
 from types import MappingProxyType
 from typing import Final
 
@@ -59,6 +61,9 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         from vimmerse_mock.errors import MockError  # noqa: PLC0415 - `--help` needs no contract
 
+        for stream in (sys.stdout, sys.stderr):  # a letter that the terminal lacks loses nothing
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except MockError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections.abc import Iterator
 from threading import Lock
@@ -20,7 +21,7 @@ from vimmerse_contracts.signatures import (
     secret_key,
 )
 from vimmerse_contracts.suite.target import ReceivedWebhook
-from vimmerse_mock.cli.options import PORT, URL, Parsed, fail, option
+from vimmerse_mock.cli.options import PORT, URL, Parsed, escaped, fail, option
 from vimmerse_mock.model.clock import Instant, in_seconds, seconds, to_datetime, wall_clock
 from vimmerse_mock.receiving.answers import Answer, Answers
 from vimmerse_mock.receiving.forwarding import Forwarder
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 _ENDS: Final = (signal.SIGTERM, signal.SIGINT)
 _TOLERANCE: Final = 300
+_SECONDS: Final = re.compile(r"\d{1,18}", re.ASCII)
 _SHOWN_BODY: Final = 4_000
 _SHOWN_ANSWER: Final = 300
 _LARGEST: Final = 1024 * 1024
@@ -130,7 +132,7 @@ class _Receiver:
             self._count += 1
             self._print(
                 f"\n{self._count}. {to_datetime(at):%H:%M:%S} UTC  {environ['REQUEST_METHOD']} "
-                f"{_clean(path)} -> {answer.status} ({took * 1000:.0f} ms)",
+                f"{escaped(path)} -> {answer.status} ({took * 1000:.0f} ms)",
                 "bold green" if good else "bold red",
             )
             for line, style in _content_lines(webhook):
@@ -140,7 +142,7 @@ class _Receiver:
                 self._print(f"   {verdict}", "green" if " valid" in verdict else "red")
             if not good and answer.body:
                 said = answer.body[:_SHOWN_ANSWER].decode("utf-8", "replace")
-                self._print(f"   answer: {_clean(said)}", "red")
+                self._print(f"   answer: {escaped(said)}", "red")
         return answer.write(start_response)
 
     def _print(self, text: str, style: str) -> None:
@@ -151,16 +153,16 @@ def _content_lines(webhook: ReceivedWebhook) -> Iterator[tuple[str, str]]:
     """Yield lines on headers, body, and what is not as documented; each with its style."""
     for name, value in sorted(webhook.headers.items()):
         if name not in _DULL_HEADERS:
-            yield f"{name}: {REDACTED if is_secret_name(name) else _clean(value)}", "dim"
+            yield f"{name}: {REDACTED if is_secret_name(name) else escaped(value)}", "dim"
     body = webhook.body
     text = body if isinstance(body, str) else json.dumps(body, indent=2, ensure_ascii=False)
     for line in text[:_SHOWN_BODY].splitlines():
-        yield _clean(line), "cyan"
+        yield escaped(line), "cyan"
     problems: dict[str, Any] = (
         WebhookSchema().validate(body) if isinstance(body, dict) else {"body": ["not an object"]}
     )
     for name, said in problems.items():
-        yield f"not the documented webhook: {_clean(str(name))}: {said[0]}", "yellow"
+        yield f"not the documented webhook: {escaped(str(name))}: {said[0]}", "yellow"
 
 
 def _judge(webhook: ReceivedWebhook, content: bytes, keys: tuple[bytes, ...], at: Instant) -> str:
@@ -173,11 +175,8 @@ def _judge(webhook: ReceivedWebhook, content: bytes, keys: tuple[bytes, ...], at
         return "not signed"
     if not is_signed(signatures, keys, message_id, timestamp, content):
         return "signature INVALID: made with another secret, or for another body"
-    if not timestamp.isdecimal() or abs(at - seconds(int(timestamp))) > seconds(_TOLERANCE):
-        return f"signature valid, but its timestamp {timestamp} is more than five minutes off"
+    if not _SECONDS.fullmatch(timestamp) or abs(at - seconds(int(timestamp))) > seconds(_TOLERANCE):
+        return (
+            f"signature valid, but its timestamp {escaped(timestamp)} is more than five minutes off"
+        )
     return "signature valid"
-
-
-def _clean(text: str) -> str:
-    """Replace what would steer the terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

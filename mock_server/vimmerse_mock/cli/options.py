@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -11,22 +12,38 @@ from typing import Any, Final, NoReturn, TypeVar
 import click
 from click.core import ParameterSource
 
+from vimmerse_mock.model.bounds import Bounds, quoted
+
 _PREFIX: Final = "VIMMERSE_MOCK"
 _OF_SERVICE: Final = ("tcp://", "udp://", "sctp://")
 _ADMIN_URL: Final = "http://127.0.0.1:8765"
+_DIGITS: Final = 18
 PORT: Final = click.IntRange(0, 65535)
-NATURAL: Final = click.IntRange(0, 10**15)
 FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 ON_COMMAND_LINE: Final = "other users see it in the process list: better in a file or a variable"
-POSITIVE: Final = click.IntRange(min=1)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def fail(sentence: str) -> NoReturn:
     """End a command that cannot be carried out: the sentence on stderr, and exit code 2."""
-    click.echo(f"vimmerse-mock: {sentence}", err=True)
+    say(f"vimmerse-mock: {sentence}", err=True)
     sys.exit(2)
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print text that may have come from elsewhere: what would steer the terminal is escaped."""
+    click.echo(escaped(text), err=err)
+
+
+def escaped(text: str) -> str:
+    """Return a text with what is neither printable nor a line's end as escapes of JSON."""
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
+
+
+def whole(bounds: Bounds) -> click.IntRange:
+    """Make the type of a whole number within bounds."""
+    return click.IntRange(round(bounds.least), round(bounds.most))
 
 
 class _Option(click.Option):
@@ -142,22 +159,23 @@ def _url(text: str) -> str:
     from vimmerse_contracts.fields import url_problem  # noqa: PLC0415 - marshmallow is slow to import
 
     if text and url_problem(text) is not None:
-        raise ValueError(f"{text!r} is not like http://127.0.0.1:5000/hook")
+        raise ValueError(f"{quoted(text)} is not like http://127.0.0.1:5000/hook")
     return text
 
 
 URL: Final = Parsed("URL", _url)
 
 
-def pairs(form: str, separator: str, known: Sequence[str] = ()) -> Parsed:
+def pairs(form: str, separator: str, bounds: Bounds, known: Sequence[str] = ()) -> Parsed:
     """Make the type of a word and a number: `KEY:CREDITS`, `MOTION_TYPE=CREDITS`."""
 
     def read(text: str) -> tuple[str, int]:
         word, _, number = text.rpartition(separator)
-        if not word or not number.isdecimal():
-            raise ValueError(f"{text!r} is not like {form}, with a number of credits")
+        is_number = number.isascii() and number.isdecimal() and len(number) <= _DIGITS
+        if not word or not is_number or int(number) not in bounds:
+            raise ValueError(f"{quoted(text)} is not like {form}, with {bounds} credits")
         if known and word not in known:
-            raise ValueError(f"{word!r} is not one of {', '.join(known)}")
+            raise ValueError(f"{quoted(word)} is not one of {', '.join(known)}")
         return word, int(number)
 
     return Parsed(form, read)

@@ -11,17 +11,17 @@ import click
 from vimmerse_contracts.vocabulary import MOTION_TYPES, SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
 from vimmerse_mock.cli.options import (
     FILE,
-    NATURAL,
     ON_COMMAND_LINE,
     PORT,
-    POSITIVE,
     Parsed,
     fail,
     option,
     pairs,
     token_of,
+    whole,
 )
 from vimmerse_mock.model.account import DEFAULT_CREDITS, PERMISSIONS, Opening
+from vimmerse_mock.model.bounds import CREDITS, EXCHANGES, MEBIBYTES, PRICE, WORKERS
 from vimmerse_mock.model.clock import CLOCK_MODES
 from vimmerse_mock.model.credits import PriceList
 from vimmerse_mock.model.exchange import JOURNAL_LENGTH
@@ -39,7 +39,7 @@ from vimmerse_mock.serve import MEMORY, ServeSettings, serve
     default=MEMORY,
     help="Where to keep data: memory:, sqlite:///path.db or postgresql://user@host/name.",
 )
-@option("--workers", default=1, type=POSITIVE, help="Number of processes.")
+@option("--workers", default=1, type=whole(WORKERS), help="Number of processes.")
 @option(
     "--clock",
     default="live",
@@ -48,7 +48,7 @@ from vimmerse_mock.serve import MEMORY, ServeSettings, serve
 )
 @option("--speed", default=1.0, help="Speed of a live clock: 60 is 60 times as fast as real time.")
 @option("--step", default="1s", help="How far a stepping clock moves with each read, such as 2s.")
-@option("--credits", default=DEFAULT_CREDITS, type=NATURAL, help="Credits to start with.")
+@option("--credits", default=DEFAULT_CREDITS, type=whole(CREDITS), help="Credits to start with.")
 @option("--api-key", default=SAMPLE_API_KEY, help="The account's API key.")
 @option("--customer-id", default=SAMPLE_CUSTOMER_ID, help="The account's customer id.")
 @option(
@@ -65,7 +65,7 @@ from vimmerse_mock.serve import MEMORY, ServeSettings, serve
 )
 @option(
     "--account",
-    type=pairs("KEY:CREDITS", ":"),
+    type=pairs("KEY:CREDITS", ":", CREDITS),
     multiple=True,
     help="Another account, by its API key and credits; repeatable.",
 )
@@ -78,13 +78,13 @@ from vimmerse_mock.serve import MEMORY, ServeSettings, serve
 )
 @option(
     "--price",
-    type=pairs("MOTION_TYPE=CREDITS", "=", MOTION_TYPES),
+    type=pairs("MOTION_TYPE=CREDITS", "=", PRICE, MOTION_TYPES),
     multiple=True,
     help="Credits for one second of video of a motion type; repeatable.",
 )
-@option("--concat-price", default=0, type=NATURAL, help="Credits for a concat.")
-@option("--max-image-mib", default=32, type=POSITIVE, help="Largest image, in MiB.")
-@option("--max-request-mib", default=256, type=POSITIVE, help="Largest request, in MiB.")
+@option("--concat-price", default=0, type=whole(PRICE), help="Credits for a concat.")
+@option("--max-image-mib", default=32, type=whole(MEBIBYTES), help="Largest image, in MiB.")
+@option("--max-request-mib", default=256, type=whole(MEBIBYTES), help="Largest request, in MiB.")
 @option(
     "--keep",
     default="",
@@ -94,7 +94,7 @@ from vimmerse_mock.serve import MEMORY, ServeSettings, serve
 @option(
     "--journal",
     default=JOURNAL_LENGTH,
-    type=NATURAL,
+    type=whole(EXCHANGES),
     help="Number of requests to keep in the journal of each account.",
 )
 @option(

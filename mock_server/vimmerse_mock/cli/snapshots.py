@@ -8,7 +8,7 @@ from tempfile import NamedTemporaryFile
 import click
 import msgspec
 
-from vimmerse_mock.cli.options import fail, with_control_plane
+from vimmerse_mock.cli.options import fail, say, with_control_plane
 from vimmerse_mock.control import operations as o
 from vimmerse_mock.control.calls import ControlClient
 from vimmerse_mock.control.snapshots import FORMAT, VERSION, SnapshotFile, read_snapshots
@@ -78,4 +78,4 @@ def import_command(control: ControlClient, *, file: Path) -> None:
     """Load accounts from a snapshot or seed file into a running mock: all of them, or none."""
     loaded = control.call(o.IMPORT, read_file(file, str(file)))
     for account in loaded.accounts:
-        click.echo(f"{account.customer_id}   credits: {account.credits}")
+        say(f"{account.customer_id}   credits: {account.credits}")

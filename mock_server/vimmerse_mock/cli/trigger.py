@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from vimmerse_contracts.vocabulary import SAMPLE_API_KEY, SAMPLE_CUSTOMER_ID
-from vimmerse_mock.cli.options import POSITIVE, URL
+from vimmerse_mock.cli.options import URL, say, whole
+from vimmerse_mock.model.bounds import Bounds
 from vimmerse_mock.model.outbox import MessageState
 from vimmerse_mock.model.scenarios import SCENARIOS
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from vimmerse_mock.control.messages import WebhookInfo
     from vimmerse_mock.delivery import Post, Reply, Sender
 
+_IMAGES: Final = Bounds(1, 1_000)
 _LONGEST_SECONDS: Final = 30 * 86_400.0
 """On the mock's clock: longer than any batch, and any retry, takes."""
 
@@ -24,7 +26,11 @@ _LONGEST_SECONDS: Final = 30 * 86_400.0
 @click.argument("scenario", type=click.Choice(list(SCENARIOS)))
 @click.option("--webhook-url", required=True, type=URL, help="URL to send the webhook to.")
 @click.option(
-    "--images", default=1, type=POSITIVE, show_default=True, help="Number of images of the batch."
+    "--images",
+    default=1,
+    type=whole(_IMAGES),
+    show_default=True,
+    help="Number of images of the batch.",
 )
 @click.option(
     "--customer-id",
@@ -57,10 +63,13 @@ def command(*, scenario: str, webhook_url: str, images: int, customer_id: str) -
         batch = answer.get_json()["data"]
         click.echo(f"batch {batch['id']} of {images} images is {batch['status']}")
         account.clock.advance(_LONGEST_SECONDS)
-        (webhook, *_) = account.outbox
+        webhooks = account.outbox
     finally:
         mock.close()
-    _conclude(webhook)
+    if not webhooks:
+        click.echo(f"nothing was sent: a batch that is {scenario} never ends", err=True)
+        sys.exit(1)
+    _conclude(webhooks[0])
 
 
 class _PrintingSender:
@@ -69,16 +78,13 @@ class _PrintingSender:
 
     def send(self, post: Post) -> Reply:
         """Send a webhook, and print what came of it."""
-        click.echo(f"POST {post.url} {post.body.decode()}")
+        say(f"POST {post.url} {post.body.decode()}")
         reply = self._sender.send(post)
-        click.echo(f"  answered {reply.status}" if reply.status else f"  no answer: {reply.error}")
+        say(f"  answered {reply.status}" if reply.status else f"  no answer: {reply.error}")
         return reply
 
 
 def _conclude(webhook: WebhookInfo) -> None:
-    if not webhook.attempts:
-        click.echo("nothing was sent: this scenario never ends", err=True)
-        sys.exit(1)
     first, last = webhook.attempts[0].at, webhook.attempts[-1].at
     several = f"s over {(last - first).total_seconds():g} s of its clock" if last > first else ""
     tried = f"{webhook.state.value} after {len(webhook.attempts)} attempt{several}"

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import msgspec
 
-from vimmerse_mock.cli.options import with_control_plane
+from vimmerse_mock.cli.options import say, with_control_plane
 from vimmerse_mock.control import messages as r
 from vimmerse_mock.control import operations as o
 from vimmerse_mock.control.calls import ControlClient
@@ -82,10 +82,10 @@ def _one(control: ControlClient, customer_id: str, message_id: str) -> tuple[str
 
 def _print(found: object, lines: Iterable[str], *, as_json: bool) -> None:
     if as_json:
-        click.echo(msgspec.json.format(r.ENCODER.encode(found), indent=1))
+        say(msgspec.json.format(r.ENCODER.encode(found), indent=1).decode())
         return
     for line in lines:
-        click.echo(line)
+        say(line)
 
 
 def _line(webhook: r.WebhookInfo) -> str:

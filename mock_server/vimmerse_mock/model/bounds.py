@@ -71,6 +71,11 @@ HALT: Final = Bounds(0, 99)
 STATUS: Final = Bounds(0, 999)
 """Of HTTP; 0 where there was no answer."""
 
+WORKERS: Final = Bounds(1, 64)
+MEBIBYTES: Final = Bounds(1, 65_536)
+EXCHANGES: Final = Bounds(0, 100_000)
+"""How many requests a journal has."""
+
 NAME: Final = Lengths(0, 255)
 """The length of a key, a customer's id, a seed."""
 TEXT: Final = Lengths(0, 65_536)

@@ -65,3 +65,10 @@ def test_a_url_is_needed_and_has_to_be_one() -> None:
     ran = trigger("success", "--webhook-url", "localhost:5000")
     assert ran.returncode == 2
     assert "is not like http://127.0.0.1:5000/hook" in ran.stderr
+
+
+def test_what_never_ends_is_a_sentence() -> None:
+    """A batch that is stuck has no webhook: exit code 1, and why."""
+    ran = trigger("stuck", "--webhook-url", "http://127.0.0.1:9/")
+    assert ran.returncode == 1
+    assert ran.stderr == "nothing was sent: a batch that is stuck never ends\n"

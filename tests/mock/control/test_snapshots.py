@@ -132,7 +132,7 @@ UNSOUND: dict[str, tuple[Spoil, str]] = {
     ),
     "an id that no index takes": (
         lambda f: f["snapshots"][0]["messages"][0].update(id="m" * 256),
-        "expected a length of 0 to 255, not  'mmmmm",
+        "expected a length of 0 to 255, not 'mmmmm",
     ),
     "an unknown scenario": (
         lambda f: f.update(accounts=[{"scenario": "sucess"}]),

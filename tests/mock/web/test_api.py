@@ -6,6 +6,7 @@ from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
@@ -456,3 +457,20 @@ def test_links_begin_at_the_address_that_the_client_used(
     unusable = api.get(f"/batch/{batch_id}", headers={**KEY, "Host": "a b/c"}).json
     assert unusable is not None
     assert unusable["data"]["video_url"].startswith("http://localhost:80/files/")
+
+
+@pytest.mark.parametrize("customer_id", ["a?b", "a#b", "a%2Fb", "a&b;c", "\u6d77\N{PARTY POPPER}"])
+def test_links_lead_to_the_video_whatever_the_customer_is_called(
+    mock: Mock, api: FlaskClient, customer_id: str
+) -> None:
+    """The customer's id stands quoted in them; the control plane finds the customer as well."""
+    opening = Opening("mine", customer_id, scenario="instant", clock="manual")
+    account = mock.open_account("http://localhost", opening)
+    batch_id = api.post("/batch", headers={"X-Api-Key": "mine"}, data=URLS).json["data"]["id"]  # type: ignore[index] # JSON
+    batch = api.get(f"/batch/{batch_id}", headers={"X-Api-Key": "mine"}).json
+    assert batch is not None
+    link = urlsplit(batch["data"]["video_url"])
+    assert (link.query, link.fragment) == ("", "")
+    assert link.path.isascii()
+    assert api.get(link.path).mimetype == "video/mp4"
+    assert account.credits == 100_000 - 5
