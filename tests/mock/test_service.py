@@ -326,5 +326,5 @@ def test_an_opening_without_credits_books_nothing(mock: Mock) -> None:
 
 def test_an_opening_refuses_a_debt() -> None:
     """A negative balance is refused in words."""
-    with pytest.raises(ValueError, match="starts with 0 to .* credits, not -1"):
+    with pytest.raises(ValueError, match=r"starts with 0 to .* credits, not -1"):
         replace(Opening(), credits=-1)
