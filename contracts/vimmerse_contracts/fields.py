@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from marshmallow import ValidationError, fields, validate
@@ -17,24 +18,43 @@ Loc = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with one field: pydantic's error type and its message."""
+    """One thing wrong with one field: pydantic's error type and its message.
+
+    `input` is what was sent there, and `ctx` the bounds that it breaks.
+    """
 
     type: str
     msg: str
+    input: object = field(default=None, compare=False)
+    ctx: Mapping[str, object] | None = field(default=None, compare=False)
 
 
 STRING_TYPE = Problem("string_type", "Input should be a valid string")
 INT_PARSING = Problem(
     "int_parsing", "Input should be a valid integer, unable to parse string as an integer"
 )
-BOOL_PARSING = Problem("bool_parsing", "Input should be a valid boolean, unable to interpret input")
-URL_SCHEME = Problem("url_scheme", "URL scheme should be 'http' or 'https'")
-URL_PARSING = Problem("url_parsing", "Input should be a valid URL, unable to parse it")
-UPLOAD_EXPECTED = Problem("value_error", "Value error, expected an uploaded file, received text")
-EMPTY_FILE = Problem("value_error", "Value error, the uploaded file is empty")
-NOT_AN_IMAGE = Problem(
-    "value_error", "Value error, the uploaded file is not an image (judged by its content)"
+INT_TYPE = Problem("int_type", "Input should be a valid integer")
+INT_SIZE = Problem(
+    "int_parsing_size", "Unable to parse input string as an integer, exceeded maximum size"
 )
+BOOL_TYPE = Problem("bool_type", "Input should be a valid boolean")
+BOOL_PARSING = Problem("bool_parsing", "Input should be a valid boolean, unable to interpret input")
+URL_SCHEME = Problem(
+    "url_scheme",
+    "URL scheme should be 'http' or 'https'",
+    ctx=MappingProxyType({"expected_schemes": "'http' or 'https'"}),
+)
+URL_PARSING = Problem("url_parsing", "Input should be a valid URL, unable to parse it")
+
+
+def raised(message: str) -> Problem:
+    """Return what pydantic says of an error that a validator raised."""
+    return Problem("value_error", f"Value error, {message}", ctx={"error": {}})
+
+
+UPLOAD_EXPECTED = raised("Expected UploadFile, received: <class 'str'>")
+EMPTY_FILE = raised("the uploaded file is empty")
+NOT_AN_IMAGE = raised("the uploaded file is not an image (judged by its content)")
 
 
 def problems_in(messages: Any, loc: Loc = ()) -> Iterator[tuple[Loc, Problem]]:  # noqa: ANN401 - marshmallow's messages nest dicts and lists freely
@@ -45,30 +65,37 @@ def problems_in(messages: Any, loc: Loc = ()) -> Iterator[tuple[Loc, Problem]]: 
         for key, inner in messages.items():
             yield from problems_in(inner, (*loc, key))
     elif isinstance(messages, str):
-        yield loc, Problem("value_error", f"Value error, {messages}")
+        yield loc, raised(messages)
     else:
         for inner in messages:
             yield from problems_in(inner, loc)
 
 
 def validation_body(messages: Any) -> dict[str, Any]:  # noqa: ANN401 - as problems_in
-    """Return the 422 body of FastAPI: `{"detail": [{"loc": [...], "msg": ..., "type": ...}]}`.
+    """Return the 422 body of FastAPI, an entry for each problem: loc, msg, type, input, maybe ctx.
 
     The messages are by place first, `{"body": {"duration": [...]}}`, as webargs hands them over.
     """
-    return {
-        "detail": [
-            {"loc": list(loc), "msg": problem.msg, "type": problem.type}
-            for loc, problem in problems_in(messages)
-        ]
+    return {"detail": [_entry(loc, problem) for loc, problem in problems_in(messages)]}
+
+
+def _entry(loc: Loc, problem: Problem) -> dict[str, object]:
+    entry = {
+        "loc": list(loc),
+        "msg": problem.msg,
+        "type": problem.type,
+        "input": problem.input,
     }
+    return entry | ({"ctx": dict(problem.ctx)} if problem.ctx else {})
 
 
 TIMESTAMP_PATTERN = r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(\.\d{6})?\+00:00$"
 """How the API writes an instant: as `str(datetime)`, which leaves out microseconds of 0 (S)."""
 
 _TIMESTAMP = re.compile(TIMESTAMP_PATTERN, re.ASCII)
-_INTEGER = re.compile(r"\s*[+-]?\d{1,30}(\.0+)?\s*", re.ASCII)
+_INTEGER = re.compile(r"([+-]?\d+(?:_\d+)*)(\.0+)?", re.ASCII)
+_LONGEST_INTEGER: Final = 4_300
+"""Characters, where pydantic ends, and Python too."""
 _TRUE = frozenset({"1", "on", "t", "true", "y", "yes"})
 _FALSE = frozenset({"0", "off", "f", "false", "n", "no"})
 _DOTTED = re.compile(r"\d+(\.\d+){3}", re.ASCII)
@@ -83,12 +110,13 @@ class Between(validate.Range):
     def __call__(self, value: Any) -> Any:  # noqa: ANN401 - marshmallow's signature
         """Return the value, if it is within."""
         if value < self.min:
-            what = "greater_than_equal", f"Input should be greater than or equal to {self.min}"
+            word, what, bound = "greater_than_equal", "greater", ("ge", self.min)
         elif value > self.max:
-            what = "less_than_equal", f"Input should be less than or equal to {self.max}"
+            word, what, bound = "less_than_equal", "less", ("le", self.max)
         else:
             return value
-        raise ValidationError([Problem(*what)])
+        msg = f"Input should be {what} than or equal to {bound[1]}"
+        raise ValidationError([Problem(word, msg, ctx=dict([bound]))])
 
 
 class AtMost(validate.Length):
@@ -104,8 +132,8 @@ class AtMost(validate.Length):
         if self.max is None or len(value) <= self.max:
             return value
         word, what = self.kind
-        problem = Problem(word, f"{what} should have at most {self.max} characters")
-        raise ValidationError([problem])
+        msg = f"{what} should have at most {self.max} characters"
+        raise ValidationError([Problem(word, msg, ctx={"max_length": self.max})])
 
 
 class UrlAtMost(AtMost):
@@ -123,7 +151,8 @@ class Choice(validate.OneOf):
             return value
         *others, last = (f"'{choice}'" for choice in self.choices)
         listed = f"{', '.join(others)} or {last}" if others else last
-        raise ValidationError([Problem("literal_error", f"Input should be {listed}")])
+        msg = f"Input should be {listed}"
+        raise ValidationError([Problem("literal_error", msg, ctx={"expected": listed})])
 
 
 class _Reading:
@@ -136,7 +165,23 @@ class _Reading:
         return self.read(value)
 
 
-class Text(_Reading, fields.String):
+class _FormField(_Reading):
+    """A field whose problems say what was sent."""
+
+    def deserialize(self, value: object, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - marshmallow's signature
+        try:
+            return super().deserialize(value, *args, **kwargs)  # type: ignore[misc] # of the field
+        except ValidationError as error:
+            raise ValidationError([_with_input(each, value) for each in error.messages]) from error
+
+
+def _with_input(message: object, value: object) -> object:
+    if isinstance(message, Problem) and message.input is None:
+        return replace(message, input=value)
+    return message
+
+
+class Text(_FormField, fields.String):
     """Text of a form."""
 
     def read(self, value: object) -> str:
@@ -146,28 +191,35 @@ class Text(_Reading, fields.String):
         return value
 
 
-class FormInteger(_Reading, fields.Integer):
-    """A whole number written as text, as pydantic reads it (`5`, ` 5 `, `5.0`), not `1_000`."""
+class FormInteger(_FormField, fields.Integer):
+    """A whole number written as text, as pydantic reads it: `5`, ` 5 `, `5.0`, `1_0`."""
 
     def read(self, value: object) -> int:
         """Return the number."""
-        if not isinstance(value, str) or not _INTEGER.fullmatch(value):
+        if not isinstance(value, str):
+            raise ValidationError([INT_TYPE])
+        if len(value) > _LONGEST_INTEGER:
+            raise ValidationError([INT_SIZE])
+        found = _INTEGER.fullmatch(value.strip())
+        if found is None:
             raise ValidationError([INT_PARSING])
-        return int(value.partition(".")[0])
+        return int(found[1])
 
 
-class FormBoolean(_Reading, fields.Boolean):
+class FormBoolean(_FormField, fields.Boolean):
     """Yes or no written as text: true/false, 1/0, yes/no, on/off, t/f, y/n in any case."""
 
     def read(self, value: object) -> bool:
         """Return the truth value."""
-        word = value.lower() if isinstance(value, str) else ""
+        if not isinstance(value, str):
+            raise ValidationError([BOOL_TYPE])
+        word = value.lower()
         if word not in _TRUE | _FALSE:
             raise ValidationError([BOOL_PARSING])
         return word in _TRUE
 
 
-class HttpUrl(_Reading, fields.String):
+class HttpUrl(_FormField, fields.String):
     """An absolute http or https URL."""
 
     def read(self, value: object) -> str:
@@ -178,7 +230,7 @@ class HttpUrl(_Reading, fields.String):
         return str(value)
 
 
-class Upload(_Reading, fields.Raw):
+class Upload(_FormField, fields.Raw):
     """An uploaded file, handed on as the server made it of the upload.
 
     A server that found something wrong with the file hands in the `Problem` instead.

@@ -78,8 +78,8 @@ NOT_FOUND: Final = _documented_error(
 METHOD_NOT_ALLOWED: Final = _assumed_error(
     405,
     "METHOD_NOT_ALLOWED",
-    "A method that the path does not take: 405 with Allow",
-    "HTTP requires it; the body is like those of the documented errors",
+    "A method that the path does not take, HEAD too: 405 with Allow",
+    "HTTP requires it, and FastAPI adds no HEAD; the body is like those of the documented errors",
 )
 PAYLOAD_TOO_LARGE: Final = _assumed_error(
     413,
@@ -192,8 +192,9 @@ CREATE: Final = Operation(
         ),
         assumed(
             "create.empty_is_absent",
-            "An empty text field counts as not given; of a repeated one the last value counts",
-            because="FastAPI reads forms like this",
+            "An empty text field counts as not given, also in a list of URLs; of a repeated one "
+            "the last value counts",
+            because="FastAPI reads fields like this, and an empty URL leads to no image",
         ),
         assumed(
             "create.image_content",
@@ -398,6 +399,29 @@ GENERAL_RULES: Final = (
         "errors.order",
         "401 comes before 422, 422 before 400, 400 before 404, 404 before 402",
         because="FastAPI checks the key, then the form, and then runs the handler",
+    ),
+    assumed(
+        "errors.input",
+        "Each entry of a 422 has the 'input' that it is about (of a file its name and size), and "
+        "in 'ctx' the bound that it breaks",
+        because="pydantic adds them to the three keys that P26 requires",
+    ),
+    assumed(
+        "form.reading",
+        "Forms are read as FastAPI reads them, with at most 1,000 text fields and 1,000 files, "
+        "and a text of at most 1 MiB; one that cannot be read so is 400 BAD_REQUEST",
+        because="the service is FastAPI; that it has kept those limits, and the body of its other "
+        "errors, is likely",
+    ),
+    assumed(
+        "form.empty_file",
+        "A file input that was left empty (no name, no bytes) counts as not given",
+        because="FastAPI reads forms like this",
+    ),
+    assumed(
+        "path.slash",
+        "A path with a slash at its end: 307 to the path without it",
+        because="FastAPI redirects like this unless it is told not to",
     ),
 )
 

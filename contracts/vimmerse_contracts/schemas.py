@@ -37,11 +37,15 @@ class FormSchema(Schema):
     @pre_load
     def drop_empty(self, data: Mapping[str, Any], **_kwargs: object) -> dict[str, Any]:
         """Take an empty text for a field that was not given."""
-        given = {
-            name: [item for item in value if item != ""] if isinstance(value, list) else value
-            for name, value in data.items()
-        }
+        given = {name: self._given(name, value) for name, value in data.items()}
         return {name: value for name, value in given.items() if value not in ("", [])}
+
+    def _given(self, name: str, value: object) -> object:
+        """Return what is given of a list: every URL that is not empty, and every file."""
+        field = self.fields.get(name)
+        if not isinstance(value, list) or not isinstance(field, fields.List):
+            return value
+        return value if isinstance(field.inner, Upload) else [item for item in value if item != ""]
 
 
 class CreateBatchSchema(FormSchema):
@@ -196,6 +200,8 @@ class ProblemSchema(AnswerSchema):
     loc = fields.List(fields.Raw(metadata={"type": ["string", "integer"]}), required=True)
     msg = fields.String(required=True)
     type = fields.String(required=True)
+    input = fields.Raw(allow_none=True)
+    ctx = fields.Dict()
 
 
 class ValidationErrorSchema(AnswerSchema):

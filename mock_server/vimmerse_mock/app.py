@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache, partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit, urlunsplit
 
 import flask
+from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map
 
 from vimmerse_contracts.vocabulary import API_KEY_HEADER, CONTROL_ROOT
@@ -265,6 +268,21 @@ class _App(flask.Flask):
 
     def add_url_rule(self, *_: object, **__: object) -> NoReturn:
         raise RuntimeError("the routes of a mock are those of the API: add yours to another app")
+
+    def raise_routing_exception(self, request: flask.Request) -> NoReturn:
+        """Redirect a path with a slash at its end to one without, as FastAPI does if there is one.
+
+        Raises:
+            HTTPException: the redirect, or why there is no route.
+        """
+        adapter, path = self.create_url_adapter(request), request.path.removesuffix("/")
+        if path != request.path and adapter is not None and adapter.allowed_methods(path):
+            url = urlsplit(request.url)
+            location = urlunsplit(url._replace(path=url.path.removesuffix("/")))
+            answer = flask.Response(status=HTTPStatus.TEMPORARY_REDIRECT)
+            answer.headers["Location"] = location
+            raise HTTPException(response=answer)
+        super().raise_routing_exception(request)
 
 
 def _create_app(limits: Limits, *, why: bool) -> flask.Flask:

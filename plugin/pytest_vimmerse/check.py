@@ -36,6 +36,7 @@ _FAMILIES: Final = {
     "webhook": "the webhook",
     "object": "the Batch object",
     "auth": "the key",
+    "form": "how forms are read",
     "error": "errors",
 }
 """What the rules are about whose ids begin so, in the order of the table."""

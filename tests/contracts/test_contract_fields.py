@@ -88,10 +88,17 @@ def test_no_is_read_in_any_case(word: str, case: Any) -> None:
     assert FormBoolean().deserialize(case(word)) is False
 
 
-@pytest.mark.parametrize("value", ["perhaps", "2", " yes", "", object()])
-def test_other_words_are_no_booleans(value: object) -> None:
-    """Any other word is told, and so is a file."""
+@pytest.mark.parametrize("value", ["perhaps", "2", " yes", ""])
+def test_other_words_are_no_booleans(value: str) -> None:
+    """Any other word is told."""
     assert problem_of(FormBoolean(), value) == problems.BOOL_PARSING
+
+
+def test_a_file_is_neither_a_number_nor_a_truth_value() -> None:
+    """Where either belongs, a file is of the wrong type, and what was sent is said."""
+    assert problem_of(FormBoolean(), {"filename": "a.png"}) == problems.BOOL_TYPE
+    found = problem_of(FormInteger(), {"filename": "a.png"})
+    assert (found, found.input) == (problems.INT_TYPE, {"filename": "a.png"})
 
 
 @pytest.mark.parametrize("field", [Text(), HttpUrl()])

@@ -99,13 +99,16 @@ def test_a_message_that_is_text_becomes_a_problem() -> None:
 
 
 def test_a_422_is_written_as_fastapi_writes_it() -> None:
-    """The body lists place, message and type of each problem."""
-    assert validation_body({"body": {"loop": [Problem("less_than_equal", "No more than 6")]}}) == {
+    """The body lists place, message, type, input and bound of each problem."""
+    problem = Problem("less_than_equal", "No more than 6", "7", {"le": 6})
+    assert validation_body({"body": {"loop": [problem]}}) == {
         "detail": [
             {
                 "loc": ["body", "loop"],
                 "msg": "No more than 6",
                 "type": "less_than_equal",
+                "input": "7",
+                "ctx": {"le": 6},
             }
         ]
     }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
 import pytest
 
 from vimmerse_contracts.checks import (
     check_allow,
     check_error,
+    check_status,
     check_validation,
     check_webhook_count,
 )
@@ -18,10 +20,12 @@ from vimmerse_contracts.operations import (
     CONCAT,
     CREATE,
     FORBIDDEN,
+    HEALTH,
     INSUFFICIENT_CREDIT,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
     OPERATIONS,
+    READ,
     UNAUTHORIZED,
     UPDATE,
     Operation,
@@ -156,6 +160,39 @@ def test_another_method_is_not_allowed(contract_api: Api, operation: Operation) 
     answer = contract_api.send(operation, UNKNOWN_ID, method="DELETE")
     check_error(answer, METHOD_NOT_ALLOWED)
     check_allow(answer, operation.method)
+
+
+@pytest.mark.parametrize("operation", [READ, HEALTH], ids=[READ.id, HEALTH.id])
+def test_head_is_not_allowed(contract_api: Api, operation: Operation) -> None:
+    """A path that takes GET does not take HEAD: 405, with Allow (error.405)."""
+    answer = contract_api.send(operation, UNKNOWN_ID, method="HEAD")
+    check_status(answer, METHOD_NOT_ALLOWED.status)
+    check_allow(answer, operation.method)
+
+
+def test_a_slash_at_the_end_is_redirected(contract_api: Api) -> None:
+    """A path with a slash at its end is 307 to the path without it (path.slash)."""
+    answer = contract_api.send(READ, f"{UNKNOWN_ID}/")
+    check_status(answer, 307)
+    assert urlsplit(answer.headers["Location"]).path.endswith(f"/batch/{UNKNOWN_ID}")
+
+
+def test_a_form_of_too_many_fields_is_a_bad_request(contract_api: Api) -> None:
+    """More than a thousand fields are 400, before the batch is looked for (form.reading)."""
+    check_error(contract_api.update(UNKNOWN_ID, {"title": ["again"] * 1_001}), BAD_REQUEST)
+
+
+def test_a_file_input_left_empty_is_not_given(contract_api: Api) -> None:
+    """What a browser sends for a file input without a file is no image (form.empty_file)."""
+    check_error(contract_api.create({"title": "No image"}, [upload("", b"")]), BAD_REQUEST)
+
+
+def test_a_wrong_field_says_what_was_sent(contract_api: Api) -> None:
+    """An entry of a 422 has the input, and the bound that it breaks (errors.input)."""
+    answer = contract_api.create({**TINY, "loop": "7"})
+    check_validation(answer, [(("body", "loop"), "less_than_equal")])
+    (entry,) = answer.json()["detail"]
+    assert (entry.get("input"), entry.get("ctx")) == ("7", {"le": 6})
 
 
 @pytest.mark.parametrize("form", [{}, {"title": "No image"}])

@@ -35,7 +35,9 @@ def rules() -> Iterator[Rule]:
     """Write the routes of the operations, by their ids, and of what is beside them."""
     for operation in OPERATIONS:
         path = operation.path.replace("{", "<").replace("}", ">")
-        yield Rule(path, endpoint=operation.id, methods=[operation.method])
+        rule = Rule(path, endpoint=operation.id, methods=[operation.method])
+        rule.methods = {operation.method}  # without HEAD, as FastAPI has it
+        yield rule
     yield Rule("/openapi.json", endpoint="openapi", methods=["GET"])
     yield Rule(f"{FILES_PATH}/<customer_id>/<batch_id>/<name>", endpoint="file", methods=["GET"])
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache, partial
 from types import MappingProxyType
-from typing import IO, Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import flask
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 from webargs.flaskparser import FlaskParser
-from werkzeug.datastructures import FileStorage, MultiDict
-from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
-from werkzeug.formparser import FormDataParser
+from werkzeug.datastructures import FileStorage
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from vimmerse_contracts import fields as problems
-from vimmerse_contracts.fields import Choice, Problem
+from vimmerse_contracts.fields import Choice, Problem, Upload
 from vimmerse_contracts.operations import OPERATIONS
 from vimmerse_contracts.vocabulary import MOTION_TYPES
 from vimmerse_mock.model.batch import Image
+from vimmerse_mock.web.form_parsing import FormBodyParser
 from vimmerse_mock.web.image_formats import HEAD_BYTES, image_format
 
 
@@ -29,64 +30,43 @@ def accept_image(upload: FileStorage, limit: int) -> Image | Problem:
     Raises:
         RequestEntityTooLarge: the file has more than `limit` bytes.
     """
-    size = upload.stream.seek(0, os.SEEK_END)
+    size = _size(upload)
     if size > limit:
         raise RequestEntityTooLarge
     if size == 0:
-        return problems.EMPTY_FILE
-    upload.stream.seek(0)
+        return replace(problems.EMPTY_FILE, input=_described(upload))
     kind = image_format(upload.stream.read(HEAD_BYTES))
     if kind is None:
-        return problems.NOT_AN_IMAGE
+        return replace(problems.NOT_AN_IMAGE, input=_described(upload))
     return Image(name=upload.filename or "", format=kind, size=size)
+
+
+def _size(upload: FileStorage) -> int:
+    size = upload.stream.seek(0, os.SEEK_END)
+    upload.stream.seek(0)
+    return size
+
+
+def _described(upload: FileStorage) -> dict[str, object]:
+    """Return what an error says of a file that was sent."""
+    return {"filename": upload.filename, "size": _size(upload)}
+
+
+def _is_chosen(upload: FileStorage) -> bool:
+    """Whether a file was chosen: browsers send an input without one as an empty, nameless file."""
+    return bool(upload.filename or _size(upload))
 
 
 def uploaded_images(request: flask.Request) -> list[bytes | None]:
     """Return the images of a form that was accepted, whole."""
-    uploads = request.files.getlist("image_files")
-    for upload in uploads:
-        upload.stream.seek(0)
+    uploads = [each for each in request.files.getlist("image_files") if _is_chosen(each)]
     return [upload.stream.read() for upload in uploads]
-
-
-V = TypeVar("V")
-
-
-class StrictFormDataParser(FormDataParser):
-    """Reads a form whole, or refuses it: werkzeug takes what cannot be read for an empty form."""
-
-    def parse(
-        self,
-        stream: IO[bytes],
-        mimetype: str,
-        content_length: int | None,
-        options: dict[str, str] | None = None,
-    ) -> tuple[IO[bytes], MultiDict[str, str], MultiDict[str, FileStorage]]:
-        """Parse a body; a part of a multipart form that has no name to go by is ignored.
-
-        Raises:
-            BadRequest: it is no form.
-            RequestEntityTooLarge: it goes on after the limit, which a chunked one may.
-        """
-        self.silent = False
-        try:
-            rest, texts, files = super().parse(stream, mimetype, content_length, options)
-        except ValueError as error:
-            raise BadRequest from error
-        if content_length is None:
-            stream.read(1)
-        return rest, _named(texts), _named(files)
-
-
-def _named(parts: MultiDict[str, V]) -> MultiDict[str, V]:
-    """Leave out what werkzeug found under no name, which its types do not mention."""
-    return type(parts)((name, part) for name, part in parts.items(multi=True) if name is not None)
 
 
 class FormRequest(flask.Request):
     """A request whose forms are read strictly."""
 
-    form_data_parser_class = StrictFormDataParser
+    form_data_parser_class = FormBodyParser
 
 
 @cache
@@ -119,7 +99,9 @@ class FormParser(FlaskParser):
         """Collect the fields that the schema knows; of a repeated text field the last counts."""
         sent: dict[str, list[Any]] = req.form.to_dict(flat=False)
         for name, uploads in req.files.lists():
-            sent[name] = [*sent.get(name, []), *map(self._accept, uploads)]
+            chosen = [upload for upload in uploads if _is_chosen(upload)]
+            if chosen:
+                sent[name] = [*sent.get(name, []), *map(self._reader(schema, name), chosen)]
         given = {
             name: values if isinstance(schema.fields[name], fields.List) else values[-1]
             for name, values in sent.items()
@@ -128,6 +110,12 @@ class FormParser(FlaskParser):
         if self._lenient_words and given.get("motion_type", "") not in ("", *MOTION_TYPES):
             given["motion_type"] = "Auto"
         return given
+
+    def _reader(self, schema: Schema, name: str) -> Callable[[FileStorage], object]:
+        """Return what reads the files of a field; one that takes no files says so by itself."""
+        field = schema.fields.get(name)
+        is_for_files = isinstance(field, fields.List) and isinstance(field.inner, Upload)
+        return self._accept if is_for_files else _described
 
     def handle_error(
         self,

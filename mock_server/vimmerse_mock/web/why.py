@@ -66,7 +66,13 @@ def why_ignored(names: list[str], schema: Schema) -> str:
 def refused_fields(names: list[str], schema: Schema) -> dict[str, list[Problem]]:
     """Return what is wrong with fields that nobody knows, by their names, in pydantic's words."""
     return {
-        name: [Problem("extra_forbidden", f"Extra inputs are not permitted: {sentence}")]
+        name: [
+            Problem(
+                "extra_forbidden",
+                f"Extra inputs are not permitted: {sentence}",
+                flask.request.form.get(name),
+            )
+        ]
         for name, sentence in zip(names, _unknown_fields(names, schema), strict=False)
     }
 
@@ -126,7 +132,7 @@ def _refused_by_flask(error: HTTPException, request: flask.Request) -> str:
             most = flask.current_app.config["MAX_CONTENT_LENGTH"]
             return f"the body is larger than {most} bytes, or a file in it than is allowed"
         case HTTPStatus.BAD_REQUEST:
-            return _unreadable(request)
+            return _unreadable(request, error)
         case _:
             return error.name
 
@@ -202,13 +208,15 @@ def _no_operation(request: flask.Request) -> str:
     return f"there is no {request.method} {_quoted(request.path)}{hint}"
 
 
-def _unreadable(request: flask.Request) -> str:
+def _unreadable(request: flask.Request, error: HTTPException) -> str:
     if request.mimetype == _FORMS[1] and "boundary" not in request.mimetype_params:
         return (
             "the Content-Type multipart/form-data has no boundary; let the HTTP library set the "
             "header"
         )
-    return "the body cannot be read as the form that its Content-Type says"
+    known = error.description != type(error).description
+    told = f": {error.description}" if known and error.description else ""
+    return f"the body cannot be read as the form that its Content-Type says{told}"
 
 
 def _quoted(text: str) -> str:

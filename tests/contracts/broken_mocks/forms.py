@@ -86,6 +86,20 @@ MOCKS: Final[Sequence[BrokenMock]] = (
         "expected HTTP 200; saw 422",
     ),
     BrokenMock(
+        "any number of fields",
+        "form.reading",
+        patched("vimmerse_mock.web.form_parsing.MOST_PARTS", 10_000),
+        "test_errors::test_a_form_of_too_many_fields_is_a_bad_request",
+        "expected HTTP 400; saw 404",
+    ),
+    BrokenMock(
+        "an empty file input is a file",
+        "form.empty_file",
+        patched("vimmerse_mock.web.forms._is_chosen", lambda _upload: True),
+        "test_errors::test_a_file_input_left_empty_is_not_given",
+        "expected HTTP 400; saw 422",
+    ),
+    BrokenMock(
         "unknown fields are refused",
         "create.unknown_fields",
         guarded(_no_colours),

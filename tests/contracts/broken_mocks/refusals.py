@@ -66,6 +66,26 @@ def _no_allow(answer: Answer) -> Answer:
     return answer
 
 
+def _head_is_get(answer: Answer) -> Answer:
+    if flask.request.method == "HEAD":
+        answer.status_code = 200
+    return answer
+
+
+def _slash_not_found(answer: Answer) -> Answer:
+    if answer.status_code == 307:
+        answer.status_code = 404
+    return answer
+
+
+def _without_input(answer: Answer) -> Answer:
+    if answer.status_code == 422:
+        three = ("loc", "msg", "type")
+        detail = [{name: item[name] for name in three} for item in answer.get_json()["detail"]]
+        answer.set_data(json.dumps({"detail": detail}))
+    return answer
+
+
 def _guarded_health() -> None:
     if flask.request.path == "/health" and "X-Api-Key" not in flask.request.headers:
         flask.abort(401)
@@ -251,6 +271,27 @@ MOCKS: Final[Sequence[BrokenMock]] = (
         changed_answers(_no_allow),
         "test_errors::test_another_method_is_not_allowed",
         "Allow",
+    ),
+    BrokenMock(
+        "HEAD is taken for GET",
+        "error.405",
+        changed_answers(_head_is_get),
+        "test_errors::test_head_is_not_allowed",
+        "expected HTTP 405; saw 200",
+    ),
+    BrokenMock(
+        "a slash at the end leads nowhere",
+        "path.slash",
+        changed_answers(_slash_not_found),
+        "test_errors::test_a_slash_at_the_end_is_redirected",
+        "expected HTTP 307; saw 404",
+    ),
+    BrokenMock(
+        "entries of a 422 without their input",
+        "errors.input",
+        changed_answers(_without_input),
+        "test_errors::test_a_wrong_field_says_what_was_sent",
+        "(None, None)",
     ),
     BrokenMock(
         "health asks for a key",

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from vimmerse_mock.web.image_formats import image_format
 
-TEXT = st.text(st.characters(min_codepoint=32, exclude_characters="\x7f"), min_size=1)
+TEXT = st.text(
+    st.characters(codec="utf-8", min_codepoint=32, exclude_characters="\x7f"), min_size=1
+)
 
 
 def written(encoder: str) -> bytes:

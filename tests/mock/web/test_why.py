@@ -45,7 +45,7 @@ POSTS: list[tuple[dict[str, Any], str]] = [
     ({"json": {"image_urls": [URL]}}, "the body is 'application/json', not a form"),
     ({}, "the body is empty"),
     ({"data": b"a=1", "content_type": "multipart/form-data"}, "has no boundary"),
-    ({"data": {"image_files": "text"}}, "'image_files.0': Value error, expected an uploaded"),
+    ({"data": {"image_files": "text"}}, "'image_files.0': Value error, Expected UploadFile"),
     ({"data": {"image_urls": URL, "duration": "x"}}, "'duration': Input should be a valid int"),
     ({"data": {"image_urls": URL, "quantity": "4"}}, "credits, and there are 4"),
 ]
