@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import flask
 from marshmallow import ValidationError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from vimmerse_contracts import operations as e
 from vimmerse_contracts.fields import validation_body
@@ -76,6 +76,8 @@ def _answer_marker(exception: MarkerError) -> flask.Response:
 
 def _answer_http(exception: HTTPException) -> flask.Response:
     """Keep the status, and headers such as Allow, of what Flask itself refuses."""
+    if isinstance(exception, MethodNotAllowed):
+        exception.valid_methods = sorted(exception.valid_methods or ())  # of a set, in any order
     status = exception.code or HTTPStatus.INTERNAL_SERVER_ERROR
     answer = json_response(body_of_status(status), status)
     for name, value in exception.get_headers():
