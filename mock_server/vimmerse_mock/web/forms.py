@@ -60,6 +60,8 @@ def _is_chosen(upload: FileStorage) -> bool:
 def uploaded_images(request: flask.Request) -> list[bytes | None]:
     """Return the images of a form that was accepted, whole."""
     uploads = [each for each in request.files.getlist("image_files") if _is_chosen(each)]
+    for upload in uploads:
+        upload.stream.seek(0)
     return [upload.stream.read() for upload in uploads]
 
 
