@@ -12,7 +12,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, exc
 
 from vimmerse_contracts.unfrozen import monotonic
 from vimmerse_mock.errors import StoreRefusedError
-from vimmerse_mock.stores.sql.patience import LockWait, Patience
+from vimmerse_mock.stores.sql.patience import AT_START, LockWait, Patience
 
 READING: Final = "vimmerse_reading"
 """The option of a connection that only reads, and takes no lock."""
@@ -62,19 +62,30 @@ def sqlite_engine(url: URL, patience: Patience, *, for_writing: bool = False) ->
 
 
 def _begin_writing(connection: Any, wait: LockWait) -> None:  # noqa: ANN401 - the driver's own
-    deadline = monotonic() + wait.seconds
+    try:
+        _execute_when_free(connection, "BEGIN IMMEDIATE", wait.seconds)
+    except exc.OperationalError as error:
+        if _is_busy(error.orig):
+            wait.note_failure()
+        raise
+
+
+def _execute_when_free(connection: Any, statement: str, seconds: float) -> None:  # noqa: ANN401 - the driver's own
+    """Execute what needs a lock, again and again until nobody else has it."""
+    deadline = monotonic() + seconds
     while True:
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(statement)
         except sqlite3.OperationalError as error:
-            is_busy = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
-            if not is_busy or monotonic() > deadline:
-                if is_busy:
-                    wait.note_failure()
-                raise exc.OperationalError("BEGIN IMMEDIATE", None, error) from error
+            if not _is_busy(error) or monotonic() > deadline:
+                raise exc.OperationalError(statement, None, error) from error
         else:
             return
         Event().wait(_LOOK_AGAIN_SECONDS)
+
+
+def _is_busy(error: BaseException | None) -> bool:
+    return isinstance(error, sqlite3.Error) and error.sqlite_errorcode == sqlite3.SQLITE_BUSY
 
 
 def tables_in(url: URL) -> set[str]:
@@ -84,7 +95,7 @@ def tables_in(url: URL) -> set[str]:
         return set()
     uri = f"{path.absolute().as_uri()}?mode=ro"
     try:
-        with closing(sqlite3.connect(uri, uri=True, timeout=0)) as connection:
+        with closing(sqlite3.connect(uri, uri=True, timeout=AT_START.lock)) as connection:
             rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             return {name for (name,) in rows}
     except sqlite3.Error as error:
@@ -104,4 +115,5 @@ def make_private(url: URL) -> None:
 def write_ahead(engine: Engine) -> None:
     """Have a database keep a log, for good, so that readers wait for no writer."""
     with engine.connect() as connection:
-        connection.connection.cursor().execute("PRAGMA journal_mode=WAL")
+        driver = connection.connection.dbapi_connection
+        _execute_when_free(driver, "PRAGMA journal_mode=WAL", AT_START.lock)
