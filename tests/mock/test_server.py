@@ -145,7 +145,7 @@ def test_the_url_of_a_named_or_ipv6_host_can_be_used(host: str, begins: str) -> 
 @pytest.mark.parametrize("speed", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_speed_that_no_clock_has_is_refused(speed: float) -> None:
     """It is refused before anything is started."""
-    with pytest.raises(ValueError, match="a live clock runs at 1e-06 to 1e\+06 times real time"):
+    with pytest.raises(ValueError, match="a live clock runs at 1e-06 to"):
         Opening(speed=speed)
 
 
