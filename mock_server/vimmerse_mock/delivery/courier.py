@@ -14,6 +14,7 @@ from vimmerse_contracts.unfrozen import monotonic
 from vimmerse_contracts.vocabulary import WEBHOOK_TIMEOUT_SECONDS
 from vimmerse_mock.delivery.sending import Post, Reply, Sender, for_the_log, post_of, secrets_of
 from vimmerse_mock.errors import (
+    InvalidRequestError,
     MockError,
     StoreFullError,
     StoreUnavailableError,
@@ -22,7 +23,7 @@ from vimmerse_mock.errors import (
 )
 from vimmerse_mock.model.clock import Instant, Span, seconds, wall_clock
 from vimmerse_mock.model.delivery_plans import OK, REFUSED, TIMEOUT
-from vimmerse_mock.model.outbox import LEASE, Attempt, Message, MessageState
+from vimmerse_mock.model.outbox import LEASE, MOST_ATTEMPTS, Attempt, Message, MessageState
 from vimmerse_mock.stores import Store, Transaction
 from vimmerse_mock.stores.conflicts import retried
 
@@ -127,8 +128,11 @@ class Courier:
         Raises:
             UnknownAccountError: there is no such account.
             UnknownMessageError: it has no such message.
+            InvalidRequestError: it was sent too often.
         """
         message = self.message(customer_id, message_id)
+        if len(message.attempts) >= MOST_ATTEMPTS:
+            raise InvalidRequestError(f"a webhook is sent {MOST_ATTEMPTS} times at most")
         self._lease(message)
         with self._awaiting(customer_id):
             tried = self._send(message, self._secrets(message))

@@ -17,6 +17,9 @@ RETRY_DELAYS: Final[tuple[Span, ...]] = (10 * SECOND, 60 * SECOND, 300 * SECOND,
 GONE: Final = 410
 """The status by which a receiver says that it wants no more: the last attempt (A)."""
 
+MOST_ATTEMPTS: Final = 100
+"""How often a message is sent, by itself and by hand: every attempt is kept."""
+
 LEASE: Final[Span] = 30 * SECOND
 """How long a message under way is kept from others, should whoever sends it die: three timeouts."""
 

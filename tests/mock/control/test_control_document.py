@@ -12,6 +12,7 @@ import pytest
 import requests
 from openapi_spec_validator import validate
 
+from support.control_bodies import BODIES
 from vimmerse_contracts.vocabulary import CONTROL_HEADER, CONTROL_ROOT
 from vimmerse_mock.control.calls import HttpCaller
 from vimmerse_mock.control.operations import NOTHING, OPERATIONS, Operation
@@ -19,18 +20,6 @@ from vimmerse_mock.model.account import Opening
 from vimmerse_mock.receiving.inbox import Listener
 from vimmerse_mock.server import MockServer
 
-BODIES: Mapping[str, Any] = {
-    "open_account": {"credits": 5, "clock": "stepping", "step": "2s"},
-    "change_account": {"scenario": {"fail_medias": [0]}, "requests_per_minute": 1_000},
-    "add_scenarios": {"scenarios": ["slow", {"name": "stuck", "message": "No."}]},
-    "add_delivery_plans": {"plans": ["500, ok"]},
-    "change_webhook_settings": {"plan": None, "retry_after": ["1s", 2], "secrets": []},
-    "pay_in": {"amount": 5},
-    "set_clock": {"mode": "live", "speed": 2.5},
-    "advance": {"by": "90s"},
-    "move_to": {"to": "2999-01-01T00:00:00Z"},
-    "plan_fault": {"kind": "status", "status": 503, "headers": {"Retry-After": "1"}, "nth": 9},
-}
 REFUSED: Mapping[int, tuple[str, str, bytes]] = {
     400: ("POST", "/accounts", b'{"credits": -1}'),
     404: ("GET", "/accounts/nobody", b""),

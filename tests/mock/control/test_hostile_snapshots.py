@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from copy import deepcopy
 from typing import Any, Final
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from support.frozen_time import FrozenTime
+from support.hostile import HOSTILE, places, spoil
 from support.moves import Hand, Receivers, in_process, make_mock
 from vimmerse_contracts.vocabulary import CONTROL_HEADER
 from vimmerse_mock.app import Mock
@@ -21,41 +21,6 @@ from vimmerse_mock.stores import Store
 
 ADMIN: Final = "/__admin/accounts/me"
 OURS: Final = {CONTROL_HEADER: "1"}
-HOSTILE: Final[tuple[Any, ...]] = (
-    None,
-    True,
-    -1,
-    0,
-    1,
-    100,
-    2**31,
-    2**62,
-    2**63 - 1,
-    2**63,
-    -(2**63),
-    10**300,
-    1e-308,
-    1e308,
-    float("nan"),
-    float("inf"),
-    "",
-    "x",
-    "\0",
-    "\ud800",
-    "\x1b]0;pwned\x07",
-    "a/b?c#d%2F",
-    "\N{FULLWIDTH DIGIT ONE}",
-    "x" * 70_000,
-    "9" * 5_000,
-    [],
-    [0, 0],
-    [999_999],
-    ["x"],
-    [[]],
-    {},
-    {"x": 1},
-)
-"""What may stand in the place of any value."""
 PLACES_PER_RUN: Final = 60
 READS: Final = (
     ADMIN,
@@ -98,27 +63,9 @@ def _file() -> dict[str, Any]:
 FILE: Final = _file()
 
 
-def places(value: Any, *path: str | int) -> Iterator[tuple[str | int, ...]]:
-    """Yield the way to every value of a file, and to the values in it."""
-    if path:
-        yield path
-    children: Any = ()
-    if isinstance(value, dict):
-        children = value.items()
-    elif isinstance(value, list):
-        children = enumerate(value)
-    for name, child in children:
-        yield from places(child, *path, name)
-
-
 def spoiled(path: tuple[str | int, ...], value: Any) -> bytes:
     """Write the file with another value in one place."""
-    file = deepcopy(FILE)
-    parent: Any = file
-    for step in path[:-1]:
-        parent = parent[step]
-    parent[path[-1]] = value
-    return json.dumps(file).encode()
+    return json.dumps(spoil(FILE, path, value)).encode()
 
 
 def use(mock: Mock) -> None:

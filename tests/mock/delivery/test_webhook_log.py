@@ -16,7 +16,14 @@ from vimmerse_contracts.vocabulary import CONTROL_HEADER
 from vimmerse_mock.account.account import Account
 from vimmerse_mock.cli import main
 from vimmerse_mock.control.messages import WebhookInfo
-from vimmerse_mock.errors import PlanError, SpanError, UnknownMessageError, WebhookSettingsError
+from vimmerse_mock.delivery import courier
+from vimmerse_mock.errors import (
+    InvalidRequestError,
+    PlanError,
+    SpanError,
+    UnknownMessageError,
+    WebhookSettingsError,
+)
 from vimmerse_mock.model.account import Opening
 from vimmerse_mock.receiving.inbox import Inbox, Listener
 from vimmerse_mock.server import MockServer
@@ -335,6 +342,19 @@ class TestRedelivery:
         (webhook,) = account.outbox
         again = account.redeliver(webhook.id)
         assert (again.id, again.state, came(again)) == (webhook.id, "delivered", ["200", "200"])
+        assert len(inbox.received) == 2
+
+    def test_it_is_not_sent_without_end(
+        self, account: Account, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Every attempt is kept, so there is a last one."""
+        monkeypatch.setattr(courier, "MOST_ATTEMPTS", 2)
+        create(account, inbox.url)
+        account.clock.advance(60)
+        (webhook,) = account.outbox
+        account.redeliver(webhook.id)
+        with pytest.raises(InvalidRequestError, match="2 times at most"):
+            account.redeliver(webhook.id)
         assert len(inbox.received) == 2
 
     @pytest.mark.parametrize("plan", ["drop", "410"])
