@@ -12,8 +12,9 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
+# In tuples, where freezegun does not look.
 _DATETIME: Final = (next(each for each in datetime.__mro__ if each.__module__ == "datetime"),)
-"""In a tuple, where freezegun does not look."""
+_MONOTONIC: Final = (time.monotonic,)  # noqa: TID251 - for Windows, which has no other clock
 
 if TYPE_CHECKING:
     Moment = datetime
@@ -22,11 +23,10 @@ else:
     """The type of an instant in a message."""
 
 if sys.platform == "win32":
-    _read = time.monotonic  # noqa: TID251 - as it is when this is imported
 
     def monotonic() -> float:
         """Return monotonic seconds."""
-        return _read()
+        return _MONOTONIC[0]()
 
 else:
 
