@@ -214,9 +214,9 @@ def _unreadable(request: flask.Request, error: HTTPException) -> str:
             "the Content-Type multipart/form-data has no boundary; let the HTTP library set the "
             "header"
         )
-    known = error.description != type(error).description
-    told = f": {error.description}" if known and error.description else ""
-    return f"the body cannot be read as the form that its Content-Type says{told}"
+    is_special = error.description != type(error).description
+    detail = f": {error.description}" if is_special and error.description else ""
+    return f"the body cannot be read as the form that its Content-Type says{detail}"
 
 
 def _quoted(text: str) -> str:
