@@ -91,6 +91,8 @@ def _own_shape(node: Json) -> Shape:
     required, properties = list_at(node, "required"), mapping(node.get("properties"))
     if properties.keys() == {"detail"}:
         required = ["detail"]  # a 422 of FastAPI always has it, and FastAPI lists it as optional
+    if properties.keys() >= {"loc", "msg", "type"}:  # pydantic sends more than FastAPI lists
+        properties = {name: properties[name] for name in properties.keys() - {"input", "ctx"}}
     items = {"[]": node["items"]} if node.get("items") else {}
     return Shape(
         types=frozenset(types),
